@@ -1,0 +1,296 @@
+/* hfdata.h: cohorts. Files in, arrays out: volumes, tables, subjects, splits, preprocessing, batches.
+ *
+ * Knows nothing of devices and graphs. The path of the data:
+ *
+ *   participants.tsv + images --> hf_cohort --> hf_split (who trains, who tests)
+ *                                    |             |
+ *                                    |          hf_encoder (tabular statistics, fitted on training rows only)
+ *                                    v             v
+ *                                hf_dataset (preprocessed volumes in a memory-mapped cache) --> hf_loader (batches)
+ *
+ * Array axes: a volume is [D,H,W] = [left->right, posterior->anterior, inferior->superior] voxels ("RAS+", what
+ * nibabel calls the closest canonical orientation), W fastest in memory. Lengths are in millimetres, ages in years. */
+#ifndef HFDATA_H
+#define HFDATA_H
+
+#include "hfbase.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- volumes (datasets/volume.c, nifti.c, npy.c) --------------------------------------------------------------- */
+
+/* One 3D image in RAS+ orientation. */
+typedef struct hf_volume {
+    int shape[3];         /* D,H,W voxels, each at least 1 */
+    double spacing[3];    /* mm per voxel along D,H,W */
+    double affine[3][4];  /* voxel (d,h,w,1) -> world mm, RAS+ */
+    char stored_axes[4];  /* orientation in the file, e.g. "LAS"; "RAS" when the file does not say */
+    float *voxels;        /* [D,H,W], scl_slope and scl_inter applied */
+} hf_volume;
+
+/* Reads .nii, .nii.gz (NIfTI-1 or -2, either byte order, every integer and float type) or .npy (3D, C or Fortran
+ * order; spacing 1 mm, RAS). The header is checked against the bytes really there before anything is allocated.
+ * A 4D file with one volume is accepted. Errors name the file, what was found and what was expected:
+ * HF_ERR_IO, HF_ERR_FORMAT (damaged), HF_ERR_UNSUPPORTED (complex, RGB, more than one volume).
+ * The caller frees with hf_volume_free. */
+hf_status hf_volume_read(hf_volume *out, const char *path) HF_MUST_USE;
+
+/* The same from bytes in memory; `name` is used in messages and its ending tells the format. For fuzzing. */
+hf_status hf_volume_parse(hf_volume *out, const void *bytes, size_t size, const char *name) HF_MUST_USE;
+
+/* Writes NIfTI-1 float32 (or int16 with scl_slope when `compact`), gzip when the name ends in .gz; atomically. */
+hf_status hf_volume_write(const hf_volume *volume, const char *path, bool compact) HF_MUST_USE;
+
+void hf_volume_free(hf_volume *volume); /* frees the voxels and zeroes the struct; NULL is fine */
+
+/* ---- preprocessing (datasets/preprocess.c) ---------------------------------------------------------------------- */
+
+/* How a volume becomes what the network sees. This is part of a trained model: predict repeats it exactly. */
+typedef struct hf_grid {
+    int shape[3];      /* D,H,W of the result; 0,0,0: as stored (all subjects must then agree) */
+    double spacing[3]; /* mm; 0,0,0: as stored. Otherwise trilinear resampling, with a Gaussian of the standard
+                          width against aliasing along axes that get coarser */
+    bool zscore;       /* zero mean and unit variance (population) over non-zero voxels; zeros stay zero */
+    double spacing_expected[3]; /* mm; when spacing is 0,0,0 and this is not: a volume whose spacing differs by more
+                                   than 1 % is refused, because the model was trained on that grid */
+} hf_grid;
+
+/* Crops or zero-pads around the centre of mass of the non-zero voxels (or the middle of the volume when its size
+ * already equals the wanted shape along that axis), resamples, normalises. out has D*H*W floats. Refuses a volume
+ * with fewer than 8 non-zero voxels, non-finite voxels, or a spacing it was told not to expect. */
+hf_status hf_preprocess(float *out, const hf_volume *volume, const hf_grid *grid, const char *name) HF_MUST_USE;
+
+/* ---- tables (datasets/table.c) ---------------------------------------------------------------------------------- */
+
+/* A table of text cells. Cells keep their text; missing ones ("", "n/a", "na", "nan", "null", "none", ".", any case,
+ * blanks around) are NULL. */
+typedef struct hf_table {
+    char *path;    /* for messages */
+    int rows, columns;
+    char **name;   /* [columns] */
+    char **cell;   /* [rows*columns], row-major; NULL where missing */
+    int *line;     /* [rows] line number in the file, for messages */
+    char *storage; /* all text lives here */
+} hf_table;
+
+/* Reads TSV or CSV (by name ending, else by the first line's separators): UTF-8 with or without BOM, LF or CRLF,
+ * quoted fields with doubled quotes and line breaks. Refuses duplicate or empty column names and ragged rows, naming
+ * file, line, and counts. */
+hf_status hf_table_read(hf_table *out, const char *path) HF_MUST_USE;
+hf_status hf_table_parse(hf_table *out, const char *text, size_t size, const char *name) HF_MUST_USE;
+void hf_table_free(hf_table *table);
+
+/* Column index by name (case-insensitive), or -1. */
+int hf_table_column(const hf_table *table, const char *name);
+
+/* The number in a cell; NaN where missing. A leading '<' or '>' (censored laboratory values) and a trailing '+'
+ * ("89+") are dropped. HF_ERR_FORMAT names file, line, column and text when it is no number. */
+hf_status hf_table_number(double *out, const hf_table *table, int row, int column) HF_MUST_USE;
+
+/* ---- cohorts (datasets/cohort.c) -------------------------------------------------------------------------------- */
+
+/* What is wrong with one subject or file; nothing is ever dropped without one of these. */
+typedef struct hf_problem {
+    char *subject; /* the id, or the path when there is none */
+    char *text;    /* what was found, what was expected */
+    bool fatal;    /* the subject is left out; otherwise it is only flagged */
+} hf_problem;
+
+typedef struct hf_subject {
+    char *id;    /* as in the table */
+    char *image; /* path of the volume */
+    int row;     /* row of the table */
+} hf_subject;
+
+typedef struct hf_cohort {
+    char *folder;
+    hf_table table;
+    int n_subjects;
+    hf_subject *subject;   /* [n_subjects], in table order */
+    int n_problems;
+    hf_problem *problem;   /* [n_problems] */
+} hf_cohort;
+
+typedef struct hf_cohort_options {
+    const char *table;        /* default: participants.tsv, else participants.csv, in the folder */
+    const char *id_column;    /* default: participant_id, else subject, else id */
+    const char *image_column; /* a column of paths, relative to the folder. Default: no such column; images are
+                                 found as sub-ID/anat/sub-ID*_T1w.nii.gz, .nii, or sub-ID.npy, .nii(.gz) */
+    const char *filter_column; /* keep only rows where this column ... */
+    const char *filter_value;  /* ... equals this text (numbers compare as numbers); NULL: no filter */
+} hf_cohort_options;
+
+/* Joins table and images by ID, strictly: never by order. Rows without an image, images without a row, duplicate ids
+ * (all copies refused), and image paths that leave the folder become problems. Fails when no subject is left. */
+hf_status hf_cohort_open(hf_cohort *out, const char *folder, const hf_cohort_options *options) HF_MUST_USE;
+void hf_cohort_free(hf_cohort *cohort);
+
+/* Reads every volume and reports on stdout-ready text: subjects, missing values by column, shapes, spacings,
+ * orientations, unreadable files, outliers (volume whose correlation with the cohort mean lies more than 4 robust
+ * standard deviations below the median; non-zero volume likewise). Problems found are added to the cohort.
+ * `progress` (may be NULL) is called with subjects done and total. */
+typedef void hf_progress(void *user, int done, int total);
+hf_status hf_cohort_check(hf_cohort *cohort, hf_text *report, hf_progress *progress, void *user) HF_MUST_USE;
+
+/* ---- splits (datasets/split.c) ---------------------------------------------------------------------------------- */
+
+typedef enum hf_part { HF_TRAIN, HF_VALID, HF_TEST, HF_UNUSED, HF_N_PARTS } hf_part;
+
+typedef struct hf_split_options {
+    const char *method;   /* "stratified" (default, by age bins and sex), "random", "column", "file" */
+    const char *column;   /* method column: holds train/valid/test (also val, validation, testing); others unused */
+    const char *file;     /* method file: TSV with columns id and split */
+    const char *age_column, *sex_column; /* for stratified; defaults "age", "sex"; a missing column: not used */
+    const char *group_column; /* rows with equal text stay on one side (repeat scans, families); default: id */
+    double valid, test;   /* fractions; both zero: 0.15 and 0.2 */
+    uint64_t seed;
+} hf_split_options;
+
+/* Fills part[n_subjects]. A subject (or group) is never on two sides. Fails when train or test would be empty. */
+hf_status hf_split_make(hf_part *part, const hf_cohort *cohort, const hf_split_options *options) HF_MUST_USE;
+
+const char *hf_part_name(hf_part part); /* "train", "valid", "test", "unused" */
+
+/* ---- tabular encoding (datasets/encoder.c) ---------------------------------------------------------------------- */
+
+typedef enum hf_encoding {
+    HF_ONE_HOT,  /* one column per category seen in training, in the order given or alphabetical; an unseen
+                    category is an error, a missing one is all zeros plus its flag */
+    HF_ZSCORE,   /* (x - mean) / sd, sample sd (ddof 1), of the training rows; missing: training median first */
+    HF_MINMAX,   /* to [0,1] by the training range */
+    HF_RAW,      /* the number itself; missing: training median */
+} hf_encoding;
+
+#define HF_MAX_CATEGORIES 16
+
+/* One table column, and what the training rows said about it. */
+typedef struct hf_feature {
+    char column[64];
+    hf_encoding encoding;
+    bool flag_missing; /* adds a 0/1 column "was missing" after all value columns */
+    int n_categories;
+    char category[HF_MAX_CATEGORIES][32];
+    double mean, sd, median, low, high; /* training rows, missing left out */
+    int n_missing;                      /* among the training rows */
+} hf_feature;
+
+#define HF_MAX_FEATURES 64
+
+/* Everything needed to turn a table row into the network's input; plain data, so it can be saved with the model. */
+typedef struct hf_encoder {
+    int n_features;
+    hf_feature feature[HF_MAX_FEATURES];
+    int width; /* length of an encoded row: all value columns in feature order, then the missing flags */
+} hf_encoder;
+
+/* Parses a feature list such as "sex:onehot(F,M)", "age:zscore", "mmse:zscore+missing" into features without
+ * statistics. */
+hf_status hf_encoder_parse(hf_encoder *out, const char *const *specs, int n_specs) HF_MUST_USE;
+
+/* Learns the statistics from rows with part == HF_TRAIN only. */
+hf_status hf_encoder_fit(hf_encoder *encoder, const hf_cohort *cohort, const hf_part *part) HF_MUST_USE;
+
+/* Encodes subject `index`: out[width]. */
+hf_status hf_encoder_row(float *out, const hf_encoder *encoder, const hf_cohort *cohort, int index) HF_MUST_USE;
+
+/* Encodes from "name=value" pairs instead (a single new subject); unknown names are refused with the nearest one,
+ * absent ones count as missing. */
+hf_status hf_encoder_pairs(float *out, const hf_encoder *encoder, const char *const *pairs, int n_pairs) HF_MUST_USE;
+
+/* ---- datasets and batches (datasets/dataset.c, loader.c) --------------------------------------------------------- */
+
+typedef struct hf_dataset hf_dataset;
+
+typedef struct hf_dataset_options {
+    const char *target_column;   /* required unless predicting: e.g. "age"; NULL: targets are NaN */
+    const char *const *classes;  /* [n_classes] text of each class: targets become class indices; NULL: a number */
+    int n_classes;
+    const char *cache_dir;       /* default: hf_cache_dir("volumes") */
+    bool no_cache;               /* preprocess on every access instead */
+    hf_progress *progress;       /* called while the cache is built */
+    void *user;
+} hf_dataset_options;
+
+/* What a dataset will need, known before anything is read. */
+typedef struct hf_forecast {
+    size_t disk_bytes;   /* of the cache, all of it once */
+    size_t missing;      /* volumes not yet in the cache */
+    size_t memory_bytes; /* host memory while building: decoder and resampler, all threads */
+} hf_forecast;
+hf_status hf_dataset_forecast(hf_forecast *out, const hf_cohort *cohort, const hf_grid *grid,
+                              const hf_dataset_options *options) HF_MUST_USE;
+
+/* Preprocesses what is not cached yet (all cores), maps the cache read-only. One file a volume, named by a digest of
+ * source file (path, size, mtime) and grid, int16 with scale: about half of float32, a quarter of the usual float64;
+ * written by rename with its own digest inside, so a damaged or foreign file is rebuilt. Subjects that cannot be read
+ * become fatal problems of the cohort and are left out: their indices answer hf_dataset_has with false.
+ * The cohort and encoder must outlive the dataset. */
+hf_status hf_dataset_open(hf_dataset **out, hf_cohort *cohort, const hf_grid *grid, const hf_encoder *encoder,
+                          const hf_dataset_options *options) HF_MUST_USE;
+void hf_dataset_free(hf_dataset **dataset);
+
+bool hf_dataset_has(const hf_dataset *dataset, int index);
+const int *hf_dataset_shape(const hf_dataset *dataset); /* D,H,W */
+int hf_dataset_width(const hf_dataset *dataset);        /* length of a tabular row */
+
+/* Copies one sample: volume [D,H,W], tabular [width], target (years or class index, NaN when missing). Any of the
+ * outputs may be NULL. Thread-safe. */
+hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, float *tabular,
+                         float *target) HF_MUST_USE;
+
+/* A batch, ready on the host. */
+typedef struct hf_batch {
+    int count;        /* samples in it */
+    float *volume;    /* [count,1,D,H,W] */
+    float *tabular;   /* [count,width] */
+    float *target;    /* [count] */
+    int *index;       /* [count] subject indices */
+} hf_batch;
+
+typedef struct hf_loader hf_loader;
+
+typedef struct hf_loader_options {
+    int batch_size;  /* required; the last batch of a pass may be smaller */
+    bool shuffle;    /* order of pass e is a function of (seed, e) alone */
+    uint64_t seed;
+    int depth;       /* batches prepared ahead by the background thread; default 2 */
+} hf_loader_options;
+
+/* Serves batches of the given subject indices (copied). */
+hf_status hf_loader_new(hf_loader **out, const hf_dataset *dataset, const int *indices, int count,
+                        const hf_loader_options *options) HF_MUST_USE;
+void hf_loader_free(hf_loader **loader);
+
+/* Starts pass number `epoch`, dropping what was prepared of an earlier pass. */
+hf_status hf_loader_start(hf_loader *loader, uint64_t epoch) HF_MUST_USE;
+
+/* The next batch of the pass, valid until the next call; *batch is NULL at the end of the pass. */
+hf_status hf_loader_next(hf_loader *loader, const hf_batch **batch) HF_MUST_USE;
+
+/* Seconds hf_loader_next has waited for the background thread so far: "the device waited for data". */
+double hf_loader_waited(const hf_loader *loader);
+
+/* ---- the synthetic cohort (datasets/synth.c) ---------------------------------------------------------------------- */
+
+typedef struct hf_synth_options {
+    const char *task;  /* "brain-age" (default) or "ad" */
+    int subjects;      /* default 120 */
+    int shape[3];      /* D,H,W; default 45,55,45 */
+    uint64_t seed;
+    hf_progress *progress;
+    void *user;
+} hf_synth_options;
+
+/* Writes a BIDS-like folder of brain-like volumes: folded cortex, white matter, ventricles, hippocampi, whose anatomy
+ * ages along different courses for the two sexes; with noise, bias field and pose. As real .nii.gz (skull-stripped,
+ * float scaled int16, with affine) and participants.tsv, dataset_description.json. Task "ad" adds diagnosis (CN, MCI,
+ * AD) and the nine clinical columns (AGE, PTGENDER, PTEDUCAT, APOE4, ABETA, PTAU, TAU, FDG, AV45) with missingness
+ * that depends on the diagnosis as in the real data. Refuses a folder that already has a participants.tsv. */
+hf_status hf_cohort_make(const char *folder, const hf_synth_options *options) HF_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
