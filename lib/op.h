@@ -1,0 +1,120 @@
+/* op.h: what an operator file is made of. Private to lib/.
+ *
+ * lib/ops/<stem>.c defines one or more `const hf_op` tables (the operator and its gradient operators) and lists them in
+ * `const hf_op *const hf_ops_<stem>[]`, ended by NULL. lib/ops/ops.def has one line a stem. An implementation's `prepare`
+ * describes, once, the kernel launches of one run; running is only enqueueing them. */
+#ifndef HF_OP_H
+#define HF_OP_H
+
+#include "hfcl.h"
+
+/* The problem an implementation is asked about or prepared for. While asking, buffers are NULL. */
+typedef struct hf_call {
+    hf_context *context;
+    const hf_op *op;
+    hf_params params;
+    int n_in, n_out;
+    hf_tensor in[HF_MAX_IN];   /* absent operands are all zeros */
+    hf_tensor out[HF_MAX_OUT];
+    hf_tensor scratch;         /* U8 [bytes] when scratch was asked for */
+    hf_task *task;             /* receives the launches */
+} hf_call;
+
+struct hf_impl {
+    const char *name;                            /* NULL ends the list */
+    const char *layouts;                         /* see hf_op_impl_layouts */
+    const char *(*refuse)(const hf_call *call);  /* NULL: fits everything */
+    size_t (*scratch)(const hf_call *call);      /* NULL: none */
+    hf_status (*prepare)(hf_call *call);
+};
+
+#define HF_MAX_IMPLS 6
+
+struct hf_op {
+    const char *name;
+    int min_in, max_in, n_out;
+    const char *in_names;  /* "x w b", for messages and the documentation */
+    const char *out_names; /* "y" */
+    const char *formula;   /* one line for the documentation */
+    hf_status (*infer)(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out);
+    uint64_t (*flop)(const hf_params *params, const hf_desc *in, int n_in); /* NULL: one per element of the result */
+    hf_impl impls[HF_MAX_IMPLS];
+    int replaces[HF_MAX_OUT]; /* 1 + operand that the result may overwrite; 0: none */
+    hf_rule rules[HF_MAX_RULES];
+    hf_params (*rule_params)(const hf_params *params, const hf_desc *in, int n_in, int rule); /* NULL: the same */
+};
+
+/* ---- launches ------------------------------------------------------------------------------------------------------ */
+
+typedef struct hf_arg {
+    enum { HF_ARG_TENSOR, HF_ARG_INT, HF_ARG_FLOAT, HF_ARG_UINT, HF_ARG_LONG } kind;
+    union {
+        const hf_tensor *tensor; /* an absent one passes a valid buffer that must not be read */
+        int32_t i;
+        uint32_t u;
+        float f;
+        int64_t l;
+    } as;
+} hf_arg;
+
+#define HF_T(tensor_pointer) ((hf_arg){ .kind = HF_ARG_TENSOR, .as.tensor = (tensor_pointer) })
+#define HF_I(value)          ((hf_arg){ .kind = HF_ARG_INT, .as.i = (int32_t)(value) })
+#define HF_U(value)          ((hf_arg){ .kind = HF_ARG_UINT, .as.u = (uint32_t)(value) })
+#define HF_L(value)          ((hf_arg){ .kind = HF_ARG_LONG, .as.l = (int64_t)(value) })
+#define HF_F(value)          ((hf_arg){ .kind = HF_ARG_FLOAT, .as.f = (float)(value) })
+
+/* Groups and work-items of a launch: groups[3] groups of items[3] work-items; zero means 1. */
+typedef struct hf_range {
+    size_t groups[3];
+    size_t items[3];
+} hf_range;
+
+/* Adds a launch of kernel `kernel` from cl_kernels/<program>.cl compiled with `defines` ("-DTILE=8 -DACT=1", NULL: none).
+ * Kernels state reqd_work_group_size, equal to range->items. Build errors carry the compiler's log. */
+hf_status hf_launch(hf_call *call, const char *program, const char *kernel, const char *defines, hf_range range,
+                    const hf_arg *args, int n_args);
+
+#define HF_ARGS(...) (const hf_arg[]){ __VA_ARGS__ }, (int)(sizeof((const hf_arg[]){ __VA_ARGS__ }) / sizeof(hf_arg))
+
+/* Adds a device-side copy, or a fill with zero bytes, of a whole tensor. */
+hf_status hf_launch_copy(hf_call *call, const hf_tensor *to, const hf_tensor *from);
+hf_status hf_launch_zero(hf_call *call, const hf_tensor *to);
+
+/* C = alpha * op(A) op(B) + beta * C for row-major matrices through CLBlast, `batch` of them `stride` elements apart.
+ * Adds to the launches like a kernel. */
+typedef struct hf_gemm {
+    int m, n, k;
+    bool transpose_a, transpose_b;
+    int lda, ldb, ldc;
+    float alpha, beta;
+    int batch; /* 0 or 1: one */
+    int64_t stride_a, stride_b, stride_c;
+} hf_gemm;
+hf_status hf_launch_gemm(hf_call *call, const hf_gemm *gemm, const hf_tensor *a, const hf_tensor *b,
+                         const hf_tensor *c);
+
+/* A part of the scratch memory as a float tensor of `count` elements, starting at byte `offset` (a multiple of
+ * hf_scratch_align). The view belongs to the task. */
+hf_status hf_scratch_part(hf_tensor *out, hf_call *call, size_t offset, int64_t count);
+size_t hf_scratch_align(const hf_call *call, size_t bytes); /* rounds up to what a view needs */
+
+/* ---- helpers for shape rules ----------------------------------------------------------------------------------------- */
+
+hf_status hf_expect_rank(const hf_op *op, const hf_desc *in, int index, int rank);
+/* Fails with both shapes unless in[index] has this shape. */
+hf_status hf_expect_shape(const hf_op *op, const hf_desc *in, int index, hf_shape shape);
+hf_desc hf_desc_f32(hf_shape shape); /* plain float */
+bool hf_present(const hf_desc *desc);
+
+/* Blocks of 16 channels. */
+static inline int64_t hf_blocks(int64_t channels)
+{
+    return (channels + HF_BLOCK - 1) / HF_BLOCK;
+}
+
+static inline size_t hf_ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+#endif
