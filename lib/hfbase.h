@@ -39,7 +39,7 @@ typedef enum hf_status {
 
 #if defined(__GNUC__)
 #define HF_PRINTF(format_index, first) __attribute__((format(printf, format_index, first)))
-#define HF_MUST_USE __attribute__((warn_unused_result))
+#define HF_MUST_USE                    __attribute__((warn_unused_result))
 #else
 #define HF_PRINTF(format_index, first)
 #define HF_MUST_USE

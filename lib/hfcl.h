@@ -29,20 +29,20 @@ extern "C" {
 
 /* What was asked of one device; nothing is assumed that is not here. Sizes in bytes unless said otherwise. */
 typedef struct hf_device_info {
-    char id[16];         /* "gpu:0", "cpu:1", "other:0": kind and position among the devices of that kind */
-    char name[128];      /* CL_DEVICE_NAME */
-    char platform[128];  /* CL_PLATFORM_NAME */
-    char version[128];   /* CL_DEVICE_VERSION */
-    char driver[128];    /* CL_DRIVER_VERSION */
-    bool is_cpu;         /* decides between kernels that like vectors and kernels that like local memory */
+    char id[16];        /* "gpu:0", "cpu:1", "other:0": kind and position among the devices of that kind */
+    char name[128];     /* CL_DEVICE_NAME */
+    char platform[128]; /* CL_PLATFORM_NAME */
+    char version[128];  /* CL_DEVICE_VERSION */
+    char driver[128];   /* CL_DRIVER_VERSION */
+    bool is_cpu;        /* decides between kernels that like vectors and kernels that like local memory */
     unsigned compute_units;
     unsigned clock_mhz;
-    size_t max_group;    /* work-items in a group */
-    size_t max_items[3]; /* work-items along each dimension of a group */
-    size_t memory;       /* of the device */
-    size_t max_alloc;    /* largest single buffer */
-    size_t local_memory; /* per group */
-    size_t align;        /* alignment of a buffer view */
+    size_t max_group;     /* work-items in a group */
+    size_t max_items[3];  /* work-items along each dimension of a group */
+    size_t memory;        /* of the device */
+    size_t max_alloc;     /* largest single buffer */
+    size_t local_memory;  /* per group */
+    size_t align;         /* alignment of a buffer view */
     unsigned float_width; /* preferred vector width for float */
     bool fp16, fp64, subgroups;
 } hf_device_info;
@@ -74,7 +74,8 @@ hf_status hf_context_finish(hf_context *context) HF_MUST_USE;
 /* Kernel programs compiled from source, and taken from the disk cache, so far. */
 void hf_context_programs(const hf_context *context, int *compiled, int *cached);
 
-/* ---- buffers ------------------------------------------------------------------------------------------------------ */
+/* ---- buffers ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct hf_buffer hf_buffer;
 
@@ -101,7 +102,8 @@ hf_status hf_buffer_fill(hf_buffer *buffer, size_t offset, size_t bytes, const v
 hf_status hf_buffer_copy(hf_buffer *to, size_t to_offset, hf_buffer *from, size_t from_offset,
                          size_t bytes) HF_MUST_USE;
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------ */
+/* ---- tensors ------------------------------------------------------------------------------------------------------
+ */
 
 #define HF_MAX_RANK 6
 #define HF_BLOCK    16 /* channels in one block of the blocked layout */
@@ -153,7 +155,8 @@ void hf_tensor_free(hf_tensor *tensor);
 hf_status hf_tensor_write(const hf_tensor *tensor, const void *data) HF_MUST_USE;
 hf_status hf_tensor_read(const hf_tensor *tensor, void *data) HF_MUST_USE;
 
-/* ---- operators ---------------------------------------------------------------------------------------------------- */
+/* ---- operators ----------------------------------------------------------------------------------------------------
+ */
 
 /* An operator: a constant table with a shape rule, implementations, gradients, and cost. The list, with operands,
  * formulas and options of each, is doc/operators.md; every operator is described at the top of lib/ops/<name>.c. */
@@ -179,7 +182,7 @@ typedef struct hf_params {
     float scale;     /* scale: the factor */
     hf_shape shape;  /* reshape, and gradients whose result has a shape of its own: that shape */
     /* optimisers */
-    int optimizer;   /* an hf_optimizer */
+    int optimizer; /* an hf_optimizer */
     float beta1, beta2, weight_decay, momentum_sgd;
 } hf_params;
 
@@ -205,9 +208,9 @@ uint64_t hf_op_flop(const hf_op *op, const hf_params *params, const hf_desc *in,
 #define HF_RULE_END  (-1)
 #define HF_MAX_RULES 9 /* the last one ends the list */
 typedef struct hf_rule {
-    const char *op;             /* NULL ends the list */
-    int in[HF_MAX_IN + 1];      /* ended by HF_RULE_END */
-    int wrt[HF_MAX_OUT + 1];    /* forward operand of each result, ended by HF_RULE_END */
+    const char *op;          /* NULL ends the list */
+    int in[HF_MAX_IN + 1];   /* ended by HF_RULE_END */
+    int wrt[HF_MAX_OUT + 1]; /* forward operand of each result, ended by HF_RULE_END */
 } hf_rule;
 
 /* The rules of an operator, ended by one with op NULL; an operator without any is not differentiable. */
@@ -220,7 +223,8 @@ hf_params hf_op_rule_params(const hf_op *op, const hf_params *params, const hf_d
  * may share memory, and a graph is expected to let them. -1: none. */
 int hf_op_replaces(const hf_op *op, int result);
 
-/* ---- implementations ----------------------------------------------------------------------------------------------- */
+/* ---- implementations -----------------------------------------------------------------------------------------------
+ */
 
 /* One way to compute an operator. */
 typedef struct hf_impl hf_impl;
@@ -244,7 +248,8 @@ int hf_op_choose(hf_context *context, const hf_op *op, const hf_params *params, 
 size_t hf_op_scratch(hf_context *context, const hf_op *op, int impl, const hf_params *params, const hf_desc *in,
                      int n_in);
 
-/* ---- tasks ---------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ----------------------------------------------------------------------------------------------------------
+ */
 
 /* An operator bound to tensors, ready to run: kernels compiled, arguments set. */
 typedef struct hf_task hf_task;
@@ -257,9 +262,8 @@ typedef struct hf_task_options {
 
 /* The tensors' descriptions must satisfy the shape rule and the implementation's layouts; absent operands are all
  * zeros. The tensors' memory must outlive the task. */
-hf_status hf_task_new(hf_task **out, hf_context *context, const hf_op *op, const hf_params *params,
-                      const hf_tensor *in, int n_in, const hf_tensor *out_tensors, int n_out,
-                      const hf_task_options *options) HF_MUST_USE;
+hf_status hf_task_new(hf_task **out, hf_context *context, const hf_op *op, const hf_params *params, const hf_tensor *in,
+                      int n_in, const hf_tensor *out_tensors, int n_out, const hf_task_options *options) HF_MUST_USE;
 hf_status hf_task_run(hf_task *task) HF_MUST_USE;
 void hf_task_free(hf_task **task);
 

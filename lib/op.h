@@ -1,8 +1,8 @@
 /* op.h: what an operator file is made of. Private to lib/.
  *
  * lib/ops/<stem>.c defines one or more `const hf_op` tables (the operator and its gradient operators) and lists them in
- * `const hf_op *const hf_ops_<stem>[]`, ended by NULL. lib/ops/ops.def has one line a stem. An implementation's `prepare`
- * describes, once, the kernel launches of one run; running is only enqueueing them. */
+ * `const hf_op *const hf_ops_<stem>[]`, ended by NULL. lib/ops/ops.def has one line a stem. An implementation's
+ * `prepare` describes, once, the kernel launches of one run; running is only enqueueing them. */
 #ifndef HF_OP_H
 #define HF_OP_H
 
@@ -14,17 +14,17 @@ typedef struct hf_call {
     const hf_op *op;
     hf_params params;
     int n_in, n_out;
-    hf_tensor in[HF_MAX_IN];   /* absent operands are all zeros */
+    hf_tensor in[HF_MAX_IN]; /* absent operands are all zeros */
     hf_tensor out[HF_MAX_OUT];
-    hf_tensor scratch;         /* U8 [bytes] when scratch was asked for */
-    hf_task *task;             /* receives the launches */
+    hf_tensor scratch; /* U8 [bytes] when scratch was asked for */
+    hf_task *task;     /* receives the launches */
 } hf_call;
 
 struct hf_impl {
-    const char *name;                            /* NULL ends the list */
-    const char *layouts;                         /* see hf_op_impl_layouts */
-    const char *(*refuse)(const hf_call *call);  /* NULL: fits everything */
-    size_t (*scratch)(const hf_call *call);      /* NULL: none */
+    const char *name;                           /* NULL ends the list */
+    const char *layouts;                        /* see hf_op_impl_layouts */
+    const char *(*refuse)(const hf_call *call); /* NULL: fits everything */
+    size_t (*scratch)(const hf_call *call);     /* NULL: none */
     hf_status (*prepare)(hf_call *call);
 };
 
@@ -44,7 +44,14 @@ struct hf_op {
     hf_params (*rule_params)(const hf_params *params, const hf_desc *in, int n_in, int rule); /* NULL: the same */
 };
 
-/* ---- launches ------------------------------------------------------------------------------------------------------ */
+/* True under HF_TEST_ANY_DEVICE=1: implementations meant for another kind of device do not refuse this one, so that all
+ * of them can be tested on whatever device there is. */
+bool hf_context_any_device(const hf_context *context);
+bool hf_context_plain_only(const hf_context *context);
+const char *hf_context_forced(const hf_context *context); /* "op=impl,..." or NULL */
+
+/* ---- launches ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct hf_arg {
     enum { HF_ARG_TENSOR, HF_ARG_INT, HF_ARG_FLOAT, HF_ARG_UINT, HF_ARG_LONG } kind;
@@ -69,8 +76,8 @@ typedef struct hf_range {
     size_t items[3];
 } hf_range;
 
-/* Adds a launch of kernel `kernel` from cl_kernels/<program>.cl compiled with `defines` ("-DTILE=8 -DACT=1", NULL: none).
- * Kernels state reqd_work_group_size, equal to range->items. Build errors carry the compiler's log. */
+/* Adds a launch of kernel `kernel` from cl_kernels/<program>.cl compiled with `defines` ("-DTILE=8 -DACT=1", NULL:
+ * none). Kernels state reqd_work_group_size, equal to range->items. Build errors carry the compiler's log. */
 hf_status hf_launch(hf_call *call, const char *program, const char *kernel, const char *defines, hf_range range,
                     const hf_arg *args, int n_args);
 
@@ -98,7 +105,28 @@ hf_status hf_launch_gemm(hf_call *call, const hf_gemm *gemm, const hf_tensor *a,
 hf_status hf_scratch_part(hf_tensor *out, hf_call *call, size_t offset, int64_t count);
 size_t hf_scratch_align(const hf_call *call, size_t bytes); /* rounds up to what a view needs */
 
-/* ---- helpers for shape rules ----------------------------------------------------------------------------------------- */
+/* ---- data that comes with the library
+ * -------------------------------------------------------------------------------- */
+
+/* Made from cl_kernels/ by embed.py; both lists end with a row of NULLs. */
+typedef struct hf_source {
+    const char *name, *text;
+} hf_source;
+typedef struct hf_tuning_row {
+    const char *device; /* a part of the device or platform name; "*": any */
+    const char *op, *impl;
+} hf_tuning_row;
+extern const hf_source hf_sources[];
+extern const hf_tuning_row hf_tuning_rows[];
+
+/* A kernel source, cl_kernels/<name>.cl with its includes expanded, NUL-terminated; NULL when there is none. */
+const char *hf_source_find(const char *name);
+
+/* The implementation that cl_kernels/tuning.tsv names for this device and operator, or NULL. */
+const char *hf_tuning_find(const hf_device_info *info, const char *op);
+
+/* ---- helpers for shape rules
+ * ----------------------------------------------------------------------------------------- */
 
 hf_status hf_expect_rank(const hf_op *op, const hf_desc *in, int index, int rank);
 /* Fails with both shapes unless in[index] has this shape. */

@@ -1,0 +1,161 @@
+/* context.c: choosing a device; the queue, and what belongs to both. */
+#include "cl.h"
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static bool contains(const char *text, const char *part)
+{
+    const size_t n = strlen(part);
+    for (; *text; text++)
+        if (strncasecmp(text, part, n) == 0) return true;
+    return false;
+}
+
+/* "gpu" is "gpu:0"; "gpu:1" is exact; anything else is a part of the device's or platform's name. */
+static bool matches(const hf_device_info *info, const char *wanted)
+{
+    const size_t n = strlen(wanted);
+    if (strcasecmp(info->id, wanted) == 0) return true;
+    if (strncasecmp(info->id, wanted, n) == 0 && info->id[n] == ':') return true;
+    if (strchr(wanted, ':') && isdigit((unsigned char)wanted[n - 1])) return false;
+    return contains(info->name, wanted) || contains(info->platform, wanted);
+}
+
+static hf_status no_device(const hf_device_info *list, int count, const char *wanted)
+{
+    hf_text text = { 0 };
+    for (int i = 0; i < count; i++)
+        hf_text_add(&text, "%s%s (%s)", i ? ", " : "", list[i].id, list[i].name);
+    hf_status status;
+    if (!count)
+        status = hf_fail(HF_ERR_DEVICE, "no OpenCL device found; on a machine without a GPU install PoCL "
+                                        "(Debian: pocl-opencl-icd)");
+    else
+        status =
+            hf_fail(HF_ERR_DEVICE, "no OpenCL device matches '%s'; there is %s", wanted, text.data ? text.data : "");
+    hf_text_free(&text);
+    return status;
+}
+
+static hf_status choose(hf_context *context, const char *wanted)
+{
+    hf_device_info *list = NULL;
+    int count = 0, chosen = -1;
+    HF_TRY(hf_devices(&list, &count));
+    if (!wanted || !*wanted) wanted = getenv("HF_DEVICE");
+    if (!wanted || !*wanted) wanted = count ? list[0].id : "";
+    for (int i = 0; i < count && chosen < 0; i++)
+        if (matches(&list[i], wanted)) chosen = i;
+    hf_status status = HF_OK;
+    if (chosen < 0) {
+        status = no_device(list, count, wanted);
+    } else {
+        context->info = list[chosen];
+        status = hf_cl_device_at(&context->device, chosen);
+    }
+    free(list);
+    return status;
+}
+
+static hf_status open_queue(hf_context *context)
+{
+    cl_int code;
+    context->context = clCreateContext(NULL, 1, &context->device, NULL, NULL, &code);
+    if (code != CL_SUCCESS) return hf_cl_fail(code, "%s: clCreateContext", context->info.name);
+    context->queue = clCreateCommandQueue(context->context, context->device, 0, &code);
+    if (code != CL_SUCCESS) return hf_cl_fail(code, "%s: clCreateCommandQueue", context->info.name);
+    return HF_OK;
+}
+
+static bool environment_is_set(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value && strcmp(value, "0") != 0;
+}
+
+static hf_status open_caches(hf_context *context, bool no_cache)
+{
+    if (!no_cache && !environment_is_set("HF_NO_CACHE")) HF_TRY(hf_cache_dir(&context->cache_dir, "kernels"));
+    if (strcmp(context->info.platform, "Portable Computing Language") == 0) {
+        char *folder = NULL;
+        HF_TRY(hf_cache_dir(&folder, "locks"));
+        hf_status status = hf_path_join(&context->build_lock, folder, "build");
+        free(folder);
+        HF_TRY(status);
+    }
+    return HF_OK;
+}
+
+static hf_status open_all(hf_context *context, const char *device, const hf_context_options *options)
+{
+    const char *force = options && options->force ? options->force : getenv("HF_IMPL");
+    context->plain_only = options && options->plain_only;
+    context->any_device = environment_is_set("HF_TEST_ANY_DEVICE");
+    if (force && *force) HF_TRY(hf_strdup(&context->force, force));
+    HF_TRY(choose(context, device));
+    HF_TRY(open_queue(context));
+    HF_TRY(open_caches(context, options && options->no_cache));
+    return hf_buffer_new(&context->nothing, context, 256, "the stand-in for absent operands");
+}
+
+hf_status hf_context_new(hf_context **out, const char *device, const hf_context_options *options)
+{
+    hf_context *context = NULL;
+    *out = NULL;
+    HF_TRY(hf_alloc(&context, 1, sizeof *context, "a context"));
+    hf_status status = open_all(context, device, options);
+    if (status != HF_OK) hf_context_free(&context);
+    *out = context;
+    return status;
+}
+
+void hf_context_free(hf_context **context)
+{
+    if (!context || !*context) return;
+    hf_context *c = *context;
+    if (c->queue) clFinish(c->queue);
+    hf_gemm_forget();
+    hf_programs_free(c);
+    hf_buffer_free(&c->nothing);
+    if (c->queue) clReleaseCommandQueue(c->queue);
+    if (c->context) clReleaseContext(c->context);
+    free(c->cache_dir);
+    free(c->build_lock);
+    free(c->force);
+    free(c);
+    *context = NULL;
+}
+
+const hf_device_info *hf_context_device(const hf_context *context)
+{
+    return &context->info;
+}
+
+bool hf_context_any_device(const hf_context *context)
+{
+    return context->any_device;
+}
+
+bool hf_context_plain_only(const hf_context *context)
+{
+    return context->plain_only;
+}
+
+const char *hf_context_forced(const hf_context *context)
+{
+    return context->force;
+}
+
+hf_status hf_context_finish(hf_context *context)
+{
+    HF_CL(clFinish(context->queue));
+    return HF_OK;
+}
+
+void hf_context_programs(const hf_context *context, int *compiled, int *cached)
+{
+    *compiled = context->compiled;
+    *cached = context->cached;
+}
