@@ -5,6 +5,9 @@
 /* Channels in one block of the blocked layout. */
 #define HF_BLOCK 16
 
+/* States the size of a kernel's groups: HF_GROUP(WG) kernel void name(...) */
+#define HF_GROUP(items) __attribute__((reqd_work_group_size(items, 1, 1)))
+
 /* Floats in a vector of the elementwise kernels: 16 suits CPUs, 4 suits GPUs. Legal: 2, 4, 8, 16. */
 #ifndef VEC
 #define VEC 16
@@ -18,7 +21,7 @@
 #define vstorev         HF_PASTE(vstore, VEC)
 
 /* VEC floats from p, of which `left` exist; the others are zero and are not read. left may be 0 or less. */
-inline floatv hf_load(global const float *p, long left)
+floatv hf_load(global const float *p, long left)
 {
     if (left >= VEC) return vloadv(0, p);
     union {
@@ -32,7 +35,7 @@ inline floatv hf_load(global const float *p, long left)
 }
 
 /* Writes the first `left` of VEC floats to p. */
-inline void hf_store(floatv value, global float *p, long left)
+void hf_store(floatv value, global float *p, long left)
 {
     if (left >= VEC) {
         vstorev(value, 0, p);
@@ -48,7 +51,7 @@ inline void hf_store(floatv value, global float *p, long left)
 }
 
 /* The parameters of one channel block: 16 floats from p, of which `left` exist; zero in the padding channels. */
-inline float16 hf_load_channels(global const float *p, int left)
+float16 hf_load_channels(global const float *p, int left)
 {
     if (left >= HF_BLOCK) return vload16(0, p);
     union {
@@ -63,7 +66,7 @@ inline float16 hf_load_channels(global const float *p, int left)
 
 /* sum += term with the rounding error carried along (Kahan), so that the error of a long sum does not grow with its
  * length. The pair starts as (0, 0) and its value is *sum. */
-inline void hf_add(float *sum, float *carry, float term)
+void hf_add(float *sum, float *carry, float term)
 {
     float corrected = term - *carry;
     float next = *sum + corrected;
