@@ -131,6 +131,8 @@ const char *hf_tuning_find(const hf_device_info *info, const char *op);
 hf_status hf_expect_rank(const hf_op *op, const hf_desc *in, int index, int rank);
 /* Fails with both shapes unless in[index] has this shape. */
 hf_status hf_expect_shape(const hf_op *op, const hf_desc *in, int index, hf_shape shape);
+/* Fails unless in[index] is there and has elements of this type. */
+hf_status hf_expect_type(const hf_op *op, const hf_desc *in, int index, hf_type type);
 hf_desc hf_desc_f32(hf_shape shape); /* plain float */
 bool hf_present(const hf_desc *desc);
 
