@@ -1,0 +1,31 @@
+/* conv3d.h: what the implementations of the convolution operators share. Private to lib/ops/. */
+#ifndef HF_OPS_CONV3D_H
+#define HF_OPS_CONV3D_H
+
+#include "../op.h"
+
+/* The convolution behind a call of conv3d, conv3d_dx, conv3d_dw or conv3d_db, named as in the forward direction:
+ * x [n,c,in[0],in[1],in[2]], w [o,c,k,k,k] or one such bank a sample, y [n,o,out[0],out[1],out[2]]. For conv3d_db only
+ * n, o, out and per_sample are known. */
+typedef struct hf_conv3d_size {
+    int n, c, o, k, stride, pad;
+    int in[3], out[3]; /* depth, height, width */
+    bool per_sample;   /* weights and bias carry a leading sample axis */
+    bool bias;         /* conv3d: operand b is present */
+} hf_conv3d_size;
+
+/* Reads the sizes from the operands and options; the shape rule has accepted them. */
+hf_conv3d_size hf_conv3d_size_of(const hf_call *call);
+
+int64_t hf_conv3d_taps(const hf_conv3d_size *size);      /* k^3 */
+int64_t hf_conv3d_in_voxels(const hf_conv3d_size *size); /* of one sample */
+int64_t hf_conv3d_out_voxels(const hf_conv3d_size *size);
+int64_t hf_conv3d_weights(const hf_conv3d_size *size); /* elements of one filter bank */
+
+/* Work-items 0..items-1 in groups of `group`, along the first dimension. */
+static inline hf_range hf_conv3d_line(int64_t items, size_t group)
+{
+    return (hf_range){ .groups = { hf_ceil_div((size_t)items, group), 1, 1 }, .items = { group, 1, 1 } };
+}
+
+#endif
