@@ -34,15 +34,24 @@ typedef struct hf_draw {
     uint64_t seed, stream, index;
 } hf_draw;
 int hf_draw_int(hf_draw *draw, int low, int high);
+double hf_draw_real(hf_draw *draw, double low, double high); /* representable as float */
 
 /* u = 2^-24, the unit roundoff of float; n*u/(1-n*u) bounds the relative error of any chain of n roundings. */
 #define HF_UNIT 5.9604644775390625e-08
 double hf_gamma(double n);
 
+/* The largest fixed case a test runs unasked, in floating-point operations. */
+#define HF_TEST_FLOP 1e8
+
+/* Central differences move every value by less than this. */
+#define HF_KINK 1e-4
+
 /* One operator under test. All arrays are in the plain layout, double. */
 typedef struct hf_op_test {
     const char *op;
-    const char *const *cases; /* fixed cases worth naming, ended by NULL; also the benchmark's */
+    /* Fixed cases worth naming, ended by NULL; also the benchmark's. Those above HF_TEST_FLOP are for the benchmark
+     * alone, unless a case is named on the command line. */
+    const char *const *cases;
     bool exact;               /* integer operands must give exactly the reference */
 
     /* Options and operand descriptions (plain layout; absent ones rank 0) of a case; returns the number of operands. */
@@ -53,7 +62,8 @@ typedef struct hf_op_test {
     void (*draw)(hf_case *test_case, hf_draw *draw);
 
     /* Optional: fills operand `index` (count elements) when uniform reals in [-1,1] or small integers will not do
-     * (class labels, variances above zero, inputs away from kinks). Returns false to take the usual fill.
+     * (class labels, variances above zero, inputs at least HF_KINK away from kinks). Returns false to take the usual
+     * fill.
      * Values must be representable as float, or as the operand's integer type. */
     bool (*fill)(int index, double *values, int64_t count, bool integers, hf_draw *draw, const hf_case *test_case);
 
