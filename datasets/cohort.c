@@ -49,18 +49,13 @@ typedef struct entry {
 /* What the joining functions pass around. */
 typedef struct joiner {
     hf_cohort *cohort;
-    int id_column, image_column; /* -1: images come from the scan */
-    entry *entry;                /* [n_entries] sorted by key, then row */
+    int image_column; /* -1: images come from the scan */
+    entry *entry;     /* [n_entries] sorted by key, then row */
     size_t n_entries;
     bool *duplicate; /* [rows] the id occurs in another kept row too */
     bool *kept;      /* [rows] by the filter */
     hf_images images;
 } joiner;
-
-static const char *cell(const hf_table *table, int row, int column)
-{
-    return table->cell[(size_t)row * (size_t)table->columns + (size_t)column];
-}
 
 static int compare_entries(const void *a, const void *b)
 {
@@ -76,13 +71,6 @@ static int compare_key(const void *key, const void *element)
     return strcmp(key, x->key);
 }
 
-static bool same_value(const char *text, const char *wanted)
-{
-    double a, b;
-    if (!text) return false;
-    return strcmp(text, wanted) == 0 || (hf_text_number(&a, text) && hf_text_number(&b, wanted) && a == b);
-}
-
 static hf_status apply_filter(joiner *j, const hf_cohort_options *options)
 {
     const hf_table *table = &j->cohort->table;
@@ -91,7 +79,7 @@ static hf_status apply_filter(joiner *j, const hf_cohort_options *options)
     if (value && !name) return hf_fail(HF_ERR_ARGUMENT, "filter value '%s' without a filter column", value);
     if (name) HF_TRY(hf_table_require(&column, table, name, "the filter"));
     for (int row = 0; row < table->rows; row++) {
-        j->kept[row] = !value || same_value(cell(table, row, column), value);
+        j->kept[row] = !value || hf_text_same(hf_table_cell(table, row, column), value);
         count += j->kept[row];
     }
     if (count == 0) return hf_fail(HF_ERR_ARGUMENT, "'%s': no row has '%s' in column '%s'", table->path, value, name);
@@ -103,11 +91,11 @@ static hf_status index_rows(joiner *j)
 {
     const hf_table *table = &j->cohort->table;
     for (int row = 0; row < table->rows; row++) {
-        const char *id = cell(table, row, j->id_column);
+        const char *id = hf_table_cell(table, row, j->cohort->id_column);
         if (id) j->entry[j->n_entries++] = (entry){ hf_subject_key(id), row, j->kept[row] };
         if (id || !j->kept[row]) continue;
         HF_TRY(hf_cohort_problem(j->cohort, true, table->path, "line %d has no %s", table->line[row],
-                                 table->name[j->id_column]));
+                                 table->name[j->cohort->id_column]));
     }
     if (j->n_entries) qsort(j->entry, j->n_entries, sizeof *j->entry, compare_entries);
     for (size_t i = 1; i < j->n_entries; i++) {
@@ -138,7 +126,7 @@ static hf_status image_from_cell(char **path, joiner *j, int row, const char *id
 {
     hf_cohort *cohort = j->cohort;
     const hf_table *table = &cohort->table;
-    const char *text = cell(table, row, j->image_column), *column = table->name[j->image_column];
+    const char *text = hf_table_cell(table, row, j->image_column), *column = table->name[j->image_column];
     *path = NULL;
     if (!text) return hf_cohort_problem(cohort, true, id, "line %d: no path in column '%s'", table->line[row], column);
     if (text[0] == '/')
@@ -178,7 +166,7 @@ static hf_status image_from_scan(char **path, joiner *j, const char *id)
 static hf_status join_row(joiner *j, int row)
 {
     hf_cohort *cohort = j->cohort;
-    const char *id = cell(&cohort->table, row, j->id_column);
+    const char *id = hf_table_cell(&cohort->table, row, cohort->id_column);
     hf_subject subject = { .row = row };
     if (!id || !j->kept[row]) return HF_OK;
     if (j->duplicate[row])
@@ -252,7 +240,7 @@ static hf_status prepare(joiner *j, const char *folder, const hf_cohort_options 
     HF_TRY(hf_alloc(&j->entry, rows, sizeof *j->entry, "rows"));
     HF_TRY(hf_alloc(&j->duplicate, rows, sizeof *j->duplicate, "rows"));
     HF_TRY(hf_alloc(&j->kept, rows, sizeof *j->kept, "rows"));
-    HF_TRY(find_id_column(&j->id_column, &cohort->table, options->id_column));
+    HF_TRY(find_id_column(&cohort->id_column, &cohort->table, options->id_column));
     j->image_column = -1;
     if (!options->image_column) return hf_images_scan(&j->images, folder);
     return hf_table_require(&j->image_column, &cohort->table, options->image_column, "the image paths");

@@ -11,6 +11,12 @@ bool hf_text_missing(const char *text);
  * are dropped. False for everything else: hexadecimal, "inf", "nan", overflow, rubbish. */
 bool hf_text_number(double *out, const char *text);
 
+/* Whether two cells say the same: equal text, or equal numbers ("1" and "1.0"). A NULL equals nothing. */
+bool hf_text_same(const char *a, const char *b);
+
+/* The text of a cell, NULL where missing. */
+const char *hf_table_cell(const hf_table *table, int row, int column);
+
 /* The column's index, or HF_ERR_ARGUMENT naming the table, the nearest column and all of them. `what` says whose
  * column it is, such as "the id". */
 hf_status hf_table_require(int *out, const hf_table *table, const char *name, const char *what) HF_MUST_USE;

@@ -111,6 +111,7 @@ typedef struct hf_cohort {
     hf_subject *subject;   /* [n_subjects], in table order */
     int n_problems;
     hf_problem *problem;   /* [n_problems] */
+    int id_column;         /* of the table */
 } hf_cohort;
 
 typedef struct hf_cohort_options {

@@ -439,12 +439,24 @@ bool hf_text_number(double *out, const char *text)
     return end == stop && to_double(out, inner);
 }
 
+bool hf_text_same(const char *a, const char *b)
+{
+    double x, y;
+    if (!a || !b) return false;
+    return strcmp(a, b) == 0 || (hf_text_number(&x, a) && hf_text_number(&y, b) && x == y);
+}
+
+const char *hf_table_cell(const hf_table *table, int row, int column)
+{
+    return table->cell[(size_t)row * (size_t)table->columns + (size_t)column];
+}
+
 hf_status hf_table_number(double *out, const hf_table *table, int row, int column)
 {
     if (row < 0 || row >= table->rows || column < 0 || column >= table->columns)
         return hf_fail(HF_ERR_ARGUMENT, "'%s': no cell in row %d, column %d of a table of %d x %d", table->path, row,
                        column, table->rows, table->columns);
-    const char *text = table->cell[(size_t)row * (size_t)table->columns + (size_t)column];
+    const char *text = hf_table_cell(table, row, column);
     double value = NAN;
     if (text && !hf_text_number(&value, text))
         return hf_fail(HF_ERR_FORMAT, "'%s' line %d, column '%s': '%.60s', expected a number", table->path,
