@@ -46,7 +46,7 @@ static int find_category(const hf_feature *feature, const char *text)
 
 static hf_status add_category(hf_feature *feature, const char *text, size_t length)
 {
-    char name[sizeof feature->category[0]];
+    char name[sizeof feature->category[0]] = ""; /* all of it goes into saved models */
     if (!copy_trimmed(name, sizeof name, text, length))
         return hf_fail(HF_ERR_ARGUMENT, "column '%s': category '%.*s', expected 1 to %zu bytes", feature->column,
                        length > 60 ? 60 : (int)length, text, sizeof name - 1);
