@@ -1,0 +1,28 @@
+/* arithmetic.cl: y = a + b,  y = a b,  y = factor x, element by element.
+ *
+ * n elements; one work-item takes VEC (see common.h). All map zeros to zero, so blocked tensors go through as they lie.
+ *
+ * WG  work-items in a group (default 64; any) */
+#include "common.h"
+
+#ifndef WG
+#define WG 64
+#endif
+
+HF_GROUP(WG) kernel void add(global const float *a, global const float *b, global float *y, long n)
+{
+    long i = (long)get_global_id(0) * VEC;
+    hf_store(hf_load(a + i, n - i) + hf_load(b + i, n - i), y + i, n - i);
+}
+
+HF_GROUP(WG) kernel void multiply(global const float *a, global const float *b, global float *y, long n)
+{
+    long i = (long)get_global_id(0) * VEC;
+    hf_store(hf_load(a + i, n - i) * hf_load(b + i, n - i), y + i, n - i);
+}
+
+HF_GROUP(WG) kernel void scale(global const float *x, global float *y, long n, float factor)
+{
+    long i = (long)get_global_id(0) * VEC;
+    hf_store(factor * hf_load(x + i, n - i), y + i, n - i);
+}

@@ -1,0 +1,50 @@
+/* optimizer.cl: one step of an optimiser over a flat buffer of n parameters.
+ *
+ *     adam   g = s g;  coupled: g += decay theta;  decoupled: theta -= rate decay theta
+ *            m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
+ *            theta -= rate (m / c1) / (sqrt(v / c2) + eps)
+ *     sgd    g = s g + decay theta,  m = momentum m + g,  theta -= rate m
+ *
+ * schedule = { rate, c1, c2, s, 0, 0, 0, 0 }: what changes from step to step, so that a step's arguments stay as they
+ * are. c1 = 1 - beta1^t and c2 = 1 - beta2^t. Results may overwrite their operands. One work-item takes VEC parameters.
+ *
+ * WG  work-items in a group (default 64; any) */
+#include "common.h"
+
+#ifndef WG
+#define WG 64
+#endif
+
+/* Factors of old and new: rest1 = 1 - beta1, rest2 = 1 - beta2. */
+HF_GROUP(WG)
+kernel void adam(global const float *theta, global const float *gradient, global const float *m, global const float *v,
+                 global const float *schedule, global float *new_theta, global float *new_m, global float *new_v,
+                 long n, float beta1, float rest1, float beta2, float rest2, float eps, float decay, int decoupled)
+{
+    long i = (long)get_global_id(0) * VEC, left = n - i;
+    float rate = schedule[0];
+    floatv t = hf_load(theta + i, left), g = schedule[3] * hf_load(gradient + i, left);
+    if (decoupled)
+        t -= rate * decay * t;
+    else
+        g += decay * t;
+    floatv first = beta1 * hf_load(m + i, left) + rest1 * g;
+    floatv second = beta2 * hf_load(v + i, left) + rest2 * g * g;
+    t -= rate * (first / schedule[1]) / (sqrt(second / schedule[2]) + eps);
+    hf_store(t, new_theta + i, left);
+    hf_store(first, new_m + i, left);
+    hf_store(second, new_v + i, left);
+}
+
+HF_GROUP(WG)
+kernel void sgd(global const float *theta, global const float *gradient, global const float *m,
+                global const float *schedule, global float *new_theta, global float *new_m, long n, float momentum,
+                float decay)
+{
+    long i = (long)get_global_id(0) * VEC, left = n - i;
+    floatv t = hf_load(theta + i, left);
+    floatv g = schedule[3] * hf_load(gradient + i, left) + decay * t;
+    floatv velocity = momentum * hf_load(m + i, left) + g;
+    hf_store(t - schedule[0] * velocity, new_theta + i, left);
+    hf_store(velocity, new_m + i, left);
+}

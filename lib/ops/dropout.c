@@ -1,0 +1,108 @@
+/* dropout.c: dropout(x, state) -> y and its gradient dropout_dx(dy, state) -> dx, which is the same function.
+ *
+ * Each element, or each whole channel when params.channels is 1, is zero with probability params.p and otherwise divided
+ * by 1 - p. The random word of an element depends on the seed and the step in state = I32[4] { seed lo, seed hi, step,
+ * 0 }, on params.stream, and on the element's row-major index: see cl_kernels/dropout.cl. It is draw number `element`
+ * of hf_random_bits(seed, stream | step << 32). The same options and state give the same mask in every layout. */
+#include "each.h"
+#include <math.h>
+
+#define CHUNK 256 /* voxels of one work-item, as in dropout.cl */
+#define FEW   8   /* work-items in a group where each has a chunk to do, as in dropout.cl */
+#define STATE 4   /* numbers in a state */
+
+static const hf_op dropout, dropout_dx;
+
+static hf_status infer(const hf_op *op, const hf_params *params, const hf_desc *in, hf_desc *out)
+{
+    if (!(params->p >= 0.0f && params->p < 1.0f))
+        return hf_fail(HF_ERR_ARGUMENT, "%s: p is %g, expected at least 0 and less than 1", op->name, params->p);
+    HF_TRY(hf_expect_type(op, in, 1, HF_I32));
+    HF_TRY(hf_expect_shape(op, in, 1, HF_SHAPE(STATE)));
+    if (params->channels || in[0].shape.rank == 5) HF_TRY(hf_expect_rows(op, in, 0, true));
+    return hf_infer_alike(op, in, 1, out);
+}
+
+static hf_arg threshold_of(const hf_params *params)
+{
+    return HF_U((uint32_t)floor((double)params->p * 4294967296.0));
+}
+
+static hf_arg scale_of(const hf_params *params)
+{
+    return HF_F(1.0 / (1.0 - (double)params->p));
+}
+
+static hf_status plain(hf_call *call)
+{
+    const hf_params *params = &call->params;
+    const hf_tensor *x = &call->in[0], *state = &call->in[1], *y = &call->out[0];
+    if (params->channels) {
+        const hf_rows rows = hf_rows_of(&x->desc);
+        const hf_range range =
+            hf_range_over((int64_t)hf_ceil_div((size_t)rows.voxels, CHUNK), FEW, rows.n * rows.channels);
+        return hf_launch(call, "dropout", "drop_channels", NULL, range,
+                         HF_ARGS(HF_T(x), HF_T(state), HF_T(y), HF_I(rows.voxels), HF_U(params->stream),
+                                 threshold_of(params), scale_of(params)));
+    }
+    const int64_t n = hf_stored(y);
+    return hf_launch(
+        call, "dropout", "drop_elements", NULL, hf_range_over((int64_t)hf_ceil_div((size_t)n, 16), 64, 1),
+        HF_ARGS(HF_T(x), HF_T(state), HF_T(y), HF_L(n), HF_U(params->stream), threshold_of(params), scale_of(params)));
+}
+
+static const char *refuse_flat(const hf_call *call)
+{
+    return call->in[0].desc.shape.rank == 5 ? NULL : "x has no blocked layout";
+}
+
+static hf_status blocked(hf_call *call)
+{
+    const hf_params *params = &call->params;
+    const hf_rows rows = hf_rows_of(&call->in[0].desc);
+    const hf_range chunks = hf_range_over((int64_t)hf_ceil_div((size_t)rows.voxels, CHUNK), FEW, rows.n * rows.blocks);
+    const hf_range voxels = hf_range_over(rows.voxels, 64, rows.n * rows.blocks);
+    return hf_launch(call, "dropout", params->channels ? "drop_channels_blocked" : "drop_elements_blocked", NULL,
+                     params->channels ? chunks : voxels,
+                     HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(rows.channels),
+                             HF_I(rows.voxels), HF_U(params->stream), threshold_of(params), scale_of(params)));
+}
+
+static hf_status dropout_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+{
+    (void)n_in;
+    return infer(&dropout, params, in, out);
+}
+
+static hf_status dropout_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+{
+    (void)n_in;
+    return infer(&dropout_dx, params, in, out);
+}
+
+static const hf_op dropout = {
+    .name = "dropout",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .in_names = "x state",
+    .out_names = "y",
+    .formula = "x / (1 - p) with probability 1 - p, else 0",
+    .infer = dropout_infer,
+    .impls = { { "blocked", "BP>B", refuse_flat, NULL, blocked }, { "plain", "PP>P", NULL, NULL, plain } },
+    .rules = { { "dropout_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } } },
+};
+
+static const hf_op dropout_dx = {
+    .name = "dropout_dx",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .in_names = "dy state",
+    .out_names = "dx",
+    .formula = "dy / (1 - p) where the element was kept, else 0",
+    .infer = dropout_dx_infer,
+    .impls = { { "blocked", "BP>B", refuse_flat, NULL, blocked }, { "plain", "PP>P", NULL, NULL, plain } },
+};
+
+const hf_op *const hf_ops_dropout[] = { &dropout, &dropout_dx, NULL };

@@ -1,0 +1,79 @@
+/* each.h: what the operators that go over all elements, or over the voxels of each channel, have in common: operand
+ * rules and launch ranges. Everything is small and static, so an operator file needs nothing but this header. */
+#ifndef HF_OPS_EACH_H
+#define HF_OPS_EACH_H
+
+#include "../op.h"
+
+/* A tensor [N,C,D,H,W] or [N,C] seen as N x C rows of voxels. */
+typedef struct hf_rows {
+    int64_t n, channels, voxels;
+    int64_t blocks; /* of 16 channels */
+} hf_rows;
+
+static inline hf_rows hf_rows_of(const hf_desc *x)
+{
+    hf_rows rows = { x->shape.dim[0], x->shape.dim[1], 1, hf_blocks(x->shape.dim[1]) };
+    for (int i = 2; i < x->shape.rank; i++)
+        rows.voxels *= x->shape.dim[i];
+    return rows;
+}
+
+/* Fails unless operand `index` is a float tensor [N,C,D,H,W], or [N,C] where that is allowed, whose rows and voxels
+ * can be counted with 32-bit integers, as the kernels do. */
+static inline hf_status hf_expect_rows(const hf_op *op, const hf_desc *in, int index, bool flat_too)
+{
+    HF_TRY(hf_expect_type(op, in, index, HF_F32));
+    if (!(flat_too && in[index].shape.rank == 2)) HF_TRY(hf_expect_rank(op, in, index, 5));
+    hf_rows rows = hf_rows_of(&in[index]);
+    char text[96];
+    if (rows.voxels > INT32_MAX || rows.n * rows.blocks * HF_BLOCK > INT32_MAX)
+        return hf_fail(HF_ERR_UNSUPPORTED, "%s: %s has more than 2^31 voxels or channels", op->name,
+                       hf_shape_text(&in[index].shape, text));
+    return HF_OK;
+}
+
+/* All n operands are float tensors of one shape, and so is the result. */
+static inline hf_status hf_infer_alike(const hf_op *op, const hf_desc *in, int n, hf_desc *out)
+{
+    for (int i = 0; i < n; i++) {
+        HF_TRY(hf_expect_type(op, in, i, HF_F32));
+        HF_TRY(hf_expect_shape(op, in, i, in[0].shape));
+    }
+    out[0] = hf_desc_f32(in[0].shape);
+    return HF_OK;
+}
+
+/* The operator's own options with the shape of forward operand 0: what gradients need whose result's shape does not
+ * follow from their operands. */
+static inline hf_params hf_params_with_shape(const hf_params *params, const hf_desc *in, int n_in, int rule)
+{
+    (void)n_in;
+    (void)rule;
+    hf_params result = *params;
+    result.shape = in[0].shape;
+    return result;
+}
+
+/* Enough groups of `group` work-items for `items`, by `rows` along the second dimension. */
+static inline hf_range hf_range_over(int64_t items, size_t group, int64_t rows)
+{
+    return (hf_range){ .groups = { hf_ceil_div((size_t)items, group), (size_t)rows, 1 }, .items = { group, 1, 1 } };
+}
+
+/* Floats a tensor has in memory, with the padding channels of the blocked layout. */
+static inline int64_t hf_stored(const hf_tensor *tensor)
+{
+    return (int64_t)(hf_desc_bytes(&tensor->desc) / sizeof(float));
+}
+
+/* Launches an elementwise kernel over `count` elements; its arguments are whatever it needs, count among them. */
+static inline hf_status hf_launch_each(hf_call *call, const char *program, const char *kernel, int64_t count,
+                                       const hf_arg *args, int n_args)
+{
+    bool is_cpu = hf_context_device(call->context)->is_cpu;
+    hf_range range = hf_range_over((int64_t)hf_ceil_div((size_t)count, is_cpu ? 16 : 4), 64, 1);
+    return hf_launch(call, program, kernel, is_cpu ? NULL : "-DVEC=4", range, args, n_args);
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* optimizer.c: one step of an optimiser over parameters of any shape, usually one flat buffer of all of them.
+ *
+ *     adam(theta, grad, m, v, schedule)  -> theta, m, v      weight decay added to the gradient
+ *     adamw(theta, grad, m, v, schedule) -> theta, m, v      weight decay taken from theta directly
+ *     sgd(theta, grad, m, schedule)      -> theta, m
+ *
+ * Results may overwrite theta, m and v. schedule F32[8] = { learning rate, 1 - beta1^t, 1 - beta2^t, factor of the
+ * gradients, 0, 0, 0, 0 } changes from step to step (t = 1, 2, ...; made in double precision on the host). Options:
+ * params.beta1 (0: 0.9), beta2 (0: 0.999), eps (0: 1e-8), weight_decay, momentum_sgd. Formulas are in
+ * cl_kernels/optimizer.cl. */
+#include "each.h"
+
+#define SCHEDULE 8 /* numbers in a schedule */
+
+static const hf_op adam, adamw, sgd;
+
+/* Operands 0 to last - 1 are alike, operand `last` is a schedule, the results are like operand 0. */
+static hf_status infer_step(const hf_op *op, const hf_desc *in, int last, hf_desc *out)
+{
+    HF_TRY(hf_expect_type(op, in, last, HF_F32));
+    HF_TRY(hf_expect_shape(op, in, last, HF_SHAPE(SCHEDULE)));
+    HF_TRY(hf_infer_alike(op, in, last, out));
+    for (int k = 1; k < op->n_out; k++)
+        out[k] = out[0];
+    return HF_OK;
+}
+
+static hf_status launch_adam(hf_call *call, bool decoupled)
+{
+    const hf_params *params = &call->params;
+    const int64_t n = hf_stored(&call->out[0]);
+    const float beta1 = params->beta1 != 0.0f ? params->beta1 : 0.9f;
+    const float beta2 = params->beta2 != 0.0f ? params->beta2 : 0.999f;
+    const float eps = params->eps != 0.0f ? params->eps : 1e-8f;
+    return hf_launch_each(call, "optimizer", "adam", n,
+                          HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(&call->in[3]),
+                                  HF_T(&call->in[4]), HF_T(&call->out[0]), HF_T(&call->out[1]), HF_T(&call->out[2]),
+                                  HF_L(n), HF_F(beta1), HF_F(1.0 - (double)beta1), HF_F(beta2),
+                                  HF_F(1.0 - (double)beta2), HF_F(eps), HF_F(params->weight_decay), HF_I(decoupled)));
+}
+
+static uint64_t adam_flop(const hf_params *params, const hf_desc *in, int n_in)
+{
+    (void)params, (void)n_in;
+    return 16 * (uint64_t)hf_shape_count(&in[0].shape);
+}
+
+static hf_status adam_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+{
+    (void)params, (void)n_in;
+    return infer_step(&adam, in, 4, out);
+}
+
+static hf_status adam_prepare(hf_call *call)
+{
+    return launch_adam(call, false);
+}
+
+static const hf_op adam = {
+    .name = "adam",
+    .min_in = 5,
+    .max_in = 5,
+    .n_out = 3,
+    .in_names = "theta grad m v schedule",
+    .out_names = "theta m v",
+    .formula = "g = s grad + decay theta; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; "
+               "theta -= rate (m / c1) / (sqrt(v / c2) + eps)",
+    .infer = adam_infer,
+    .flop = adam_flop,
+    .impls = { { "plain", "AAAAP>AAA", NULL, NULL, adam_prepare } },
+    .replaces = { 1 + 0, 1 + 2, 1 + 3 },
+};
+
+static hf_status adamw_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+{
+    (void)params, (void)n_in;
+    return infer_step(&adamw, in, 4, out);
+}
+
+static hf_status adamw_prepare(hf_call *call)
+{
+    return launch_adam(call, true);
+}
+
+static const hf_op adamw = {
+    .name = "adamw",
+    .min_in = 5,
+    .max_in = 5,
+    .n_out = 3,
+    .in_names = "theta grad m v schedule",
+    .out_names = "theta m v",
+    .formula = "theta -= rate decay theta; then as adam with decay 0",
+    .infer = adamw_infer,
+    .flop = adam_flop,
+    .impls = { { "plain", "AAAAP>AAA", NULL, NULL, adamw_prepare } },
+    .replaces = { 1 + 0, 1 + 2, 1 + 3 },
+};
+
+static hf_status sgd_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+{
+    (void)params, (void)n_in;
+    return infer_step(&sgd, in, 3, out);
+}
+
+static hf_status sgd_prepare(hf_call *call)
+{
+    const int64_t n = hf_stored(&call->out[0]);
+    return hf_launch_each(call, "optimizer", "sgd", n,
+                          HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(&call->in[3]),
+                                  HF_T(&call->out[0]), HF_T(&call->out[1]), HF_L(n), HF_F(call->params.momentum_sgd),
+                                  HF_F(call->params.weight_decay)));
+}
+
+static const hf_op sgd = {
+    .name = "sgd",
+    .min_in = 4,
+    .max_in = 4,
+    .n_out = 2,
+    .in_names = "theta grad m schedule",
+    .out_names = "theta m",
+    .formula = "m = momentum m + s grad + decay theta; theta -= rate m",
+    .infer = sgd_infer,
+    .impls = { { "plain", "AAAP>AA", NULL, NULL, sgd_prepare } },
+    .replaces = { 1 + 0, 1 + 2 },
+};
+
+const hf_op *const hf_ops_optimizer[] = { &adam, &adamw, &sgd, NULL };
