@@ -297,11 +297,9 @@ static void run_operator(test_suite *suite, hf_bed *bed, const hf_op_test *test,
     fflush(stdout);
 }
 
-/* A stem's name means all its operators, unless a case follows: cases belong to an operator. */
 static bool is_wanted(const options *o, const hf_op_test *test, const char *stem)
 {
-    if (!o->name || (!o->only_case && strcmp(o->name, stem) == 0)) return true;
-    return strcmp(o->name, test->op) == 0;
+    return hf_test_wanted(test, stem, o->name, o->only_case);
 }
 
 static void run_device(test_suite *suite, const char *id, bool first)
@@ -378,29 +376,22 @@ static void print_list(const options *o)
 /* ---- command line -------------------------------------------------------------------------------------------------
  */
 
-/* The value of "key=value", or NULL. */
-static const char *value_of(const char *argument, const char *key)
-{
-    size_t size = strlen(key);
-    return strncmp(argument, key, size) == 0 && argument[size] == '=' ? argument + size + 1 : NULL;
-}
-
 static bool read_option(options *o, const char *argument)
 {
     const char *value;
-    if ((value = value_of(argument, "impl")))
+    if ((value = hf_test_option(argument, "impl")))
         o->impl = value;
-    else if ((value = value_of(argument, "device")))
+    else if ((value = hf_test_option(argument, "device")))
         o->device = strcmp(value, "all") == 0 ? NULL : value;
-    else if ((value = value_of(argument, "seed")))
+    else if ((value = hf_test_option(argument, "seed")))
         o->seed = strtoull(value, NULL, 10);
-    else if ((value = value_of(argument, "shapes")))
+    else if ((value = hf_test_option(argument, "shapes")))
         o->shapes = (int)strtol(value, NULL, 10);
-    else if ((value = value_of(argument, "tiny")))
+    else if ((value = hf_test_option(argument, "tiny")))
         o->tiny = strcmp(value, "0") != 0;
-    else if ((value = value_of(argument, "apart")))
+    else if ((value = hf_test_option(argument, "apart")))
         o->apart = strcmp(value, "0") != 0;
-    else if ((value = value_of(argument, "list")))
+    else if ((value = hf_test_option(argument, "list")))
         o->list = strcmp(value, "0") != 0;
     else if (strchr(argument, '='))
         return false;

@@ -53,11 +53,17 @@ bool hf_problem_tiny(const hf_problem *problem)
     return hf_problem_flop(problem) <= TINY_FLOP && hf_problem_elements(problem) <= TINY_ELEMENTS;
 }
 
-hf_status hf_problem_alloc(hf_problem *problem)
+static hf_status alloc_operands(hf_problem *problem)
 {
     for (int i = 0; i < problem->n_in; i++)
         if (problem->in[i].shape.rank)
             HF_TRY(hf_alloc(&problem->in_values[i], (size_t)hf_count(&problem->in[i]), sizeof(double), "operand"));
+    return HF_OK;
+}
+
+hf_status hf_problem_alloc(hf_problem *problem)
+{
+    HF_TRY(alloc_operands(problem));
     for (int i = 0; i < problem->n_out; i++) {
         size_t count = (size_t)hf_count(&problem->out[i]);
         HF_TRY(hf_alloc(&problem->out_values[i], count, sizeof(double), "reference result"));
@@ -112,6 +118,13 @@ static void draw_operands(hf_problem *problem, const hf_case *test_case, bool in
             values[j] = integers || problem->in[i].type != HF_F32 ? draw_integer(&draw, problem->in[i].type, thin)
                                                                   : hf_draw_real(&draw, -1, 1);
     }
+}
+
+hf_status hf_problem_draw(hf_problem *problem, const hf_case *test_case, uint64_t seed)
+{
+    HF_TRY(alloc_operands(problem));
+    draw_operands(problem, test_case, false, 1, seed, 0);
+    return HF_OK;
 }
 
 static double one(double value)

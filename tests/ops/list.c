@@ -1,4 +1,4 @@
-/* list.c: every operator under test, gathered through the one list of stems. */
+/* list.c: every operator under test, gathered through the one list of stems, and how the command line picks some. */
 #include "suite.h"
 
 #include <string.h>
@@ -34,4 +34,16 @@ const hf_op_test *hf_test_find(const char *op)
     for (int i = 0; (test = hf_test_at(i, &stem)); i++)
         if (strcmp(test->op, op) == 0) return test;
     return NULL;
+}
+
+bool hf_test_wanted(const hf_op_test *test, const char *stem, const char *name, const char *only_case)
+{
+    if (!name || (!only_case && strcmp(name, stem) == 0)) return true;
+    return strcmp(name, test->op) == 0;
+}
+
+const char *hf_test_option(const char *argument, const char *key)
+{
+    size_t size = strlen(key);
+    return strncmp(argument, key, size) == 0 && argument[size] == '=' ? argument + size + 1 : NULL;
 }

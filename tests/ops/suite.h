@@ -21,6 +21,13 @@
 const hf_op_test *hf_test_at(int index, const char **stem);
 const hf_op_test *hf_test_find(const char *op); /* NULL when there is none */
 
+/* Whether `name` (NULL: all) on the command line means this operator. A stem's name means all its operators, unless a
+ * case follows: cases belong to an operator. */
+bool hf_test_wanted(const hf_op_test *test, const char *stem, const char *name, const char *only_case);
+
+/* The value of an argument "key=value", or NULL when it is another one. */
+const char *hf_test_option(const char *argument, const char *key);
+
 /* ---- fill.c ------------------------------------------------------------------------------------------------------ */
 
 /* A case with descriptions and, once filled, values. Start from {0}. */
@@ -41,6 +48,9 @@ hf_status hf_problem_shape(hf_problem *out, const hf_op_test *test, const hf_cas
 /* Operands and reference results. With `integers` operands are redrawn until no partial sum can leave the exactly
  * representable range and at least 30 % of the results that can be non-zero are; HF_ERR_NUMBER when that fails. */
 hf_status hf_problem_fill(hf_problem *problem, const hf_case *test_case, bool integers, uint64_t seed) HF_MUST_USE;
+
+/* Random real operands alone, without results. */
+hf_status hf_problem_draw(hf_problem *problem, const hf_case *test_case, uint64_t seed) HF_MUST_USE;
 
 /* Memory for operands and results, and the reference, for callers that bring their own operand values. */
 hf_status hf_problem_alloc(hf_problem *problem) HF_MUST_USE;

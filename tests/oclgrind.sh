@@ -1,0 +1,86 @@
+#!/bin/sh
+# oclgrind.sh: every operator under Oclgrind's race and bounds checks, on tiny shapes.
+#
+#     tests/oclgrind.sh [--quick] [--race RACE_PROGRAM] TEST_OPS [STEM...]
+#
+# Oclgrind's exit code says nothing about races, so its log is read: any line in it is a finding. Every tensor gets a
+# buffer of its own, because accesses outside a view but inside its parent would not be noticed. With --race, defects
+# put into a kernel on purpose must be reported, and the same kernel without them must not: a checker that sees
+# nothing proves nothing. --quick draws few shapes; without it the run takes minutes.
+set -u
+shapes=25
+race=
+while :; do
+    case ${1-} in
+    --quick) shapes=4 ;;
+    --race)
+        race=$2
+        shift
+        ;;
+    *) break ;;
+    esac
+    shift
+done
+test_ops=${1:?"usage: oclgrind.sh [--quick] [--race RACE_PROGRAM] TEST_OPS [STEM...]"}
+shift
+
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+export HF_NO_CACHE=1 # kernels compiled for another checker's options must not be reused
+
+# watch NAME COMMAND...: runs a command under Oclgrind; $work/log has the findings, $work/out the output
+watch() {
+    rm -f "$work/log"
+    oclgrind --data-races --uniform-writes --check-api --max-errors 1000 --log "$work/log" "$@" >"$work/out" 2>&1
+}
+
+# fail TEXT: counts, and shows the first findings
+fail() {
+    failed=$((failed + 1))
+    echo "failed: $1"
+    head -n 24 "$work/log" 2>/dev/null | sed 's/^/    /'
+    grep '^failed' -A 1 "$work/out" | head -n 10 | sed 's/^/    /'
+}
+
+check_stem() {
+    start=$(date +%s)
+    if ! watch "$test_ops" "$1" tiny=1 apart=1 "shapes=$shapes"; then
+        fail "$1: test_ops failed: $(tail -n 1 "$work/out")"
+    elif ! grep -q '^device .*Oclgrind' "$work/out"; then
+        fail "$1: did not run under Oclgrind"
+    elif [ -s "$work/log" ]; then
+        fail "$1: $(grep -c . "$work/log") lines of findings"
+    else
+        passed=$((passed + 1))
+        echo "$1: $(tail -n 1 "$work/out" | sed 's/^test_ops: //'), no findings, $(($(date +%s) - start)) s"
+    fi
+}
+
+# check_defect VARIANT REGEX: Oclgrind's log must match, or be empty when REGEX is
+check_defect() {
+    if ! watch "$race" "$1"; then
+        fail "race $1: $(tail -n 1 "$work/out")"
+    elif [ -z "$2" ] && [ -s "$work/log" ]; then
+        fail "race $1: findings in a kernel without a defect"
+    elif [ -n "$2" ] && ! grep -qiE "$2" "$work/log"; then
+        fail "race $1: the defect was not reported"
+    else
+        passed=$((passed + 1))
+    fi
+}
+
+if [ -n "$race" ]; then
+    check_defect clean ''
+    check_defect barrier 'data race'
+    check_defect uniform 'data race'
+    check_defect bounds 'invalid write'
+fi
+[ $# -gt 0 ] || set -- $("$test_ops" list=1 | awk '/^[a-z]/ { print $1 }' | sort -u)
+for stem; do
+    check_stem "$stem"
+done
+[ $((passed + failed)) -gt 0 ] || fail 'nothing was checked'
+echo "oclgrind: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
