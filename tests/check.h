@@ -6,8 +6,10 @@
 
 #include "hfbase.h"
 
+#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int check_passed, check_failed, check_skipped;
@@ -51,6 +53,21 @@ static inline void check_skip(const char *why)
 {
     check_skipped++;
     printf("skipped: %s\n", why);
+}
+
+/* Removes a file, or a folder with all that is in it. */
+static inline void check_remove_tree(const char *path)
+{
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        char *inner;
+        bool self = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        if (self || hf_path_join(&inner, path, entry->d_name) != HF_OK) continue;
+        check_remove_tree(inner);
+        free(inner);
+    }
+    if (folder) closedir(folder);
+    remove(path);
 }
 
 /* The closing line and the exit code. A program that checked nothing has failed. */

@@ -1,0 +1,434 @@
+/* check.c: what is in a cohort, and what looks wrong with it.
+ *
+ * Every volume is read once. Kept of it are its shape, spacing and orientation, the volume of its non-zero voxels, a
+ * digest of its voxels, and a thumbnail: block means on a grid of 16 x 16 x 16 that spans the whole image whatever
+ * its shape, z-scored. Each thumbnail's correlation with the mean of all others finds scans that are badly
+ * registered, cropped, flipped or of something else; equal digests find one scan under two ids. Limits are robust:
+ * median and 1.4826 times the median absolute deviation, so that the outliers do not widen them. */
+#include "cohort.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    EDGE = 16,
+    CELLS = EDGE * EDGE * EDGE,
+    MIN_VOXELS = 8,   /* non-zero; preprocessing needs as many */
+    MIN_SUBJECTS = 5, /* fewer have no robust limits */
+    LISTED = 12,      /* kinds of shape and so on, the most frequent ones */
+};
+static const double limit_sds = 4;
+
+/* What is kept of one volume. */
+typedef struct measure {
+    bool good; /* read and not empty */
+    int shape[3];
+    double spacing[3]; /* mm */
+    char axes[4];
+    double filled; /* mm3 of non-zero voxels */
+    double correlation;
+    char digest[33];
+    float *thumbnail; /* [CELLS], z-scored */
+} measure;
+
+/* ---- one volume ------------------------------------------------------------------------------------------------- */
+
+/* Mean of one block; blocks of an image smaller than the grid overlap, all others do not. */
+static double block_mean(const hf_volume *v, const int cell[3])
+{
+    size_t from[3], to[3];
+    for (int axis = 0; axis < 3; axis++) {
+        size_t n = (size_t)v->shape[axis], at = (size_t)cell[axis];
+        from[axis] = at * n / EDGE;
+        to[axis] = (at + 1) * n / EDGE;
+        if (to[axis] == from[axis]) to[axis]++;
+    }
+    double sum = 0;
+    size_t h_size = (size_t)v->shape[1], w_size = (size_t)v->shape[2];
+    for (size_t d = from[0]; d < to[0]; d++)
+        for (size_t h = from[1]; h < to[1]; h++)
+            for (size_t w = from[2]; w < to[2]; w++)
+                sum += v->voxels[(d * h_size + h) * w_size + w];
+    return sum / (double)((to[0] - from[0]) * (to[1] - from[1]) * (to[2] - from[2]));
+}
+
+/* Zero mean and unit variance; a constant becomes zeros. */
+static void standardise(float *x, int n)
+{
+    double mean = 0, squares = 0;
+    for (int i = 0; i < n; i++)
+        mean += x[i];
+    mean /= n;
+    for (int i = 0; i < n; i++)
+        squares += (x[i] - mean) * (x[i] - mean);
+    double factor = squares > 0 ? sqrt(n / squares) : 0;
+    for (int i = 0; i < n; i++)
+        x[i] = (float)((x[i] - mean) * factor);
+}
+
+static void make_thumbnail(float *out, const hf_volume *volume)
+{
+    for (int i = 0; i < CELLS; i++) {
+        const int cell[3] = { i / (EDGE * EDGE), i / EDGE % EDGE, i % EDGE };
+        out[i] = (float)block_mean(volume, cell);
+    }
+    standardise(out, CELLS);
+}
+
+/* Fills what is kept of a volume that was read. Returns false, with the reason recorded, when it is no use. */
+static bool take_measures(measure *m, const hf_volume *v)
+{
+    size_t voxels = (size_t)v->shape[0] * (size_t)v->shape[1] * (size_t)v->shape[2], filled = 0, bad = 0;
+    for (size_t i = 0; i < voxels; i++) {
+        filled += v->voxels[i] != 0;
+        bad += !isfinite(v->voxels[i]);
+    }
+    memcpy(m->shape, v->shape, sizeof m->shape);
+    memcpy(m->spacing, v->spacing, sizeof m->spacing);
+    memcpy(m->axes, v->stored_axes, sizeof m->axes);
+    m->filled = (double)filled * v->spacing[0] * v->spacing[1] * v->spacing[2];
+    if (bad) hf_fail(HF_ERR_NUMBER, "%zu of %zu voxels are not finite", bad, voxels);
+    if (filled < MIN_VOXELS) hf_fail(HF_ERR_FORMAT, "%zu non-zero voxels, at least %d expected", filled, MIN_VOXELS);
+    if (bad || filled < MIN_VOXELS) return false;
+    hf_digest digest = { 0 };
+    hf_digest_add(&digest, v->shape, sizeof v->shape);
+    hf_digest_add(&digest, v->voxels, voxels * sizeof *v->voxels);
+    hf_digest_text(&digest, m->digest);
+    make_thumbnail(m->thumbnail, v);
+    return true;
+}
+
+/* A volume that cannot be used becomes a problem; only lack of memory ends the check. */
+static hf_status measure_subject(measure *m, hf_cohort *cohort, int index)
+{
+    const hf_subject *subject = &cohort->subject[index];
+    hf_volume volume = { 0 };
+    hf_status status = hf_volume_read(&volume, subject->image);
+    if (status == HF_ERR_MEMORY) return status;
+    if (status == HF_OK) {
+        hf_status room = hf_alloc(&m->thumbnail, CELLS, sizeof *m->thumbnail, "a thumbnail");
+        if (room == HF_OK) m->good = take_measures(m, &volume);
+        hf_volume_free(&volume);
+        HF_TRY(room);
+        if (m->good) return HF_OK;
+        hf_fail_in(HF_ERR_FORMAT, "'%s'", subject->image);
+    }
+    return hf_cohort_problem(cohort, true, subject->id, "%s", hf_error_message());
+}
+
+/* ---- outliers --------------------------------------------------------------------------------------------------- */
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, compare_numbers);
+    return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
+}
+
+typedef struct limits {
+    double middle, low, high;
+} limits;
+
+/* Robust limits; sorts and overwrites `values`. Identical values still get a little width, against rounding. */
+static limits find_limits(double *values, int count)
+{
+    const double to_sd = 1.4826, least = 1e-6;
+    double middle = median(values, count);
+    for (int i = 0; i < count; i++)
+        values[i] = fabs(values[i] - middle);
+    double sd = fmax(to_sd * median(values, count), least * fabs(middle));
+    return (limits){ middle, middle - limit_sds * sd, middle + limit_sds * sd };
+}
+
+/* Correlation of each good thumbnail with the mean of all other good ones. */
+static hf_status correlate(measure *measures, int n)
+{
+    double *sum;
+    HF_TRY(hf_alloc(&sum, CELLS, sizeof *sum, "the cohort's mean"));
+    for (int i = 0; i < n; i++)
+        for (int k = 0; measures[i].good && k < CELLS; k++)
+            sum[k] += measures[i].thumbnail[k];
+    for (int i = 0; i < n; i++) {
+        if (!measures[i].good) continue;
+        double product = 0, square = 0, total = 0;
+        for (int k = 0; k < CELLS; k++) {
+            double own = measures[i].thumbnail[k], rest = sum[k] - own;
+            product += own * rest;
+            square += rest * rest;
+            total += own * own;
+        }
+        double norm = sqrt(square * total);
+        measures[i].correlation = norm > 0 ? product / norm : 0;
+    }
+    free(sum);
+    return HF_OK;
+}
+
+/* What is compared between subjects. */
+typedef struct trait {
+    const char *name, *unit;
+    double (*value)(const measure *);
+    bool only_low; /* large values are no fault */
+} trait;
+
+static double correlation_of(const measure *m)
+{
+    return m->correlation;
+}
+
+static double litres_of(const measure *m)
+{
+    return m->filled * 1e-6;
+}
+
+static const trait traits[] = {
+    { "correlation with the mean of the others", "", correlation_of, true },
+    { "non-zero volume", " litres", litres_of, false },
+};
+enum { N_TRAITS = sizeof traits / sizeof traits[0] };
+
+/* Flags the subjects outside the limits of one trait, as problems and in the report. `values` has room for n. */
+static hf_status flag_outliers(hf_cohort *cohort, hf_text *report, const measure *measures, const trait *t,
+                               double *values)
+{
+    int count = 0, flagged = 0;
+    for (int i = 0; i < cohort->n_subjects; i++)
+        if (measures[i].good) values[count++] = t->value(&measures[i]);
+    limits limit = find_limits(values, count);
+    if (t->only_low) limit.high = INFINITY;
+    hf_text_add(report, "  %s: median %.3f%s, expected ", t->name, limit.middle, t->unit);
+    if (t->only_low)
+        hf_text_add(report, "at least %.3f\n", limit.low);
+    else
+        hf_text_add(report, "%.3f to %.3f\n", limit.low, limit.high);
+    for (int i = 0; i < cohort->n_subjects; i++) {
+        double value = t->value(&measures[i]);
+        if (!measures[i].good || (value >= limit.low && value <= limit.high)) continue;
+        flagged++;
+        hf_text_add(report, "    %-24s %.3f\n", cohort->subject[i].id, value);
+        HF_TRY(hf_cohort_problem(cohort, false, cohort->subject[i].id, "outlier: %s is %.3f%s; the median is %.3f",
+                                 t->name, value, t->unit, limit.middle));
+    }
+    hf_text_add(report, "    %d flagged\n", flagged);
+    return HF_OK;
+}
+
+static int compare_digests(const void *a, const void *b)
+{
+    measure *const *x = a, *const *y = b;
+    int order = strcmp((*x)->digest, (*y)->digest);
+    return order ? order : (*x > *y) - (*x < *y);
+}
+
+/* Flags scans whose voxels equal those of an earlier subject. */
+static hf_status flag_copies(hf_cohort *cohort, hf_text *report, measure *measures)
+{
+    measure **sorted;
+    int count = 0, flagged = 0;
+    hf_status status = HF_OK;
+    HF_TRY(hf_alloc(&sorted, (size_t)cohort->n_subjects, sizeof *sorted, "digests"));
+    for (int i = 0; i < cohort->n_subjects; i++)
+        if (measures[i].good) sorted[count++] = &measures[i];
+    if (count) qsort(sorted, (size_t)count, sizeof *sorted, compare_digests);
+    for (int i = 1; i < count && status == HF_OK; i++) {
+        if (strcmp(sorted[i - 1]->digest, sorted[i]->digest) != 0) continue;
+        const char *one = cohort->subject[sorted[i - 1] - measures].id, *two = cohort->subject[sorted[i] - measures].id;
+        flagged++;
+        hf_text_add(report, "    %-24s %s\n", two, one);
+        status = hf_cohort_problem(cohort, false, two, "the same voxels as %s", one);
+    }
+    hf_text_add(report, "    %d flagged\n", flagged);
+    free(sorted);
+    return status;
+}
+
+static hf_status report_outliers(hf_cohort *cohort, hf_text *report, measure *measures)
+{
+    int good = 0;
+    for (int i = 0; i < cohort->n_subjects; i++)
+        good += measures[i].good;
+    hf_text_add(report, "\nOutliers: more than %g robust standard deviations from the median\n", limit_sds);
+    if (good < MIN_SUBJECTS) {
+        hf_text_add(report, "  %d readable volumes are too few to tell\n", good);
+    } else {
+        double *values;
+        hf_status status = HF_OK;
+        HF_TRY(correlate(measures, cohort->n_subjects));
+        HF_TRY(hf_alloc(&values, (size_t)good, sizeof *values, "the outliers"));
+        for (int t = 0; t < N_TRAITS && status == HF_OK; t++)
+            status = flag_outliers(cohort, report, measures, &traits[t], values);
+        free(values);
+        HF_TRY(status);
+    }
+    hf_text_add(report, "\nScans that equal another one, voxel by voxel\n");
+    return flag_copies(cohort, report, measures);
+}
+
+/* ---- the report ------------------------------------------------------------------------------------------------- */
+
+/* `text`, filled up with blanks to `width` characters (not bytes: names need not be ASCII). */
+static void add_padded(hf_text *report, const char *text, int width)
+{
+    int characters = 0;
+    for (const char *s = text; *s; s++)
+        characters += ((unsigned char)*s & 0xc0) != 0x80;
+    hf_text_add(report, "%s%*s", text, characters < width ? width - characters : 0, "");
+}
+
+/* One column among the subjects: how many are missing, and the range of its numbers, if it holds numbers only. */
+static void report_column(hf_text *report, const hf_cohort *cohort, int column)
+{
+    int missing = 0, numbers = 0;
+    double low = INFINITY, high = -INFINITY;
+    for (int i = 0; i < cohort->n_subjects; i++) {
+        double x;
+        const char *text = hf_table_cell(&cohort->table, cohort->subject[i].row, column);
+        missing += text == NULL;
+        if (!text || !hf_text_number(&x, text)) continue;
+        numbers++;
+        low = fmin(low, x);
+        high = fmax(high, x);
+    }
+    hf_text_add(report, "  ");
+    add_padded(report, cohort->table.name[column], 24);
+    hf_text_add(report, " %8d", missing);
+    bool all = numbers > 0 && numbers + missing == cohort->n_subjects;
+    if (all) hf_text_add(report, "   %g to %g", low, high);
+    if (!all && missing < cohort->n_subjects) hf_text_add(report, "   text");
+    hf_text_add(report, "\n");
+}
+
+static void report_table(hf_text *report, const hf_cohort *cohort)
+{
+    const hf_table *table = &cohort->table;
+    hf_text_add(report, "Folder    %s\nTable     %s: %d rows, %d columns\nSubjects  %d with row and image\n",
+                cohort->folder, table->path, table->rows, table->columns, cohort->n_subjects);
+    hf_text_add(report, "\nColumns                     missing   values\n");
+    for (int column = 0; column < table->columns; column++)
+        report_column(report, cohort, column);
+}
+
+/* How often each text of a list occurs. */
+typedef struct tally {
+    char text[96];
+    int count;
+} tally;
+
+static int compare_texts(const void *a, const void *b)
+{
+    const tally *x = a, *y = b;
+    return strcmp(x->text, y->text);
+}
+
+static int compare_counts(const void *a, const void *b)
+{
+    const tally *x = a, *y = b;
+    return x->count != y->count ? y->count - x->count : strcmp(x->text, y->text);
+}
+
+/* Joins equal texts: entries of count 1 go in, *n distinct ones come out, the most frequent first. */
+static void join_equal(tally *list, int *n)
+{
+    int kept = 0;
+    if (*n == 0) return;
+    qsort(list, (size_t)*n, sizeof *list, compare_texts);
+    for (int i = 1; i < *n; i++) {
+        if (strcmp(list[kept].text, list[i].text) == 0)
+            list[kept].count++;
+        else
+            list[++kept] = list[i];
+    }
+    *n = kept + 1;
+    qsort(list, (size_t)*n, sizeof *list, compare_counts);
+}
+
+typedef void describer(tally *out, const measure *m);
+
+static void describe_shape(tally *out, const measure *m)
+{
+    snprintf(out->text, sizeof out->text, "%d x %d x %d", m->shape[0], m->shape[1], m->shape[2]);
+}
+
+static void describe_spacing(tally *out, const measure *m)
+{
+    snprintf(out->text, sizeof out->text, "%.4g x %.4g x %.4g", m->spacing[0], m->spacing[1], m->spacing[2]);
+}
+
+static void describe_axes(tally *out, const measure *m)
+{
+    snprintf(out->text, sizeof out->text, "%.3s", m->axes);
+}
+
+static hf_status report_kinds(hf_text *report, const measure *measures, int n, const char *title, describer *describe)
+{
+    tally *list;
+    int count = 0;
+    HF_TRY(hf_alloc(&list, (size_t)n, sizeof *list, "the report"));
+    for (int i = 0; i < n; i++) {
+        if (!measures[i].good) continue;
+        list[count].count = 1;
+        describe(&list[count++], &measures[i]);
+    }
+    join_equal(list, &count);
+    hf_text_add(report, "\n%s\n", title);
+    for (int i = 0; i < count && i < LISTED; i++)
+        hf_text_add(report, "  %-24s %8d\n", list[i].text, list[i].count);
+    if (count > LISTED) hf_text_add(report, "  and %d more kinds\n", count - LISTED);
+    free(list);
+    return HF_OK;
+}
+
+static hf_status report_volumes(hf_text *report, const hf_cohort *cohort, const measure *measures)
+{
+    int n = cohort->n_subjects, bad = 0;
+    HF_TRY(report_kinds(report, measures, n, "Shapes (left-right x posterior-anterior x inferior-superior)",
+                        describe_shape));
+    HF_TRY(report_kinds(report, measures, n, "Spacings in mm", describe_spacing));
+    HF_TRY(report_kinds(report, measures, n, "Orientations in the files", describe_axes));
+    hf_text_add(report, "\nVolumes that cannot be used\n");
+    for (int i = 0; i < n; i++) {
+        if (measures[i].good) continue;
+        bad++;
+        hf_text_add(report, "    %-24s %s\n", cohort->subject[i].id, cohort->subject[i].image);
+    }
+    hf_text_add(report, "    %d found\n", bad);
+    return HF_OK;
+}
+
+static void report_problems(hf_text *report, const hf_cohort *cohort)
+{
+    hf_text_add(report, "\nProblems: %d\n", cohort->n_problems);
+    for (int i = 0; i < cohort->n_problems; i++) {
+        const hf_problem *p = &cohort->problem[i];
+        hf_text_add(report, "  %-8s  %s: %s\n", p->fatal ? "left out" : "flagged", p->subject, p->text);
+    }
+}
+
+hf_status hf_cohort_check(hf_cohort *cohort, hf_text *report, hf_progress *progress, void *user)
+{
+    hf_status status;
+    measure *measures;
+    int n = cohort->n_subjects;
+    HF_TRY(hf_alloc(&measures, (size_t)n, sizeof *measures, "the check"));
+    for (int i = 0; i < n; i++) {
+        HF_TRY_OUT(measure_subject(&measures[i], cohort, i));
+        if (progress) progress(user, i + 1, n);
+    }
+    report_table(report, cohort);
+    HF_TRY_OUT(report_volumes(report, cohort, measures));
+    HF_TRY_OUT(report_outliers(cohort, report, measures));
+    report_problems(report, cohort);
+    status = hf_text_check(report);
+out:
+    for (int i = 0; i < n; i++)
+        free(measures[i].thumbnail);
+    free(measures);
+    return status;
+}

@@ -1,0 +1,281 @@
+/* Checks how tables and image folders are joined, on small folders built here. */
+#include "check.h"
+#include "cohort.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+static char folder[] = "/tmp/hf-cohort-XXXXXX";
+
+/* A file of the test folder with its parents; the contents do not matter to the join. */
+static void put(const char *name, const char *text)
+{
+    char path[512], parent[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(parent, sizeof parent, "%s", path);
+    *strrchr(parent, '/') = '\0';
+    if (hf_make_dirs(parent) != HF_OK || hf_file_write(path, text, strlen(text)) != HF_OK) {
+        fprintf(stderr, "%s\n", hf_error_message());
+        exit(2);
+    }
+}
+
+static void clear(void)
+{
+    check_remove_tree(folder);
+    if (mkdir(folder, 0777) != 0) exit(2);
+}
+
+/* The problem of a subject whose text contains `part`, or NULL. */
+static const hf_problem *problem(const hf_cohort *cohort, const char *subject, const char *part)
+{
+    for (int i = 0; i < cohort->n_problems; i++) {
+        const hf_problem *p = &cohort->problem[i];
+        if (strstr(p->subject, subject) && strstr(p->text, part)) return p;
+    }
+    return NULL;
+}
+
+static bool fatal(const hf_cohort *cohort, const char *subject, const char *part)
+{
+    const hf_problem *p = problem(cohort, subject, part);
+    return p && p->fatal;
+}
+
+static bool is_subject(const hf_cohort *cohort, int index, const char *id, const char *image)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, image);
+    const hf_subject *s = &cohort->subject[index];
+    return index < cohort->n_subjects && strcmp(s->id, id) == 0 && strcmp(s->image, path) == 0;
+}
+
+static void test_join(void)
+{
+    hf_cohort c;
+    clear();
+    put("participants.tsv", "participant_id\tage\nsub-b\t1\na\t2\nsub-c\t3\nd\t4\nsub-e\t5\nf\t6\n");
+    put("sub-a/anat/sub-a_T1w.nii.gz", "");
+    put("sub-b/anat/sub-b_acq-x_run-2_T1w.nii", "");
+    put("sub-b/anat/sub-b_T2w.nii", "");
+    put("sub-c.npy", "");
+    put("sub-d/ses-1/anat/sub-d_ses-1_T1w.nii.gz", "");
+    put("sub-e.nii.gz", "");
+    put("sub-f.nii", "");
+    put("notes.txt", "");
+    put("derivatives/sub-a/anat/sub-a_T1w.nii.gz", "");
+    if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
+    CHECK(c.n_subjects == 6 && c.n_problems == 0 && c.id_column == 0 && strcmp(c.folder, folder) == 0);
+    CHECK(is_subject(&c, 0, "sub-b", "sub-b/anat/sub-b_acq-x_run-2_T1w.nii"));
+    CHECK(is_subject(&c, 1, "a", "sub-a/anat/sub-a_T1w.nii.gz"));
+    CHECK(is_subject(&c, 2, "sub-c", "sub-c.npy"));
+    CHECK(is_subject(&c, 3, "d", "sub-d/ses-1/anat/sub-d_ses-1_T1w.nii.gz"));
+    CHECK(is_subject(&c, 4, "sub-e", "sub-e.nii.gz") && is_subject(&c, 5, "f", "sub-f.nii"));
+    CHECK(c.subject[3].row == 3 && strcmp(hf_table_cell(&c.table, c.subject[3].row, 1), "4") == 0);
+    hf_cohort_free(&c);
+    hf_cohort_free(&c);
+    hf_cohort_free(NULL);
+}
+
+/* Ids that are prefixes of one another must not share images. */
+static void test_prefix_ids(void)
+{
+    hf_cohort c;
+    clear();
+    put("participants.tsv", "participant_id\tage\nsub-1\t1\nsub-10\t2\nsub-100\t3\n");
+    put("sub-10/anat/sub-10_T1w.nii", "");
+    put("sub-1/anat/sub-10_T1w.nii", "");
+    put("sub-1/anat/sub-1T1w.nii", "");
+    put("sub-100.nii", "");
+    if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
+    CHECK(c.n_subjects == 2 && is_subject(&c, 0, "sub-10", "sub-10/anat/sub-10_T1w.nii"));
+    CHECK(is_subject(&c, 1, "sub-100", "sub-100.nii"));
+    CHECK(c.n_problems == 1 && fatal(&c, "sub-1", "no image: looked for sub-1/anat/sub-1*_T1w.nii(.gz)"));
+    hf_cohort_free(&c);
+}
+
+static void test_several_images(void)
+{
+    hf_cohort c;
+    clear();
+    put("participants.tsv", "participant_id\tage\nsub-1\t1\nsub-2\t2\n");
+    put("sub-1/anat/sub-1_run-2_T1w.nii", "");
+    put("sub-1/anat/sub-1_run-1_T1w.nii", "");
+    put("sub-1/anat/sub-1_run-3_T1w.nii.gz", "");
+    put("sub-2/ses-b/anat/sub-2_ses-b_T1w.nii", "");
+    put("sub-2/ses-a/anat/sub-2_ses-a_T1w.nii", "");
+    if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
+    CHECK(c.n_subjects == 2 && is_subject(&c, 0, "sub-1", "sub-1/anat/sub-1_run-1_T1w.nii"));
+    CHECK(is_subject(&c, 1, "sub-2", "sub-2/ses-a/anat/sub-2_ses-a_T1w.nii"));
+    const hf_problem *three = problem(&c, "sub-1", "3 images; the first"), *two = problem(&c, "sub-2", "2 images");
+    CHECK(c.n_problems == 2 && three && !three->fatal && two && !two->fatal);
+    hf_cohort_free(&c);
+}
+
+static void test_problems(void)
+{
+    hf_cohort c;
+    clear();
+    put("participants.tsv", "participant_id\tage\nsub-1\t1\nn/a\t2\nsub-dup\t3\ndup\t4\nsub-dup\t5\nsub-gone\t6\n");
+    put("sub-1.nii", "");
+    put("sub-dup.nii", "");
+    put("sub-stray.nii", "");
+    if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
+    CHECK(c.n_subjects == 1 && is_subject(&c, 0, "sub-1", "sub-1.nii") && c.n_problems == 6);
+    CHECK(fatal(&c, "participants.tsv", "line 3 has no participant_id"));
+    CHECK(fatal(&c, "sub-dup", "line 4: another row has this id too"));
+    CHECK(fatal(&c, "dup", "line 5: another row") && fatal(&c, "sub-dup", "line 6: another row"));
+    CHECK(fatal(&c, "sub-gone", "no image") && fatal(&c, "sub-stray.nii", "no row in the table has the id sub-stray"));
+    hf_cohort_free(&c);
+}
+
+static void test_image_column(void)
+{
+    hf_cohort c;
+    hf_cohort_options options = { .image_column = "path", .id_column = "scan" };
+    clear();
+    put("participants.tsv", "scan\tpath\nok\timages/one.nii\nsub-dots\timages/../images/./one.nii\nabs\t/etc/passwd\n"
+                            "up\t../secret.nii\nup2\timages/../../x.nii\nvoid\tn/a\ngone\timages/two.nii\n"
+                            "dir\timages\n");
+    put("images/one.nii", "");
+    put("sub-stray.nii", "");
+    if (!CHECK_OK(hf_cohort_open(&c, folder, &options))) return;
+    CHECK(c.n_subjects == 2 && is_subject(&c, 0, "ok", "images/one.nii"));
+    CHECK(is_subject(&c, 1, "sub-dots", "images/../images/./one.nii"));
+    CHECK(c.n_problems == 6);
+    CHECK(fatal(&c, "abs", "line 4: '/etc/passwd' is an absolute path"));
+    CHECK(fatal(&c, "up", "'../secret.nii' leaves the folder") && fatal(&c, "up2", "leaves the folder"));
+    CHECK(fatal(&c, "void", "line 7: no path in column 'path'") && fatal(&c, "gone", "line 8: no file"));
+    CHECK(fatal(&c, "dir", "line 9: no file"));
+    hf_cohort_free(&c);
+}
+
+static void test_filter(void)
+{
+    hf_cohort c;
+    hf_cohort_options options = { .filter_column = "visit", .filter_value = "1" };
+    clear();
+    put("participants.tsv", "participant_id\tvisit\nsub-1\t1\nsub-1\t2\nsub-2\t1.0\nsub-3\t2\nsub-4\tn/a\n");
+    put("sub-1.nii", "");
+    put("sub-2.nii", "");
+    put("sub-3.nii", "");
+    if (!CHECK_OK(hf_cohort_open(&c, folder, &options))) return;
+    /* Left-out rows are no problem, their images neither, and sub-1 is no duplicate any more. */
+    CHECK(c.n_subjects == 2 && c.n_problems == 0 && c.subject[0].row == 0 && c.subject[1].row == 2);
+    hf_cohort_free(&c);
+    options.filter_value = "3";
+    CHECK_STATUS(hf_cohort_open(&c, folder, &options), HF_ERR_ARGUMENT, "no row has '3' in column 'visit'");
+    options.filter_column = "vist";
+    CHECK_STATUS(hf_cohort_open(&c, folder, &options), HF_ERR_ARGUMENT, "did you mean 'visit'?");
+    options.filter_column = NULL;
+    CHECK_STATUS(hf_cohort_open(&c, folder, &options), HF_ERR_ARGUMENT, "without a filter column");
+}
+
+static void test_table_choice(void)
+{
+    hf_cohort c;
+    hf_cohort_options options = { .table = "other.csv" };
+    clear();
+    put("sub-1.nii", "");
+    CHECK_STATUS(hf_cohort_open(&c, folder, NULL), HF_ERR_IO, "no participants.tsv or participants.csv");
+    put("participants.csv", "subject,age\n1,70\n");
+    if (CHECK_OK(hf_cohort_open(&c, folder, NULL))) CHECK(c.n_subjects == 1 && strcmp(c.subject[0].id, "1") == 0);
+    hf_cohort_free(&c);
+    CHECK_STATUS(hf_cohort_open(&c, folder, &options), HF_ERR_IO, "no table 'other.csv', neither as given nor in");
+    put("other.csv", "code,ID\n7,sub-1\n");
+    if (CHECK_OK(hf_cohort_open(&c, folder, &options))) CHECK(c.n_subjects == 1 && c.id_column == 1);
+    hf_cohort_free(&c);
+    put("other.csv", "code\n7\n");
+    CHECK_STATUS(hf_cohort_open(&c, folder, &options), HF_ERR_ARGUMENT, "the columns are: code");
+    CHECK_STATUS(hf_cohort_open(&c, "/nonexistent", NULL), HF_ERR_IO, "no such folder");
+}
+
+static void test_nothing_left(void)
+{
+    hf_cohort c = { 0 };
+    clear();
+    put("participants.tsv", "participant_id\tage\nsub-1\t1\n");
+    CHECK_STATUS(hf_cohort_open(&c, folder, NULL), HF_ERR_FORMAT,
+                 "no subject is left of 1 rows; 1 problems, the first: sub-1: no image");
+    CHECK(c.subject == NULL && c.folder == NULL);
+}
+
+/* ---- the check -------------------------------------------------------------------------------------------------- */
+
+/* A ball of `radius` voxels in a cube of 24, centre moved by `shift`, with a ramp inside and a little noise. */
+static void put_ball(const char *name, double radius, double shift, uint64_t seed)
+{
+    enum { N = 24 };
+    static float voxels[N * N * N];
+    char path[512];
+    for (int i = 0; i < N * N * N; i++) {
+        double d = i / (N * N) - 11.5 - shift, h = i / N % N - 11.5, w = i % N - 11.5;
+        bool inside = d * d + h * h + w * w < radius * radius;
+        voxels[i] = inside ? (float)(100 + 3 * w + 5 * h + hf_random_normal(seed, 0, (uint64_t)i)) : 0;
+    }
+    hf_volume v = { .shape = { N, N, N },
+                    .spacing = { 2, 2, 2 },
+                    .affine = { { 2, 0, 0, 0 }, { 0, 2, 0, 0 }, { 0, 0, 2, 0 } },
+                    .voxels = voxels };
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    CHECK_OK(hf_volume_write(&v, path, false));
+}
+
+static void count_progress(void *user, int done, int total)
+{
+    int *calls = user;
+    (*calls)++;
+    CHECK(done == *calls && total == 22);
+}
+
+static void test_check(void)
+{
+    enum { SUBJECTS = 22 };
+    hf_cohort c;
+    hf_text table = { 0 }, report = { 0 };
+    int calls = 0;
+    clear();
+    hf_text_add(&table, "participant_id\tage\tsex\n");
+    for (int i = 0; i < SUBJECTS; i++) {
+        char name[64];
+        hf_text_add(&table, "sub-%02d\t%s\tF\n", i, i < 3 ? "n/a" : "70");
+        snprintf(name, sizeof name, "sub-%02d.nii.gz", i);
+        double radius = i == 7 ? 6 : 9 + 0.02 * (i % 5), shift = i == 4 ? 7 : 0;
+        if (i == 11)
+            put(name, "damaged");
+        else
+            put_ball(name, radius, shift, i == 13 ? 12 : (uint64_t)i); /* 12 and 13: see below */
+    }
+    put_ball("sub-12.nii.gz", 9, 0, 99);
+    put_ball("sub-13.nii.gz", 9, 0, 99); /* the same scan under two ids */
+    put("participants.tsv", table.data);
+    if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
+    CHECK_OK(hf_cohort_check(&c, &report, count_progress, &calls));
+    CHECK(calls == SUBJECTS && report.size > 200);
+    CHECK(problem(&c, "sub-04", "correlation") && !problem(&c, "sub-04", "correlation")->fatal);
+    CHECK(problem(&c, "sub-07", "non-zero volume") && !problem(&c, "sub-07", "non-zero volume")->fatal);
+    CHECK(fatal(&c, "sub-11", "sub-11.nii.gz"));
+    CHECK(problem(&c, "sub-13", "the same voxels as sub-12"));
+    CHECK(!problem(&c, "sub-00", "") && !problem(&c, "sub-20", ""));
+    CHECK(strstr(report.data, "24 x 24 x 24") && strstr(report.data, "2 x 2 x 2") && strstr(report.data, "age"));
+    hf_text_free(&table);
+    hf_text_free(&report);
+    hf_cohort_free(&c);
+}
+
+int main(void)
+{
+    if (!mkdtemp(folder)) return 2;
+    test_join();
+    test_prefix_ids();
+    test_several_images();
+    test_problems();
+    test_image_column();
+    test_filter();
+    test_table_choice();
+    test_nothing_left();
+    test_check();
+    check_remove_tree(folder);
+    CHECK(!hf_path_exists(folder));
+    return check_done("cohort");
+}
