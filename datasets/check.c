@@ -194,30 +194,72 @@ static const trait traits[] = {
 };
 enum { N_TRAITS = sizeof traits / sizeof traits[0] };
 
-/* Flags the subjects outside the limits of one trait, as problems and in the report. `values` has room for n. */
-static hf_status flag_outliers(hf_cohort *cohort, hf_text *report, const measure *measures, const trait *t,
-                               double *values)
+/* A subject outside the limits. */
+typedef struct finding {
+    int subject;
+    double value, distance; /* from the median */
+} finding;
+
+static int compare_findings(const void *a, const void *b)
 {
-    int count = 0, flagged = 0;
-    for (int i = 0; i < cohort->n_subjects; i++)
+    const finding *x = a, *y = b;
+    if (x->distance != y->distance) return x->distance > y->distance ? -1 : 1;
+    return (x->subject > y->subject) - (x->subject < y->subject);
+}
+
+static int find_outliers(finding *found, const measure *measures, int n, const trait *t, const limits *limit)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++) {
+        double value = t->value(&measures[i]);
+        bool inside = value >= limit->low && (value <= limit->high || t->only_low);
+        if (!measures[i].good || inside) continue;
+        found[count++] = (finding){ i, value, fabs(value - limit->middle) };
+    }
+    if (count) qsort(found, (size_t)count, sizeof *found, compare_findings);
+    return count;
+}
+
+/* Flags the subjects outside the limits of one trait, the worst first, as problems and in the report. `values` and
+ * `found` have room for all subjects. */
+static hf_status flag_outliers(hf_cohort *cohort, hf_text *report, const measure *measures, const trait *t,
+                               double *values, finding *found)
+{
+    int count = 0, n = cohort->n_subjects;
+    for (int i = 0; i < n; i++)
         if (measures[i].good) values[count++] = t->value(&measures[i]);
     limits limit = find_limits(values, count);
-    if (t->only_low) limit.high = INFINITY;
+    int flagged = find_outliers(found, measures, n, t, &limit);
     hf_text_add(report, "  %s: median %.3f%s, expected ", t->name, limit.middle, t->unit);
     if (t->only_low)
         hf_text_add(report, "at least %.3f\n", limit.low);
     else
         hf_text_add(report, "%.3f to %.3f\n", limit.low, limit.high);
-    for (int i = 0; i < cohort->n_subjects; i++) {
-        double value = t->value(&measures[i]);
-        if (!measures[i].good || (value >= limit.low && value <= limit.high)) continue;
-        flagged++;
-        hf_text_add(report, "    %-24s %.3f\n", cohort->subject[i].id, value);
-        HF_TRY(hf_cohort_problem(cohort, false, cohort->subject[i].id, "outlier: %s is %.3f%s; the median is %.3f",
-                                 t->name, value, t->unit, limit.middle));
+    for (int i = 0; i < flagged; i++) {
+        const char *id = cohort->subject[found[i].subject].id;
+        hf_text_add(report, "    %-24s %.3f\n", id, found[i].value);
+        HF_TRY(hf_cohort_problem(cohort, false, id, "outlier: %s is %.3f%s; the median is %.3f", t->name,
+                                 found[i].value, t->unit, limit.middle));
     }
     hf_text_add(report, "    %d flagged\n", flagged);
     return HF_OK;
+}
+
+static hf_status flag_all_outliers(hf_cohort *cohort, hf_text *report, measure *measures)
+{
+    hf_status status;
+    double *values = NULL;
+    finding *found = NULL;
+    size_t n = (size_t)cohort->n_subjects;
+    HF_TRY_OUT(correlate(measures, cohort->n_subjects));
+    HF_TRY_OUT(hf_alloc(&values, n, sizeof *values, "the outliers"));
+    HF_TRY_OUT(hf_alloc(&found, n, sizeof *found, "the outliers"));
+    for (int t = 0; t < N_TRAITS; t++)
+        HF_TRY_OUT(flag_outliers(cohort, report, measures, &traits[t], values, found));
+out:
+    free(values);
+    free(found);
+    return status;
 }
 
 static int compare_digests(const void *a, const void *b)
@@ -255,18 +297,10 @@ static hf_status report_outliers(hf_cohort *cohort, hf_text *report, measure *me
     for (int i = 0; i < cohort->n_subjects; i++)
         good += measures[i].good;
     hf_text_add(report, "\nOutliers: more than %g robust standard deviations from the median\n", limit_sds);
-    if (good < MIN_SUBJECTS) {
+    if (good < MIN_SUBJECTS)
         hf_text_add(report, "  %d readable volumes are too few to tell\n", good);
-    } else {
-        double *values;
-        hf_status status = HF_OK;
-        HF_TRY(correlate(measures, cohort->n_subjects));
-        HF_TRY(hf_alloc(&values, (size_t)good, sizeof *values, "the outliers"));
-        for (int t = 0; t < N_TRAITS && status == HF_OK; t++)
-            status = flag_outliers(cohort, report, measures, &traits[t], values);
-        free(values);
-        HF_TRY(status);
-    }
+    else
+        HF_TRY(flag_all_outliers(cohort, report, measures));
     hf_text_add(report, "\nScans that equal another one, voxel by voxel\n");
     return flag_copies(cohort, report, measures);
 }
@@ -387,44 +421,39 @@ static hf_status report_kinds(hf_text *report, const measure *measures, int n, c
 
 static hf_status report_volumes(hf_text *report, const hf_cohort *cohort, const measure *measures)
 {
-    int n = cohort->n_subjects, bad = 0;
+    int n = cohort->n_subjects;
     HF_TRY(report_kinds(report, measures, n, "Shapes (left-right x posterior-anterior x inferior-superior)",
                         describe_shape));
     HF_TRY(report_kinds(report, measures, n, "Spacings in mm", describe_spacing));
-    HF_TRY(report_kinds(report, measures, n, "Orientations in the files", describe_axes));
-    hf_text_add(report, "\nVolumes that cannot be used\n");
-    for (int i = 0; i < n; i++) {
-        if (measures[i].good) continue;
-        bad++;
-        hf_text_add(report, "    %-24s %s\n", cohort->subject[i].id, cohort->subject[i].image);
-    }
-    hf_text_add(report, "    %d found\n", bad);
-    return HF_OK;
+    return report_kinds(report, measures, n, "Orientations in the files", describe_axes);
 }
 
-static void report_problems(hf_text *report, const hf_cohort *cohort)
+/* Problems first .. end-1 of the cohort, under a title. */
+static void report_problems(hf_text *report, const hf_cohort *cohort, const char *title, int first, int end)
 {
-    hf_text_add(report, "\nProblems: %d\n", cohort->n_problems);
-    for (int i = 0; i < cohort->n_problems; i++) {
+    hf_text_add(report, "\n%s\n", title);
+    for (int i = first; i < end; i++) {
         const hf_problem *p = &cohort->problem[i];
         hf_text_add(report, "  %-8s  %s: %s\n", p->fatal ? "left out" : "flagged", p->subject, p->text);
     }
+    hf_text_add(report, "    %d found\n", end - first);
 }
 
 hf_status hf_cohort_check(hf_cohort *cohort, hf_text *report, hf_progress *progress, void *user)
 {
     hf_status status;
     measure *measures;
-    int n = cohort->n_subjects;
+    int n = cohort->n_subjects, before = cohort->n_problems;
     HF_TRY(hf_alloc(&measures, (size_t)n, sizeof *measures, "the check"));
     for (int i = 0; i < n; i++) {
         HF_TRY_OUT(measure_subject(&measures[i], cohort, i));
         if (progress) progress(user, i + 1, n);
     }
     report_table(report, cohort);
+    report_problems(report, cohort, "Problems of table and folder", 0, before);
     HF_TRY_OUT(report_volumes(report, cohort, measures));
+    report_problems(report, cohort, "Volumes that cannot be used", before, cohort->n_problems);
     HF_TRY_OUT(report_outliers(cohort, report, measures));
-    report_problems(report, cohort);
     status = hf_text_check(report);
 out:
     for (int i = 0; i < n; i++)
