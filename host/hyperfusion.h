@@ -49,7 +49,7 @@ typedef struct hf_named {
     bool is_parameter;
 } hf_named;
 int hf_model_named_count(const hf_model *model);
-hf_named hf_model_named(const hf_model *model, int index);  /* parameters first, in order of creation, then states */
+hf_named hf_model_named(const hf_model *model, int index);  /* in order of creation */
 int hf_model_find(const hf_model *model, const char *name); /* index, or -1 */
 
 /* The whole flat buffers, for optimisers and for tests: all parameters (with padding between them, always zero). */
@@ -84,11 +84,11 @@ typedef struct hf_init {
 hf_node *hf_parameter(hf_graph *graph, const char *name, hf_shape shape, hf_init init);
 hf_node *hf_state(hf_graph *graph, const char *name, hf_shape shape, double value);
 
-/* Any operator of the compute library by name (doc/operators.md); `in` may hold NULL for an absent optional operand
- * when the matching `given` bit is unset. Returns its first result; further ones by hf_result. `name` may be NULL. */
+/* Any operator of the compute library by name (doc/operators.md); an optional operand that is left out is HF_ABSENT:
+ * hf_apply(g, "linear", NULL, NULL, 3, (hf_node *[]){ x, w, HF_ABSENT }). Returns the first result; further ones by
+ * hf_result. `name` may be NULL. */
 hf_node *hf_apply(hf_graph *graph, const char *op, const char *name, const hf_params *params, int n_in,
                   hf_node *const *in);
-/* For an optional operand that is left out: hf_apply(g, "linear", NULL, NULL, 3, (hf_node *[]){ x, w, HF_ABSENT }). */
 #define HF_ABSENT (&hf_absent_node)
 extern hf_node hf_absent_node;
 hf_node *hf_result(hf_node *node, int index);
@@ -279,7 +279,7 @@ typedef struct hf_network_options {
     const char *hyper_layers; /* comma list of layer names that become hyper layers, "all" or "none" */
     int embedding;            /* J; 0: the network's default */
     double variance;          /* V; 0: the network's default */
-    double dropout;           /* < 0: the network's default */
+    double dropout;           /* 0: the network's default; negative: none */
     int classes;              /* outputs; 0: the network's default */
 } hf_network_options;
 

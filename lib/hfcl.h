@@ -82,7 +82,7 @@ typedef struct hf_buffer hf_buffer;
 /* Device memory, not initialised. HF_ERR_MEMORY names `label`, the size, and what the device has. */
 hf_status hf_buffer_new(hf_buffer **out, hf_context *context, size_t bytes, const char *label) HF_MUST_USE;
 
-/* A window of another buffer (not of another view). offset must be a multiple of the device's `align`. Views may
+/* A window of another buffer or view. offset must be a multiple of the device's `align`. Views may
  * overlap; tasks run in order, so the later one sees what the earlier one wrote. Free views before the parent. */
 hf_status hf_buffer_view(hf_buffer **out, hf_buffer *parent, size_t offset, size_t bytes) HF_MUST_USE;
 void hf_buffer_free(hf_buffer **buffer);

@@ -33,16 +33,17 @@ hf_status hf_buffer_new(hf_buffer **out, hf_context *context, size_t bytes, cons
 hf_status hf_buffer_view(hf_buffer **out, hf_buffer *parent, size_t offset, size_t bytes)
 {
     *out = NULL;
-    if (parent->is_view) return hf_fail(HF_ERR_ARGUMENT, "a view of a view is not possible");
     if (bytes == 0 || offset > parent->bytes || bytes > parent->bytes - offset)
         return hf_fail(HF_ERR_ARGUMENT, "a view of %zu bytes at %zu does not fit a buffer of %zu", bytes, offset,
                        parent->bytes);
     hf_buffer *buffer = NULL;
     HF_TRY(hf_alloc(&buffer, 1, sizeof *buffer, "a buffer view"));
-    const cl_buffer_region region = { offset, bytes };
+    /* OpenCL has no views of views, so a window of a window is one of the whole. */
+    hf_buffer *whole = parent->parent ? parent->parent : parent;
+    const cl_buffer_region region = { parent->offset + offset, bytes };
     cl_int code;
-    *buffer = (hf_buffer){ .context = parent->context, .bytes = bytes, .is_view = true };
-    buffer->mem = clCreateSubBuffer(parent->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+    *buffer = (hf_buffer){ parent->context, NULL, bytes, whole, region.origin };
+    buffer->mem = clCreateSubBuffer(whole->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
     if (code != CL_SUCCESS) {
         free(buffer);
         return hf_cl_fail(code, "clCreateSubBuffer of %zu bytes at %zu", bytes, offset);

@@ -32,7 +32,8 @@ struct hf_buffer {
     hf_context *context;
     cl_mem mem;
     size_t bytes;
-    bool is_view;
+    hf_buffer *parent; /* of a view: the buffer it is a window of, never itself a view */
+    size_t offset;     /* of a view: bytes into the parent */
 };
 
 /* One thing a task enqueues. */

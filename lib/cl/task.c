@@ -56,8 +56,8 @@ static hf_status check_group(const hf_context *context, cl_kernel kernel, const 
 hf_status hf_launch(hf_call *call, const char *program, const char *kernel, const char *defines, hf_range range,
                     const hf_arg *args, int n_args)
 {
-    cl_program built;
-    hf_launch_record *launch;
+    cl_program built = NULL;
+    hf_launch_record *launch = NULL;
     cl_int code;
     HF_TRY(hf_program_get(&built, call->context, program, defines));
     HF_TRY(new_record(&launch, call, kernel));
@@ -76,7 +76,7 @@ hf_status hf_launch(hf_call *call, const char *program, const char *kernel, cons
 
 hf_status hf_launch_copy(hf_call *call, const hf_tensor *to, const hf_tensor *from)
 {
-    hf_launch_record *launch;
+    hf_launch_record *launch = NULL;
     const size_t bytes = hf_desc_bytes(&to->desc);
     if (bytes != hf_desc_bytes(&from->desc))
         return hf_fail(HF_ERR_SHAPE, "a copy of %zu bytes into %zu", hf_desc_bytes(&from->desc), bytes);
@@ -91,7 +91,7 @@ hf_status hf_launch_copy(hf_call *call, const hf_tensor *to, const hf_tensor *fr
 
 hf_status hf_launch_zero(hf_call *call, const hf_tensor *to)
 {
-    hf_launch_record *launch;
+    hf_launch_record *launch = NULL;
     HF_TRY(new_record(&launch, call, "zero"));
     launch->kind = HF_LAUNCH_ZERO;
     launch->to = to->buffer->mem;
@@ -101,7 +101,7 @@ hf_status hf_launch_zero(hf_call *call, const hf_tensor *to)
 
 hf_status hf_launch_gemm(hf_call *call, const hf_gemm *gemm, const hf_tensor *a, const hf_tensor *b, const hf_tensor *c)
 {
-    hf_launch_record *launch;
+    hf_launch_record *launch = NULL;
     HF_TRY(new_record(&launch, call, "CLBlast SGEMM"));
     launch->kind = HF_LAUNCH_GEMM;
     launch->gemm = *gemm;
