@@ -9,7 +9,7 @@
  * the stretch of x it needs, with zeros outside. The input gradient is the same computation with flipped, transposed
  * weights and pad K-1-pad.
  *
- * TILE  positions in registers, 1..28 with OUT 1, 1..14 with OUT 2; a row must have at least as many
+ * TILE  positions in registers, 1..16, with OUT 2 at most 14; a row must have at least as many
  * OUT   blocks of output channels a group computes, 1 or 2
  * FIRST 0: x is blocked; 1: x is plain (a network's first layer, few channels) */
 #include "common.h"
@@ -25,13 +25,15 @@
 #endif
 
 #define LARGEST_KERNEL 7
-/* XS: floats from one voxel of x to the next. STEP: channels in one round of the inner loop. */
+/* XS: floats from one voxel of x to the next, VOXEL all of them. STEP: channels in one round of the inner loop. */
 #if FIRST
-#define XS   1
-#define STEP 1
+#define XS    1
+#define STEP  1
+#define VOXEL float
 #else
-#define XS   HF_BLOCK
-#define STEP 4
+#define XS    HF_BLOCK
+#define STEP  4
+#define VOXEL float16
 #endif
 
 /* TILES(M) is M(0) M(1) ... M(TILE-1). */
@@ -51,18 +53,6 @@
 #define TILES_14(M) TILES_13(M) M(13)
 #define TILES_15(M) TILES_14(M) M(14)
 #define TILES_16(M) TILES_15(M) M(15)
-#define TILES_17(M) TILES_16(M) M(16)
-#define TILES_18(M) TILES_17(M) M(17)
-#define TILES_19(M) TILES_18(M) M(18)
-#define TILES_20(M) TILES_19(M) M(19)
-#define TILES_21(M) TILES_20(M) M(20)
-#define TILES_22(M) TILES_21(M) M(21)
-#define TILES_23(M) TILES_22(M) M(22)
-#define TILES_24(M) TILES_23(M) M(23)
-#define TILES_25(M) TILES_24(M) M(24)
-#define TILES_26(M) TILES_25(M) M(25)
-#define TILES_27(M) TILES_26(M) M(26)
-#define TILES_28(M) TILES_27(M) M(27)
 #define TILES(M)    HF_PASTE(TILES_, TILE)(M)
 
 #if OUT == 2
@@ -125,6 +115,11 @@ kernel void conv3d_rows(global const float *restrict x, global const float16 *re
     for (int t = 0; t < OW; t += TILE) {
         const int begin = min(t, OW - TILE), left = begin - pad;
         const bool edge = left < 0 || left + TILE + K - 1 > W;
+        VOXEL stretch[TILE + LARGEST_KERNEL - 1];
+        const int inside = max(0, -left), outside = min(TILE + K - 1, W - left);
+        if (edge)
+            for (int i = 0; i < TILE + K - 1; ++i)
+                stretch[i] = 0;
         TILES(DECLARE)
         for (int b = 0; b < c_blocks; ++b) {
             /* channels beyond C are zero; whole rounds of them are left out */
@@ -136,12 +131,9 @@ kernel void conv3d_rows(global const float *restrict x, global const float16 *re
                     global const float *from = x + line * W * XS;
                     global const float16 *weight = w + (size_t)((b * K + kd) * K + kh) * K * XS;
                     if (edge) {
-                        float row[(TILE + LARGEST_KERNEL - 1) * XS];
-                        for (int i = 0; i < TILE + K - 1; ++i) {
-                            const int at = left + i;
-                            for (int c = 0; c < XS; ++c)
-                                row[i * XS + c] = at >= 0 && at < W ? from[at * XS + c] : 0;
-                        }
+                        for (int i = inside; i < outside; ++i)
+                            stretch[i] = ((global const VOXEL *)from)[left + i];
+                        const float *row = (const float *)stretch;
                         ADD_ROW(private)
                     } else {
                         global const float *row = from + left * XS;

@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 #define FIRST_CHANNELS 3         /* most input channels of a "first" layer; with more, blocks of 16 lose little */
-#define REGISTERS      28        /* accumulators of the forward kernel */
-#define ONE_BLOCK_TILE 16        /* positions of a tile when a group computes one block of output channels */
+#define ONE_BLOCK_TILE 16        /* most positions of a tile when a group computes one block of output channels */
+#define TWO_BLOCK_TILE 14        /* and when it computes two */
 #define CHUNK_ROWS     32        /* rows of dy summed into one partial weight gradient, more when there are too many */
 #define SWEEP_ROWS     16        /* of which so many at a time, to stay in the cache */
 #define CHUNK_VOXELS   4096      /* voxels of dy summed into one partial bias gradient */
@@ -112,18 +112,20 @@ static size_t rows_scratch(const hf_call *call, const rows_problem *p)
     return bias_offset(call, &a) + (size_t)(a.sets * a.bias) * sizeof(float);
 }
 
-/* The widest tile that cuts a row into the fewest, nearly equal pieces: little is computed twice. */
+/* The tile that cuts a row into the fewest, nearly equal pieces, so that little is computed twice. Rows below 8 only
+ * get powers of two: there are fewer programs to compile, and such rows cost little. */
 static int tile_of(int width, int out)
 {
-    const int most = out == 2 ? REGISTERS / 2 : ONE_BLOCK_TILE;
+    const int most = out == 2 ? TWO_BLOCK_TILE : ONE_BLOCK_TILE;
     const size_t tiles = hf_ceil_div((size_t)width, (size_t)most);
-    return (int)hf_ceil_div((size_t)width, tiles);
+    const int tile = (int)hf_ceil_div((size_t)width, tiles);
+    return tile >= 8 ? tile : tile >= 4 ? 4 : tile >= 2 ? 2 : 1;
 }
 
 static hf_status launch_rows(hf_call *call, const rows_problem *p, const arranged *a, const hf_tensor *w,
                              const hf_tensor *bias)
 {
-    const int out = a->to_blocks % 2 == 0 ? 2 : 1;
+    const int out = a->to_blocks % 2 == 0 && !p->first ? 2 : 1;
     const hf_range range = { .groups = { (size_t)p->to_size[1], (size_t)p->to_size[0],
                                          (size_t)(p->n * a->to_blocks / out) } };
     char defines[64];

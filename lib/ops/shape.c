@@ -98,7 +98,7 @@ static hf_status check_cut(const hf_op *op, const hf_params *params, const hf_sh
     for (int i = 0; fits && i < whole->rank; i++)
         fits = i == params->axis ? part->dim[i] <= whole->dim[i] - params->kernel : part->dim[i] == whole->dim[i];
     if (fits) return HF_OK;
-    return hf_fail(HF_ERR_SHAPE, "%s: %s is not a part of %s from index %d along axis %d", op->name,
+    return hf_fail(HF_ERR_SHAPE, "%s of x: %s is not a part of %s from index %d along axis %d", op->name,
                    hf_shape_text(part, a), hf_shape_text(whole, b), params->kernel, params->axis);
 }
 
