@@ -7,6 +7,7 @@
  * Only single files (.nii) are read; the older pairs of .hdr and .img are refused by name and by magic. */
 #include "nifti.h"
 
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>
@@ -46,13 +47,13 @@ const hf_nifti_layout hf_nifti_layouts[2] = {
         [SROW] = { 400, 'd' } } },
 };
 
-#define MAGIC_2_AT        4
-#define MAGIC_2_BYTES     8
-#define MAX_FORM_CODE     5    /* 1 scanner, 2 aligned, 3 Talairach, 4 MNI, 5 another template */
-#define MIN_SPACING       1e-6 /* mm; outside, the header cannot be what its writer meant */
-#define MAX_SPACING       1e6
-#define MIN_DETERMINANT   1e-4 /* of the unit axes; below, they lie in a plane */
-#define QUATERN_TOLERANCE 1e-5 /* how far b^2+c^2+d^2 may exceed 1 by rounding to float32 */
+#define MAGIC_2_AT       4
+#define MAGIC_2_BYTES    8
+#define MAX_FORM_CODE    5    /* 1 scanner, 2 aligned, 3 Talairach, 4 MNI, 5 another template */
+#define MIN_SPACING      1e-6 /* mm; outside, the header cannot be what its writer meant */
+#define MAX_SPACING      1e6
+#define MIN_DETERMINANT  1e-4 /* of the unit axes; below, they lie in a plane */
+#define QUATERN_EPSILONS 3    /* within so many roundings of 1, b^2+c^2+d^2 is 1: a half turn */
 
 static const char magic_1[4] = { 'n', '+', '1', 0 };
 static const char magic_1_pair[4] = { 'n', 'i', '1', 0 };
@@ -260,17 +261,20 @@ static hf_status affine_from_qform(double affine[3][4], const header *h)
     HF_TRY(check_voxel_sizes(h));
     double b = number(h, QUATERN, 0), c = number(h, QUATERN, 1), d = number(h, QUATERN, 2);
     double square = b * b + c * c + d * d;
-    if (!(square <= 1 + QUATERN_TOLERANCE))
+    double tolerance = QUATERN_EPSILONS * (h->layout->field[QUATERN].kind == 'f' ? FLT_EPSILON : DBL_EPSILON);
+    if (!(square <= 1 + tolerance))
         return hf_fail(HF_ERR_FORMAT, "'%s': quatern b,c,d = %g,%g,%g is longer than 1: no rotation", h->name, b, c, d);
-    double length = square > 1 ? sqrt(square) : 1;
-    b /= length, c /= length, d /= length;
-    double a = sqrt(fmax(0, 1 - (b * b + c * c + d * d)));
+    double a = square >= 1 - tolerance ? 0 : sqrt(1 - square);
+    double length = sqrt(a * a + square);
+    a /= length, b /= length, c /= length, d /= length;
     const double rotation[3][3] = {
         { a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c) },
         { 2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b) },
         { 2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c },
     };
-    double turn = number(h, PIXDIM, 0) < 0 ? -1 : 1;
+    double turn = number(h, PIXDIM, 0) < 0 ? -1 : 1; /* 0 and the odd 3 or 4 of old programs mean 1 */
+    if (turn < 0 && number(h, PIXDIM, 0) != -1)
+        return hf_fail(HF_ERR_FORMAT, "'%s': pixdim[0] is %g, expected 1 or -1", h->name, number(h, PIXDIM, 0));
     for (int row = 0; row < 3; row++) {
         for (int axis = 0; axis < 3; axis++)
             affine[row][axis] = rotation[row][axis] * number(h, PIXDIM, axis + 1) * (axis == 2 ? turn : 1);

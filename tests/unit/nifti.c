@@ -324,8 +324,10 @@ static void test_affine_sources(int version, bool big)
     check_affine(&f, mirrored, "RAI", "left-handed qform");
     put_qform(&f, 0, 0, half, 1);
     check_affine(&f, quarter, "ALS", "quarter turn");
-    put_qform(&f, 0, 0, 1 + 1e-6, 1);
+    put_qform(&f, 0, 0, version == 1 ? 1 + 1.2e-7 : 1 + 2.3e-16, 1);
     check_affine(&f, half_turn, "LPS", "half turn, rounded beyond 1");
+    put_qform(&f, 0, 0, version == 1 ? 1 - 1.2e-7 : 1 - 1.2e-16, 1);
+    check_affine(&f, half_turn, "LPS", "half turn, rounded below 1");
     put(&f, "qform_code", 0, 0);
     check_affine(&f, none, "RAS", "voxel sizes alone");
     plain_file(&f, version, big);
@@ -488,10 +490,11 @@ static const damage damages[] = {
     { 3, FORMAT, "qform_code 99", { { "qform_code", 0, 99 } } },
     { 3, FORMAT, "qform_code -2", { { "qform_code", 0, -2 } } },
     { 3, FORMAT, "quatern[1] is nan", { { "sform_code", 0, 0 }, { "qform_code", 0, 1 }, { "quatern", 1, NAN } } },
-    { 3, FORMAT, "longer than 1", { { "sform_code", 0, 0 }, { "qform_code", 0, 1 }, { "quatern", 2, 1.01 } } },
+    { 3, FORMAT, "longer than 1", { { "sform_code", 0, 0 }, { "qform_code", 0, 1 }, { "quatern", 2, 1.000001 } } },
     { 3, FORMAT, "longer than 1", { { "sform_code", 0, 0 }, { "qform_code", 0, 1 }, { "quatern", 0, -1e30 } } },
     { 3, FORMAT, "qoffset[2] is inf", { { "sform_code", 0, 0 }, { "qform_code", 0, 1 }, { "qoffset", 2, INFINITY } } },
     { 3, FORMAT, "pixdim[0] is nan", { { "sform_code", 0, 0 }, { "qform_code", 0, 1 }, { "pixdim", 0, NAN } } },
+    { 3, FORMAT, "pixdim[0] is -0.5", { { "sform_code", 0, 0 }, { "qform_code", 0, 1 }, { "pixdim", 0, -0.5 } } },
     { 3, FORMAT, "pixdim[3] is 0", { { "sform_code", 0, 0 }, { "qform_code", 0, 1 }, { "pixdim", 3, 0 } } },
     { 3, FORMAT, "pixdim[1] is -2", { { "sform_code", 0, 0 }, { "qform_code", 0, 1 }, { "pixdim", 1, -2 } } },
     { 3, FORMAT, "pixdim[2] is nan", { { "sform_code", 0, 0 }, { "pixdim", 2, NAN } } },
