@@ -125,8 +125,9 @@ struct hf_plan {
     hf_arena *arena; /* own arena, or NULL */
     bool bound;
     int n_tasks;
-    hf_task **task;   /* [n_tasks] */
-    hf_buffer **view; /* [n_views] windows of the arena */
+    hf_task **task;      /* [n_tasks] */
+    hf_node **task_node; /* [n_tasks] what each task computes */
+    hf_buffer **view;    /* [n_views] windows of the arena */
     int n_views;
 };
 
@@ -143,6 +144,7 @@ hf_status hf_plan_apply(hf_node **out, hf_plan *plan, hf_nodes *list, const char
 hf_status hf_plan_leaf(hf_node **out, hf_plan *plan, hf_kind kind, const char *name, hf_shape shape);
 /* Makes a finished list the plan's list, and numbers its nodes. */
 void hf_plan_replace(hf_plan *plan, hf_nodes *list);
+uint64_t hf_node_flop(const hf_node *node);
 /* The node that took over from one that was fused away. */
 hf_node *hf_plan_follow(hf_node *node);
 

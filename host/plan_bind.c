@@ -83,7 +83,7 @@ static hf_status place_all(hf_plan *plan, hf_arena *arena)
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------------------- */
 
-static hf_status make_task(hf_plan *plan, hf_arena *arena, const hf_node *node)
+static hf_status make_task(hf_plan *plan, hf_arena *arena, hf_node *node)
 {
     hf_tensor in[HF_MAX_IN] = { 0 }, out[HF_MAX_OUT] = { 0 };
     hf_buffer *scratch = NULL;
@@ -97,7 +97,7 @@ static hf_status make_task(hf_plan *plan, hf_arena *arena, const hf_node *node)
                                       .label = *node->name ? node->name : NULL };
     HF_TRY(hf_task_new(&plan->task[plan->n_tasks], plan->model->context, node->op, &node->params, in, node->n_in, out,
                        node->n_out, &options));
-    plan->n_tasks++;
+    plan->task_node[plan->n_tasks++] = node;
     return HF_OK;
 }
 
@@ -114,6 +114,7 @@ hf_status hf_plan_make_tasks(hf_plan *plan, hf_arena *arena)
     HF_TRY(hf_arena_reserve(arena, plan));
     HF_TRY(allocate(arena));
     HF_TRY(hf_alloc(&plan->task, count + 1, sizeof *plan->task, "the tasks of a plan"));
+    HF_TRY(hf_alloc(&plan->task_node, count + 1, sizeof *plan->task_node, "the tasks of a plan"));
     HF_TRY(hf_alloc(&plan->view, 2 * count + 1, sizeof *plan->view, "the views of a plan"));
     HF_TRY(place_all(plan, arena));
     for (int i = 0; i < plan->nodes.count; i++)
@@ -129,5 +130,6 @@ void hf_plan_free_tasks(hf_plan *plan)
     for (int i = 0; i < plan->n_views; i++)
         hf_buffer_free(&plan->view[i]);
     free(plan->task);
+    free(plan->task_node);
     free(plan->view);
 }

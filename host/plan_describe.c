@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t node_flop(const hf_node *node)
+uint64_t hf_node_flop(const hf_node *node)
 {
     hf_desc in[HF_MAX_IN] = { 0 };
     if (node->kind != HF_NODE_OPERATOR) return 0;
@@ -34,7 +34,7 @@ hf_plan_info hf_plan_summary(const hf_plan *plan)
     hf_plan_info info = { .parameters = hf_model_parameter_count(plan->model) };
     for (int i = 0; i < plan->nodes.count; i++) {
         const hf_node *node = plan->nodes.at[i];
-        const uint64_t flop = node_flop(node);
+        const uint64_t flop = hf_node_flop(node);
         info.flop += flop;
         if (!node->backward) info.flop_forward += flop;
         info.tasks += node->kind == HF_NODE_OPERATOR;
@@ -73,7 +73,7 @@ static void describe_node(hf_text *out, const hf_plan *plan, const hf_node *node
     hf_text_add(out, "%-34.34s %-18.18s %-22s %-8s %10lld %10.2f %10.2f  %s", *node->name ? node->name : "-",
                 hf_op_name(node->op), hf_shape_text(&node->desc.shape, shape), hf_op_impl_name(node->op, node->impl),
                 (long long)node_parameters(plan, node), (double)hf_desc_bytes(&node->desc) / 1048576,
-                (double)node_flop(node) / 1e9, node->desc.layout == HF_BLOCKED ? "blocked" : "");
+                (double)hf_node_flop(node) / 1e9, node->desc.layout == HF_BLOCKED ? "blocked" : "");
     refusals(plan, node, add_refusal, out);
     hf_text_add(out, "\n");
 }
@@ -109,7 +109,7 @@ static json_t *node_json(const hf_plan *plan, const hf_node *node)
                      node->desc.layout == HF_BLOCKED ? "blocked" : "plain", "impl",
                      hf_op_impl_name(node->op, node->impl), "refused", refused, "parameters",
                      (json_int_t)node_parameters(plan, node), "bytes", (json_int_t)hf_desc_bytes(&node->desc), "flop",
-                     (json_int_t)node_flop(node), "backward", (int)node->backward);
+                     (json_int_t)hf_node_flop(node), "backward", (int)node->backward);
 }
 
 hf_status hf_plan_nodes_json(const hf_plan *plan, hf_text *out)
