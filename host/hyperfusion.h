@@ -229,6 +229,9 @@ void hf_optimizer_free(hf_optimizer **optimizer);
 hf_status hf_optimizer_step(hf_optimizer *optimizer) HF_MUST_USE;
 int64_t hf_optimizer_steps(const hf_optimizer *optimizer);
 void hf_optimizer_set_steps(hf_optimizer *optimizer, int64_t steps); /* when resuming */
+/* For schedules: counts from the next step on. */
+void hf_optimizer_set_learning_rate(hf_optimizer *optimizer, double learning_rate);
+const hf_model *hf_optimizer_model(const hf_optimizer *optimizer);
 /* Flat moments, laid out like hf_model_theta: m and v (Adam), or m and an absent v (SGD). */
 void hf_optimizer_moments(const hf_optimizer *optimizer, hf_tensor *m, hf_tensor *v);
 

@@ -101,6 +101,16 @@ void hf_optimizer_set_steps(hf_optimizer *optimizer, int64_t steps)
     optimizer->steps = steps;
 }
 
+void hf_optimizer_set_learning_rate(hf_optimizer *optimizer, double learning_rate)
+{
+    optimizer->options.learning_rate = learning_rate;
+}
+
+const hf_model *hf_optimizer_model(const hf_optimizer *optimizer)
+{
+    return optimizer->model;
+}
+
 void hf_optimizer_moments(const hf_optimizer *optimizer, hf_tensor *m, hf_tensor *v)
 {
     *m = optimizer->m;
