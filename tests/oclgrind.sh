@@ -33,7 +33,7 @@ export HF_NO_CACHE=1 # kernels compiled for another checker's options must not b
 # watch NAME COMMAND...: runs a command under Oclgrind; $work/log has the findings, $work/out the output
 watch() {
     rm -f "$work/log"
-    oclgrind --data-races --uniform-writes --check-api --max-errors 1000 --log "$work/log" "$@" >"$work/out" 2>&1
+    oclgrind --local-mem-size 65536 --data-races --uniform-writes --check-api --max-errors 1000 --log "$work/log" "$@" >"$work/out" 2>&1
 }
 
 # fail TEXT: counts, and shows the first findings

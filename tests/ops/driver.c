@@ -95,7 +95,11 @@ static bool reduce(hf_case *test_case, int letter, int way)
 {
     int *value = &test_case->value[letter];
     if (!test_case->given[letter]) return false;
-    if (way == 0) {
+    if (way == 0) { /* the last letter stays: a case needs a text */
+        bool others = false;
+        for (int i = 0; i < 26; i++)
+            others = others || (i != letter && test_case->given[i]);
+        if (!others) return false;
         test_case->given[letter] = false;
         *value = 0;
         return true;
@@ -318,6 +322,9 @@ static void run_device(test_suite *suite, const char *id, bool first)
     printf("device %s: %s, %s, %s\n", info->id, info->name, info->platform, info->version);
     for (int i = 0; (test = hf_test_at(i, &stem)) && i < MOST_OPS; i++)
         if (is_wanted(&suite->options, test, stem)) run_operator(suite, &bed, test, suite->records[i], first);
+    int compiled, cached;
+    hf_context_programs(bed.context, &compiled, &cached);
+    printf("%d programs compiled, %d from the cache\n", compiled, cached);
     hf_bed_free(&bed);
 }
 

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ODD_SIZE 7919
+
 typedef struct damage {
     hf_problem problem; /* legal: descriptions only */
     int operand;
@@ -67,12 +69,11 @@ static hf_status ask(const damage *d, const hf_desc *in, int n_in)
 /* ---- damages: each changes a copy of one description; false where it does not apply ---------------------------------
  */
 
+/* The added axis agrees with nothing, so that [O,I] does not become a legal [N,O,I] by chance. */
 static bool other_rank(hf_desc *desc)
 {
-    if (desc->shape.rank < HF_MAX_RANK)
-        desc->shape.dim[desc->shape.rank++] = 2;
-    else
-        desc->shape.dim[--desc->shape.rank] = 0;
+    if (desc->shape.rank == HF_MAX_RANK) return false;
+    desc->shape.dim[desc->shape.rank++] = ODD_SIZE;
     return true;
 }
 
