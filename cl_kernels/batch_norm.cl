@@ -163,8 +163,9 @@ kernel void combine_gradients(global const float *partial, global const float *i
 /* ---- application: dimension 0 is the chunk (plain: a piece of VEC voxels), dimension 1 the row -------------------------- */
 
 HF_GROUP(WG)
-kernel void normalize(global const float *x, global const float *scale, global const float *shift,
-                      global const float *mean, global const float *inv_std, global float *y, int channels, int voxels)
+kernel void normalize_plain(global const float *x, global const float *scale, global const float *shift,
+                            global const float *mean, global const float *inv_std, global float *y, int channels,
+                            int voxels)
 {
     int c = (int)(get_global_id(1) % channels);
     long v = (long)get_global_id(0) * VEC;

@@ -64,7 +64,7 @@ typedef struct hf_form {
     int block;
 } hf_form;
 
-static const hf_form plain_form = { "statistics", "gradient_sums", "normalize", "gradient", 1 };
+static const hf_form plain_form = { "statistics", "gradient_sums", "normalize_plain", "gradient", 1 };
 static const hf_form blocked_form = { "statistics_blocked", "gradient_sums_blocked", "normalize_blocked",
                                       "gradient_blocked", HF_BLOCK };
 
