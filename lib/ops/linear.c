@@ -74,13 +74,14 @@ static hf_status infer_linear(const hf_params *params, const hf_desc *in, int n_
     return HF_OK;
 }
 
+/* params.shape, when given, is the shape of x. */
 static hf_status infer_linear_dx(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {
-    (void)params;
     (void)n_in;
     HF_TRY(expect_matrix(&linear_dx, in, 0));
     const hf_shape *dy = &in[0].shape, *w = &in[1].shape;
     int64_t i = w->rank >= 2 ? w->dim[w->rank - 1] : 1;
+    if (params->shape.rank == 2) i = params->shape.dim[1];
     HF_TRY(expect_weights(&linear_dx, in, dy->dim[0], dy->dim[1], i));
     out[0] = hf_desc_f32(HF_SHAPE(dy->dim[0], i));
     return HF_OK;
@@ -125,9 +126,10 @@ static hf_status infer_outer_gradient(const hf_op *op, const hf_params *params, 
     HF_TRY(expect_matrix(op, in, 0));
     HF_TRY(expect_matrix(op, in, 1));
     const hf_shape *result = &params->shape, *factor = &in[1].shape;
-    if (result->rank != 2 || result->dim[0] != factor->dim[0])
-        return hf_fail(HF_ERR_SHAPE, "%s: params.shape is %s, expected [%lld,features]", op->name,
-                       hf_shape_text(result, text), (long long)factor->dim[0]);
+    if (result->rank != 2)
+        return hf_fail(HF_ERR_ARGUMENT, "%s: params.shape is %s, expected [N,features]", op->name,
+                       hf_shape_text(result, text));
+    HF_TRY(hf_expect_shape(op, in, 1, HF_SHAPE(result->dim[0], factor->dim[1])));
     HF_TRY(hf_expect_shape(op, in, 0, HF_SHAPE(factor->dim[0], result->dim[1] * factor->dim[1])));
     out[0] = hf_desc_f32(*result);
     return HF_OK;
@@ -181,7 +183,7 @@ static hf_params linear_rule_params(const hf_params *params, const hf_desc *in, 
     (void)params;
     (void)n_in;
     (void)rule;
-    return (hf_params){ .per_sample = in[1].shape.rank == 3 };
+    return (hf_params){ .per_sample = in[1].shape.rank == 3, .shape = in[0].shape };
 }
 
 /* Rule 0 is the gradient of operand 0, rule 1 that of operand 1. */
