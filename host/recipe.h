@@ -1,0 +1,85 @@
+/* recipe.h: an experiment as a YAML file: what to train on which cohort, how, and how to judge it.
+ *
+ * Every key is one row of one table (recipe.c): name, type, default, limits, one line of description. The same check
+ * serves a file and a "--set KEY=VALUE", the help text and the resolved recipe are printed from it, and an unknown or
+ * ill-typed key is refused with its place, what was found and what was expected. Messages of a file begin with
+ * "'FILE', line N: ". A file path in a recipe is relative to the current directory. */
+#ifndef HF_RECIPE_H
+#define HF_RECIPE_H
+
+#include "hfbase.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hf_texts {
+    int count;
+    char **text; /* [count] */
+} hf_texts;
+
+/* All texts are set: "" where a recipe says nothing and there is no other default. */
+typedef struct hf_recipe {
+    char *path; /* where it was read; "" for the defaults alone */
+    char *task; /* "brain-age" or "ad" */
+    struct {
+        char *name;         /* a network; in a file, "model: NAME" says the same as "model: {name: NAME}" */
+        char *hyper_layers; /* comma list, "all", "none"; "": the network's own */
+        int64_t embedding;  /* 0: the network's own */
+        double variance;    /* 0: the network's own */
+        double dropout;     /* -1: the network's own */
+    } model;
+    struct {
+        char *path, *table, *id_column, *image_column;
+        char *filter;      /* "COLUMN=VALUE" or "" */
+        int64_t shape[3];  /* D,H,W voxels; all 0: as stored */
+        double spacing[3]; /* mm; all 0: as stored */
+        char *normalise;   /* "zscore" or "none" */
+        char *target;      /* column */
+        hf_texts tabular;  /* encoder specs such as "sex:onehot(F,M)" */
+        bool cache;
+        char *cache_dir; /* "": the user's cache folder */
+    } cohort;
+    struct {
+        char *method, *column, *file, *age_column, *sex_column, *group_column;
+        double valid, test; /* fractions */
+        int64_t seed;
+    } split;
+    struct {
+        int64_t epochs, batch_size;
+        double learning_rate, weight_decay;
+        char *optimizer, *loss;
+        int64_t seed, threads_ahead;
+    } train;
+    struct {
+        int64_t bootstrap, seed;
+    } evaluate;
+} hf_recipe;
+
+/* The defaults alone. Like the next two it sets *out only on success; the caller frees with hf_recipe_free. */
+hf_status hf_recipe_defaults(hf_recipe *out) HF_MUST_USE;
+
+/* The defaults overlaid with a file. HF_ERR_FORMAT when it is not plain YAML (one document, no anchors, aliases, tags or
+ * duplicate keys), HF_ERR_ARGUMENT when a key or value is not in the table. */
+hf_status hf_recipe_read(hf_recipe *out, const char *path) HF_MUST_USE;
+hf_status hf_recipe_parse(hf_recipe *out, const char *text, size_t size, const char *name) HF_MUST_USE;
+
+/* One "KEY=VALUE" from a command line. Texts are taken as they are, lists with or without their brackets. On failure the
+ * recipe is as it was. */
+hf_status hf_recipe_set(hf_recipe *recipe, const char *assignment) HF_MUST_USE;
+
+/* What no single key can tell: keys that need each other. Call it after the last hf_recipe_set. */
+hf_status hf_recipe_check(const hf_recipe *recipe) HF_MUST_USE;
+
+/* The resolved recipe as YAML, every key with its value; reading it back gives an equal recipe. */
+hf_status hf_recipe_write(const hf_recipe *recipe, hf_text *out) HF_MUST_USE;
+
+/* The table of keys for people. */
+hf_status hf_recipe_describe_keys(hf_text *out) HF_MUST_USE;
+
+void hf_recipe_free(hf_recipe *recipe); /* frees the fields and zeroes the struct; NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
