@@ -27,6 +27,7 @@ typedef struct hf_volume {
     double spacing[3];    /* mm per voxel along D,H,W */
     double affine[3][4];  /* voxel (d,h,w,1) -> world mm, RAS+ */
     char stored_axes[4];  /* orientation in the file, e.g. "LAS"; "RAS" when the file does not say */
+    bool oriented;        /* the file says how it lies; otherwise its axes are taken as they are */
     float *voxels;        /* [D,H,W], scl_slope and scl_inter applied */
 } hf_volume;
 

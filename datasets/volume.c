@@ -155,7 +155,8 @@ static orientation describe(hf_volume *out, const hf_stored *stored)
             if (o.flip[axis]) out->affine[row][3] += affine[row][axis] * (stored->shape[axis] - 1);
         }
     }
-    if (!stored->knows_orientation) memcpy(out->stored_axes, "RAS", 4);
+    out->oriented = stored->knows_orientation;
+    if (!out->oriented) memcpy(out->stored_axes, "RAS", 4);
     return o;
 }
 

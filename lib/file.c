@@ -236,22 +236,35 @@ out:
 
 /* flock rather than fcntl: its locks belong to the open file, so that threads of one process exclude each other too,
  * and closing some other descriptor of the same file does not drop them. */
-hf_status hf_lock_take(hf_lock *lock, const char *path)
+static hf_status lock_file(hf_lock *lock, bool *taken, const char *path, int how)
 {
     lock->fd = -1;
+    *taken = false;
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (file < 0) return io_error(path, "open the lock file");
-    int taken;
+    int result;
     do
-        taken = flock(file, LOCK_EX);
-    while (taken != 0 && errno == EINTR);
-    if (taken != 0) {
-        hf_status status = io_error(path, "lock");
+        result = flock(file, how);
+    while (result != 0 && errno == EINTR);
+    if (result != 0) {
+        hf_status status = errno == EWOULDBLOCK ? HF_OK : io_error(path, "lock");
         close(file);
         return status;
     }
     lock->fd = file;
+    *taken = true;
     return HF_OK;
+}
+
+hf_status hf_lock_take(hf_lock *lock, const char *path)
+{
+    bool taken;
+    return lock_file(lock, &taken, path, LOCK_EX);
+}
+
+hf_status hf_lock_try(hf_lock *lock, bool *taken, const char *path)
+{
+    return lock_file(lock, taken, path, LOCK_EX | LOCK_NB);
 }
 
 void hf_lock_release(hf_lock *lock)

@@ -123,6 +123,8 @@ typedef struct hf_lock {
     int fd;
 } hf_lock;
 hf_status hf_lock_take(hf_lock *lock, const char *path) HF_MUST_USE;
+/* The same without waiting: *taken is false when another one holds it. */
+hf_status hf_lock_try(hf_lock *lock, bool *taken, const char *path) HF_MUST_USE;
 void hf_lock_release(hf_lock *lock);
 
 /* "a/b" from its parts; freed with free(). */
