@@ -8,7 +8,8 @@
  *   optimizer  one kernel over the flat parameter buffer
  *   files      safetensors checkpoints
  *   networks   whole networks by name, one screen each
- *   recipe, trainer, report: one experiment, from a YAML file to a run folder
+ * and in headers of their own, which this one includes:
+ *   recipe.h, run.h, metrics.h: one experiment, from a YAML file to a run folder, and how good it is
  *
  * Graphs are built by straight-line code: a function that adds a node returns NULL after the first error of its graph,
  * and accepts NULL; the error is checked once, when the graph is planned.
@@ -301,4 +302,9 @@ const hf_network *hf_network_at(int index);          /* NULL beyond the last */
 #ifdef __cplusplus
 }
 #endif
+
+#include "metrics.h"
+#include "recipe.h"
+#include "run.h"
+
 #endif

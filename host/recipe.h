@@ -49,6 +49,9 @@ typedef struct hf_recipe {
         int64_t epochs, batch_size;
         double learning_rate, weight_decay;
         char *optimizer, *loss;
+        char *schedule; /* "constant" or "cosine" */
+        bool start_at_mean, flip;
+        int64_t shift; /* voxels */
         int64_t seed, threads_ahead;
     } train;
     struct {
