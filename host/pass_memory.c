@@ -48,7 +48,8 @@ static void find_lives(hf_plan *plan)
         hf_node *node = plan->nodes.at[i];
         node->storage = node;
         node->first = node->kind == HF_NODE_INPUT ? -1 : node->owner ? node->owner->id : i;
-        node->last = node->keep ? plan->nodes.count : node->first > i ? node->first : i;
+        /* Inputs keep their memory too, so that a second run without setting them again sees the same values. */
+        node->last = node->keep || node->kind == HF_NODE_INPUT ? plan->nodes.count : node->first > i ? node->first : i;
         for (int k = 0; k < node->n_in; k++)
             if (node->in[k] && node->in[k]->last < i) node->in[k]->last = i;
     }
