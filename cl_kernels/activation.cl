@@ -25,21 +25,21 @@ HF_GROUP(WG) kernel void relu(global const float *x, global float *y, long n)
 {
     long i = (long)get_global_id(0) * VEC;
     floatv v = hf_load(x + i, n - i);
-    hf_store(select(v, (floatv)(0.0f), v <= 0.0f), y + i, n - i);
+    hf_store(v <= 0.0f ? (floatv)(0.0f) : v, y + i, n - i);
 }
 
 HF_GROUP(WG) kernel void relu_dx(global const float *y, global const float *dy, global float *dx, long n)
 {
     long i = (long)get_global_id(0) * VEC;
     floatv gradient = hf_load(dy + i, n - i);
-    hf_store(select((floatv)(0.0f), gradient, hf_load(y + i, n - i) > 0.0f), dx + i, n - i);
+    hf_store(hf_load(y + i, n - i) > 0.0f ? gradient : (floatv)(0.0f), dx + i, n - i);
 }
 
 HF_GROUP(WG) kernel void prelu(global const float *x, global const float *slope, global float *y, long n)
 {
     long i = (long)get_global_id(0) * VEC;
     floatv v = hf_load(x + i, n - i);
-    hf_store(select(slope[0] * v, v, v > 0.0f), y + i, n - i);
+    hf_store(v > 0.0f ? v : slope[0] * v, y + i, n - i);
 }
 
 HF_GROUP(WG)
@@ -47,7 +47,7 @@ kernel void prelu_dx(global const float *x, global const float *slope, global co
 {
     long i = (long)get_global_id(0) * VEC;
     floatv gradient = hf_load(dy + i, n - i);
-    hf_store(select(slope[0] * gradient, gradient, hf_load(x + i, n - i) > 0.0f), dx + i, n - i);
+    hf_store(hf_load(x + i, n - i) > 0.0f ? gradient : slope[0] * gradient, dx + i, n - i);
 }
 
 /* partial[k] = the sum over elements k CHUNK ... (k+1) CHUNK - 1 */
@@ -63,7 +63,7 @@ kernel void prelu_dslope_partial(global const float *x, global const float *dy, 
     sum.vector = (floatv)(0.0f);
     for (long i = start; i < end; i += VEC) {
         floatv v = hf_load(x + i, end - i);
-        sum.vector += select(v * hf_load(dy + i, end - i), (floatv)(0.0f), v > 0.0f);
+        sum.vector += v > 0.0f ? (floatv)(0.0f) : v * hf_load(dy + i, end - i);
     }
     float total = 0.0f;
     for (int k = 0; k < VEC; k++)

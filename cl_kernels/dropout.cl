@@ -6,9 +6,10 @@
  *     and key { state[0], state[1] };   state = { seed lo, seed hi, step, 0 }
  * `element` counts the row-major tensor whatever its layout, or is n C + c when whole channels are dropped.
  *
+ * VEC    16, the default
  * WG     work-items in a group (default 64; any)
  * FEW    work-items in a group where each has a chunk to do (default 8; any)
- * CHUNK  voxels one work-item takes of a channel or a channel block (default 256; any) */
+ * CHUNK  voxels one work-item takes of a channel or a channel block (default 1024; any) */
 #include "common.h"
 
 #ifndef WG
@@ -18,7 +19,7 @@
 #define FEW 8
 #endif
 #ifndef CHUNK
-#define CHUNK 256
+#define CHUNK 1024
 #endif
 
 #define PHILOX_M0     0xD2511F53u
@@ -44,14 +45,14 @@ uint16 random_words(ulong16 element, global const int *state, uint stream)
         k1 += PHILOX_W1;
     }
     uint16 which = convert_uint16(element) & 3u;
-    uint16 low = select(c0, c1, which == 1u), high = select(c2, c3, which == 3u);
-    return select(low, high, which > 1u);
+    uint16 low = which == 1u ? c1 : c0, high = which == 3u ? c3 : c2;
+    return which > 1u ? high : low;
 }
 
 /* The factor of each of sixteen elements: `scale` = 1 / (1 - p), or 0. */
 float16 factors(ulong16 element, global const int *state, uint stream, uint threshold, float scale)
 {
-    return select((float16)(0.0f), (float16)(scale), random_words(element, state, stream) >= threshold);
+    return random_words(element, state, stream) >= threshold ? (float16)(scale) : (float16)(0.0f);
 }
 
 #define LANES (ulong16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
@@ -59,7 +60,7 @@ float16 factors(ulong16 element, global const int *state, uint stream, uint thre
 /* Zero even where x is not a number or infinite: a dropped element has no influence. */
 float16 keep(float16 factor, float16 x)
 {
-    return select(factor * x, (float16)(0.0f), factor == 0.0f);
+    return factor == 0.0f ? (float16)(0.0f) : factor * x;
 }
 
 HF_GROUP(WG)

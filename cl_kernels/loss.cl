@@ -148,6 +148,6 @@ kernel void l1_dx(global const float *x, global const float *target, global cons
 {
     long i = (long)get_global_id(0) * VEC;
     floatv d = hf_load(x + i, n - i) - hf_load(target + i, n - i);
-    floatv sign = select(select(d, (floatv)(-1.0f), d < 0.0f), (floatv)(1.0f), d > 0.0f);
+    floatv sign = d > 0.0f ? (floatv)(1.0f) : d < 0.0f ? (floatv)(-1.0f) : d;
     hf_store(sign * (dloss[0] / n), dx + i, n - i);
 }

@@ -131,8 +131,8 @@ kernel void max_pool_blocked(global const float *x, global float *y, global ucha
         for (int k = 1; k < K * K * K; k++) {
             float16 v = vload16(((size_t)(k / (K * K)) * h + k / K % K) * w + k % K, x);
             int16 better = ~(v <= best) & (best == best);
-            best = select(best, v, better);
-            where = select(where, (int16)(k), better);
+            best = better ? v : best;
+            where = better ? (int16)(k) : where;
         }
         vstore16(best, at + o, y);
         vstore16(convert_uchar16(where), at + o, position);
@@ -156,7 +156,7 @@ kernel void max_pool_dx_blocked(global const float *dy, global const uchar *posi
             int16 here = convert_int16(vload16(at + c, position)) - (kd * K + kh) * K;
 #pragma unroll
             for (int kw = 0; kw < K; kw++)
-                vstore16(select((float16)(0.0f), gradient, here == kw), kw, dx + (size_t)c * S * HF_BLOCK);
+                vstore16(here == kw ? gradient : (float16)(0.0f), kw, dx + (size_t)c * S * HF_BLOCK);
             for (int gap = K; gap < S && c * S + gap < w; gap++)
                 vstore16((float16)(0.0f), gap, dx + (size_t)c * S * HF_BLOCK);
         }

@@ -5,14 +5,22 @@
  *     to_blocked  row-major [N,C,V] -> [N, ceil(C/16), V, 16], zeros in the channels beyond C
  *     to_plain    and back; V = D H W voxels
  *
- * A conversion's work-item turns 16 voxels of 16 channels: sixteen vectors are read, transposed in registers and
- * written, so both sides move whole cache lines.
+ * Conversions turn 16 voxels of 16 channels at a time: sixteen vectors are read, transposed in registers and written, so
+ * both sides move whole vectors.
  *
- * WG  work-items in a group (default 64; any) */
+ * WG     work-items in a group (default 64; any)
+ * FEW    work-items in a group of a conversion (default 8; any)
+ * PIECE  voxels that one of them converts (default 64; any multiple of 16) */
 #include "common.h"
 
 #ifndef WG
 #define WG 64
+#endif
+#ifndef FEW
+#define FEW 8
+#endif
+#ifndef PIECE
+#define PIECE 64
 #endif
 
 /* One work-item copies VEC elements of one row. */
@@ -54,53 +62,49 @@ void transpose(float16 *row)
     }
 }
 
-/* dimension 0: pieces of 16 voxels; dimension 1: n and channel block */
-HF_GROUP(WG) kernel void to_blocked(global const float *x, global float *y, int channels, int voxels)
+/* A work-item has PIECE voxels of one channel block; dimension 0 counts such pieces, dimension 1 n and channel block. */
+HF_GROUP(FEW) kernel void to_blocked(global const float *x, global float *y, int channels, int voxels)
 {
     int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK;
     int n = (int)get_global_id(1) / blocks, first = (int)get_global_id(1) % blocks * HF_BLOCK;
-    long voxel = (long)get_global_id(0) * 16;
-    if (voxel >= voxels) return;
-    x += ((size_t)n * channels + first) * voxels + voxel;
-    y += (get_global_id(1) * voxels + voxel) * HF_BLOCK;
-    int here = min(HF_BLOCK, channels - first), left = (int)min(16L, voxels - voxel);
-    if (here == HF_BLOCK && left == 16) {
+    int here = min(HF_BLOCK, channels - first), start = (int)get_global_id(0) * PIECE;
+    x += ((size_t)n * channels + first) * voxels;
+    y += get_global_id(1) * voxels * HF_BLOCK;
+    int end = min(start + PIECE, voxels), v = start;
+    for (; v + 16 <= end; v += 16) {
         float16 tile[16];
 #pragma unroll
         for (int c = 0; c < HF_BLOCK; c++)
-            tile[c] = vload16(0, x + (size_t)c * voxels);
+            tile[c] = c < here ? vload16(0, x + (size_t)c * voxels + v) : 0.0f;
         transpose(tile);
 #pragma unroll
-        for (int v = 0; v < 16; v++)
-            vstore16(tile[v], v, y);
-        return;
+        for (int k = 0; k < 16; k++)
+            vstore16(tile[k], (size_t)v + k, y);
     }
-    for (int v = 0; v < left; v++)
+    for (; v < end; v++)
         for (int c = 0; c < HF_BLOCK; c++)
-            y[v * HF_BLOCK + c] = c < here ? x[(size_t)c * voxels + v] : 0.0f;
+            y[(size_t)v * HF_BLOCK + c] = c < here ? x[(size_t)c * voxels + v] : 0.0f;
 }
 
-HF_GROUP(WG) kernel void to_plain(global const float *x, global float *y, int channels, int voxels)
+HF_GROUP(FEW) kernel void to_plain(global const float *x, global float *y, int channels, int voxels)
 {
     int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK;
     int n = (int)get_global_id(1) / blocks, first = (int)get_global_id(1) % blocks * HF_BLOCK;
-    long voxel = (long)get_global_id(0) * 16;
-    if (voxel >= voxels) return;
-    x += (get_global_id(1) * voxels + voxel) * HF_BLOCK;
-    y += ((size_t)n * channels + first) * voxels + voxel;
-    int here = min(HF_BLOCK, channels - first), left = (int)min(16L, voxels - voxel);
-    if (here == HF_BLOCK && left == 16) {
+    int here = min(HF_BLOCK, channels - first), start = (int)get_global_id(0) * PIECE;
+    x += get_global_id(1) * voxels * HF_BLOCK;
+    y += ((size_t)n * channels + first) * voxels;
+    int end = min(start + PIECE, voxels), v = start;
+    for (; v + 16 <= end; v += 16) {
         float16 tile[16];
 #pragma unroll
-        for (int v = 0; v < 16; v++)
-            tile[v] = vload16(v, x);
+        for (int k = 0; k < 16; k++)
+            tile[k] = vload16((size_t)v + k, x);
         transpose(tile);
 #pragma unroll
         for (int c = 0; c < HF_BLOCK; c++)
-            vstore16(tile[c], 0, y + (size_t)c * voxels);
-        return;
+            if (c < here) vstore16(tile[c], 0, y + (size_t)c * voxels + v);
     }
-    for (int c = 0; c < here; c++)
-        for (int v = 0; v < left; v++)
-            y[(size_t)c * voxels + v] = x[v * HF_BLOCK + c];
+    for (; v < end; v++)
+        for (int c = 0; c < here; c++)
+            y[(size_t)c * voxels + v] = x[(size_t)v * HF_BLOCK + c];
 }

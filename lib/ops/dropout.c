@@ -7,7 +7,7 @@
 #include "each.h"
 #include <math.h>
 
-#define CHUNK 256 /* voxels of one work-item, as in dropout.cl */
+#define CHUNK 1024 /* voxels of one work-item, as in dropout.cl */
 #define FEW   8   /* work-items in a group where each has a chunk to do, as in dropout.cl */
 #define STATE 4   /* numbers in a state */
 

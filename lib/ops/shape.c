@@ -9,6 +9,9 @@
  * concat, slice and pad_slice copy rows: a row is what lies from the cut axis inwards. */
 #include "each.h"
 
+#define PIECE 64 /* voxels that one work-item of a conversion takes, as in shape.cl */
+#define FEW   8  /* work-items in its group, as in shape.cl */
+
 static const hf_op reshape, concat, slice, pad_slice, convert;
 
 static hf_status copy_prepare(hf_call *call)
@@ -237,7 +240,7 @@ static hf_status convert_infer(const hf_params *params, const hf_desc *in, int n
 static hf_status convert_launch(hf_call *call, const char *kernel)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const hf_range range = hf_range_over((rows.voxels + 15) / 16, 64, rows.n * rows.blocks);
+    const hf_range range = hf_range_over((rows.voxels + PIECE - 1) / PIECE, FEW, rows.n * rows.blocks);
     return hf_launch(call, "shape", kernel, NULL, range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels)));
 }
