@@ -52,7 +52,7 @@ hf_node *hf_graph_fail(hf_graph *graph, hf_status code, const char *format, ...)
     return fail(graph, hf_fail(code, "%s", message));
 }
 
-/* ---- leaves ------------------------------------------------------------------------------------------------------------ */
+/* ---- leaves ------------------------------------------------------------------------------------------------------ */
 
 static hf_node *add_leaf(hf_graph *graph, hf_kind kind, const char *name, hf_shape shape, hf_type type)
 {
@@ -121,7 +121,7 @@ hf_node *hf_state(hf_graph *graph, const char *name, hf_shape shape, double valu
     return slot_leaf(graph, name, shape, (hf_init){ HF_INIT_CONSTANT, value }, false);
 }
 
-/* ---- operators ----------------------------------------------------------------------------------------------------------- */
+/* ---- operators --------------------------------------------------------------------------------------------------- */
 
 /* "relu.2": what an operator without a name of its own is called in messages and tables. */
 static const char *default_name(const hf_graph *graph, const char *op, char name[64])

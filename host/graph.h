@@ -4,7 +4,7 @@
 
 #include "hyperfusion.h"
 
-/* ---- nodes ----------------------------------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------------------------------- */
 
 typedef enum hf_kind {
     HF_NODE_INPUT,     /* set by the caller before a run */
@@ -74,7 +74,7 @@ struct hf_graph {
     char *message; /* of the first error */
 };
 
-/* ---- model ------------------------------------------------------------------------------------------------------------- */
+/* ---- model ------------------------------------------------------------------------------------------------------- */
 
 typedef struct hf_slot {
     char *name;
@@ -101,7 +101,7 @@ struct hf_model {
 /* Finds or adds a slot; shapes must agree, and nothing can be added after freezing. */
 hf_status hf_model_slot(int *out, hf_model *model, const char *name, hf_shape shape, hf_init init, bool is_parameter);
 
-/* ---- plan --------------------------------------------------------------------------------------------------------------- */
+/* ---- plan -------------------------------------------------------------------------------------------------------- */
 
 #define HF_MAX_CHUNKS 16
 

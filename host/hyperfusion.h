@@ -25,8 +25,7 @@
 extern "C" {
 #endif
 
-/* ---- model ---------------------------------------------------------------------------------------------------------
- */
+/* ---- model ------------------------------------------------------------------------------------------------------- */
 
 /* Parameters (trained) live one after the other in one flat buffer, their gradients in a second one; states (running
  * statistics) in buffers of their own. The first plan that is bound allocates and initialises them; after that no new
@@ -60,8 +59,7 @@ hf_tensor hf_model_gradient(const hf_model *model);
 /* Sets what dropout draws from: call before each training step with the number of the step. */
 hf_status hf_model_set_step(hf_model *model, uint64_t seed, uint32_t step) HF_MUST_USE;
 
-/* ---- graph ---------------------------------------------------------------------------------------------------------
- */
+/* ---- graph ------------------------------------------------------------------------------------------------------- */
 
 typedef struct hf_graph hf_graph;
 typedef struct hf_node hf_node;
@@ -102,8 +100,7 @@ hf_graph *hf_node_graph(const hf_node *node); /* NULL for NULL */
 /* Records an error of a graph by hand (a layer that refuses its arguments); returns NULL. */
 hf_node *hf_graph_fail(hf_graph *graph, hf_status code, const char *format, ...) HF_PRINTF(3, 4);
 
-/* ---- operators without parameters ----------------------------------------------------------------------------------
- */
+/* ---- operators without parameters -------------------------------------------------------------------------------- */
 
 hf_node *hf_relu(hf_node *x);
 hf_node *hf_sigmoid(hf_node *x);
@@ -126,8 +123,7 @@ hf_node *hf_l1(hf_node *x, hf_node *target);
  * the batch. hf_result(node, 1) holds the class probabilities. */
 hf_node *hf_cross_entropy(hf_node *logits, hf_node *labels, hf_node *weights);
 
-/* ---- layers ---------------------------------------------------------------------------------------------------------
- */
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
 
 /* Any layer with weights becomes a hyper layer by giving it an embedding: its weights and bias are then generated for
  * every sample by linear generators from embedding [N,J], initialised by hyperfan-in (Chang et al., ICLR 2020):
@@ -160,8 +156,7 @@ hf_node *hf_prelu(hf_node *x, const char *name); /* one slope, from 0.25 */
  * the untrained embedding makes of them; mode "constant": 0.25, the component variance of a one-hot pair. */
 double hf_hyperfan_variance(const float *rows, int64_t count, int64_t width);
 
-/* ---- plan -----------------------------------------------------------------------------------------------------------
- */
+/* ---- plan -------------------------------------------------------------------------------------------------------- */
 
 /* A graph made ready, in four passes (host/pass_*.c): fuse, gradient, layout, memory. */
 typedef struct hf_plan hf_plan;
@@ -210,8 +205,11 @@ hf_status hf_plan_describe(const hf_plan *plan, hf_text *out) HF_MUST_USE;
  * backward. */
 hf_status hf_plan_nodes_json(const hf_plan *plan, hf_text *out) HF_MUST_USE;
 
-/* ---- optimizer
- * -------------------------------------------------------------------------------------------------------- */
+/* Runs every task `repeats` times by itself and reports the shortest times. The values computed are not meaningful:
+ * tasks that update states do so each time. */
+hf_status hf_plan_profile(hf_plan *plan, int repeats, hf_text *out) HF_MUST_USE;
+
+/* ---- optimizer --------------------------------------------------------------------------------------------------- */
 
 typedef enum hf_optimizer_kind { HF_ADAM, HF_ADAMW, HF_SGD } hf_optimizer_kind;
 
@@ -236,8 +234,7 @@ const hf_model *hf_optimizer_model(const hf_optimizer *optimizer);
 /* Flat moments, laid out like hf_model_theta: m and v (Adam), or m and an absent v (SGD). */
 void hf_optimizer_moments(const hf_optimizer *optimizer, hf_tensor *m, hf_tensor *v);
 
-/* ---- files: safetensors (host/safetensors.c)
- * ----------------------------------------------------------------------------- */
+/* ---- files: safetensors (host/safetensors.c) --------------------------------------------------------------------- */
 
 /* One tensor of a file. Only F32, I32 and U8 are written; readers also refuse anything else by name. */
 typedef struct hf_entry {
@@ -276,8 +273,7 @@ hf_status hf_model_load(hf_model *model, const hf_archive *archive) HF_MUST_USE;
 hf_status hf_optimizer_save(const hf_optimizer *optimizer, hf_archive *archive) HF_MUST_USE;
 hf_status hf_optimizer_load(hf_optimizer *optimizer, const hf_archive *archive) HF_MUST_USE;
 
-/* ---- networks (host/models/)
- * ------------------------------------------------------------------------------------------ */
+/* ---- networks (host/models/) ------------------------------------------------------------------------------------- */
 
 typedef struct hf_network_options {
     const char *hyper_layers; /* comma list of layer names that become hyper layers, "all" or "none" */

@@ -83,7 +83,7 @@ int64_t hf_model_parameter_count(const hf_model *model)
     return count;
 }
 
-/* ---- freezing ------------------------------------------------------------------------------------------------------------ */
+/* ---- freezing ---------------------------------------------------------------------------------------------------- */
 
 static size_t lay_out(hf_model *model)
 {
@@ -153,7 +153,7 @@ hf_status hf_model_set_step(hf_model *model, uint64_t seed, uint32_t step)
     return hf_buffer_fill(model->random.buffer, 0, sizeof state, state, sizeof state); /* does not wait */
 }
 
-/* ---- access ---------------------------------------------------------------------------------------------------------------- */
+/* ---- access ------------------------------------------------------------------------------------------------------ */
 
 int hf_model_named_count(const hf_model *model)
 {

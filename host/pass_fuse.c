@@ -24,7 +24,7 @@ static int users_of(const hf_plan *plan, const hf_node *node)
     return users;
 }
 
-/* ---- epilogues ------------------------------------------------------------------------------------------------------- */
+/* ---- epilogues --------------------------------------------------------------------------------------------------- */
 
 static bool takes_epilogue(const hf_plan *plan, const hf_node *relu)
 {
@@ -34,7 +34,7 @@ static bool takes_epilogue(const hf_plan *plan, const hf_node *relu)
            users_of(plan, x) == 1;
 }
 
-/* ---- hyper linear layers ------------------------------------------------------------------------------------------------ */
+/* ---- hyper linear layers ----------------------------------------------------------------------------------------- */
 
 typedef struct hf_hyper {
     hf_node *x, *e;  /* [N,I], [N,J] */
@@ -101,7 +101,7 @@ static hf_status rewrite_hyper(hf_plan *plan, hf_nodes *list, hf_node *y, const 
     return HF_OK;
 }
 
-/* ---- the pass ------------------------------------------------------------------------------------------------------------ */
+/* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
 static void follow_operands(hf_node *node)
 {

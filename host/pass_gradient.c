@@ -60,7 +60,7 @@ static hf_status apply_rule(hf_plan *plan, hf_node *node, int number, hf_node *g
 {
     const hf_rule *rule = &hf_op_rules(node->op)[number];
     hf_desc in_desc[HF_MAX_IN] = { 0 };
-    hf_node *in[HF_MAX_IN], *out;
+    hf_node *in[HF_MAX_IN] = { 0 }, *out;
     int n_in = 0;
     for (int i = 0; i < node->n_in; i++)
         if (node->in[i]) in_desc[i] = node->in[i]->desc;

@@ -16,7 +16,7 @@ static bool is_placed(const hf_node *node) /* in the model, not in the arena */
            node->kind == HF_NODE_ONE || node->slot;
 }
 
-/* ---- what is needed at all, and for how long --------------------------------------------------------------------------- */
+/* ---- what is needed at all, and for how long --------------------------------------------------------------------- */
 
 static void want(hf_node *node)
 {
@@ -55,7 +55,7 @@ static void find_lives(hf_plan *plan)
     }
 }
 
-/* ---- joining -------------------------------------------------------------------------------------------------------------- */
+/* ---- joining ----------------------------------------------------------------------------------------------------- */
 
 static hf_node *root(hf_node *node)
 {
@@ -106,7 +106,7 @@ static void join_all(hf_plan *plan)
     }
 }
 
-/* ---- placing ---------------------------------------------------------------------------------------------------------------- */
+/* ---- placing ----------------------------------------------------------------------------------------------------- */
 
 /* A value or a task's scratch memory, alive during [first,last]. */
 typedef struct hf_item {

@@ -25,7 +25,7 @@
 extern "C" {
 #endif
 
-/* ---- devices and contexts -------------------------------------------------------------------------------------- */
+/* ---- devices and contexts ---------------------------------------------------------------------------------------- */
 
 /* What was asked of one device; nothing is assumed that is not here. Sizes in bytes unless said otherwise. */
 typedef struct hf_device_info {
@@ -74,8 +74,7 @@ hf_status hf_context_finish(hf_context *context) HF_MUST_USE;
 /* Kernel programs compiled from source, and taken from the disk cache, so far. */
 void hf_context_programs(const hf_context *context, int *compiled, int *cached);
 
-/* ---- buffers ------------------------------------------------------------------------------------------------------
- */
+/* ---- buffers ----------------------------------------------------------------------------------------------------- */
 
 typedef struct hf_buffer hf_buffer;
 
@@ -102,8 +101,7 @@ hf_status hf_buffer_fill(hf_buffer *buffer, size_t offset, size_t bytes, const v
 hf_status hf_buffer_copy(hf_buffer *to, size_t to_offset, hf_buffer *from, size_t from_offset,
                          size_t bytes) HF_MUST_USE;
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------
- */
+/* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
 #define HF_MAX_RANK 6
 #define HF_BLOCK    16 /* channels in one block of the blocked layout */
@@ -155,8 +153,7 @@ void hf_tensor_free(hf_tensor *tensor);
 hf_status hf_tensor_write(const hf_tensor *tensor, const void *data) HF_MUST_USE;
 hf_status hf_tensor_read(const hf_tensor *tensor, void *data) HF_MUST_USE;
 
-/* ---- operators ----------------------------------------------------------------------------------------------------
- */
+/* ---- operators --------------------------------------------------------------------------------------------------- */
 
 /* An operator: a constant table with a shape rule, implementations, gradients, and cost. The list, with operands,
  * formulas and options of each, is doc/operators.md; every operator is described at the top of lib/ops/<name>.c. */
@@ -223,8 +220,7 @@ hf_params hf_op_rule_params(const hf_op *op, const hf_params *params, const hf_d
  * may share memory, and a graph is expected to let them. -1: none. */
 int hf_op_replaces(const hf_op *op, int result);
 
-/* ---- implementations -----------------------------------------------------------------------------------------------
- */
+/* ---- implementations --------------------------------------------------------------------------------------------- */
 
 /* One way to compute an operator. */
 typedef struct hf_impl hf_impl;
@@ -248,8 +244,7 @@ int hf_op_choose(hf_context *context, const hf_op *op, const hf_params *params, 
 size_t hf_op_scratch(hf_context *context, const hf_op *op, int impl, const hf_params *params, const hf_desc *in,
                      int n_in);
 
-/* ---- tasks ----------------------------------------------------------------------------------------------------------
- */
+/* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
 /* An operator bound to tensors, ready to run: kernels compiled, arguments set. */
 typedef struct hf_task hf_task;

@@ -50,8 +50,7 @@ bool hf_context_any_device(const hf_context *context);
 bool hf_context_plain_only(const hf_context *context);
 const char *hf_context_forced(const hf_context *context); /* "op=impl,..." or NULL */
 
-/* ---- launches ------------------------------------------------------------------------------------------------------
- */
+/* ---- launches ---------------------------------------------------------------------------------------------------- */
 
 typedef struct hf_arg {
     enum { HF_ARG_TENSOR, HF_ARG_INT, HF_ARG_FLOAT, HF_ARG_UINT, HF_ARG_LONG } kind;
@@ -105,8 +104,7 @@ hf_status hf_launch_gemm(hf_call *call, const hf_gemm *gemm, const hf_tensor *a,
 hf_status hf_scratch_part(hf_tensor *out, hf_call *call, size_t offset, int64_t count);
 size_t hf_scratch_align(const hf_call *call, size_t bytes); /* rounds up to what a view needs */
 
-/* ---- data that comes with the library
- * -------------------------------------------------------------------------------- */
+/* ---- data that comes with the library ---------------------------------------------------------------------------- */
 
 /* Made from cl_kernels/ by embed.py; both lists end with a row of NULLs. */
 typedef struct hf_source {
@@ -125,8 +123,7 @@ const char *hf_source_find(const char *name);
 /* The implementation that cl_kernels/tuning.tsv names for this device and operator, or NULL. */
 const char *hf_tuning_find(const hf_device_info *info, const char *op);
 
-/* ---- helpers for shape rules
- * ----------------------------------------------------------------------------------------- */
+/* ---- helpers for shape rules ------------------------------------------------------------------------------------- */
 
 hf_status hf_expect_rank(const hf_op *op, const hf_desc *in, int index, int rank);
 /* Fails with both shapes unless in[index] has this shape. */
