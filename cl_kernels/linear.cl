@@ -7,9 +7,11 @@
  *   z[n,i,j]   = x[n,i] * e[n,j]
  *   dx[n,i]    = sum over j of dz[n,i,j] * e[n,j],  de[n,j] = sum over i of dz[n,i,j] * x[n,i]
  *
- * Weights [o,i] or, with per_sample, [n,o,i]; the bias follows them. One work-item computes one element.
+ * Weights [o,i] or, with per_sample, [n,o,i]; the bias follows them. One work-item computes one
+ * element where nothing else is said.
  *
- * WG  64  work-items in a group, any */
+ * WG   64  work-items in a group, any
+ * VEC  16  floats in a vector, see common.h */
 #include "common.h"
 
 #ifndef WG
@@ -56,23 +58,29 @@ kernel void linear_dw_plain(global const float *x, global const float *dy, globa
     dw[at] = sum;
 }
 
+/* One work-item: VEC columns. */
 HF_GROUP(WG)
 kernel void linear_db_plain(global const float *dy, global float *db, int N, int O)
 {
-    size_t o = get_global_id(0);
-    if (o >= (size_t)O) return;
-    float sum = 0.0f;
+    long o = get_global_id(0) * VEC;
+    if (o >= O) return;
+    floatv sum = (floatv)(0.0f);
     for (int n = 0; n < N; n++)
-        sum += dy[(size_t)n * O + o];
-    db[o] = sum;
+        sum += hf_load(dy + (size_t)n * O + o, O - o);
+    hf_store(sum, db + o, O - o);
 }
 
+/* One work-item: the products of one element of x. rows: N * I */
 HF_GROUP(WG)
-kernel void outer_plain(global const float *x, global const float *e, global float *z, int N, int I, int J)
+kernel void outer_plain(global const float *x, global const float *e, global float *z, int rows, int I, int J)
 {
-    size_t at = get_global_id(0);
-    if (at >= (size_t)N * I * J) return;
-    z[at] = x[at / J] * e[at / J / I * J + at % J];
+    int row = (int)get_global_id(0);
+    if (row >= rows) return;
+    float factor = x[row];
+    e += (size_t)(row / I) * J;
+    z += (size_t)row * J;
+    for (int j = 0; j < J; j++)
+        z[j] = factor * e[j];
 }
 
 HF_GROUP(WG)

@@ -88,37 +88,53 @@ kernel void linear_dots(global const float *a, global const float *b, global flo
     int first = (int)piece * chunk, last = min(first + chunk, K);
     global const float *rows[RM], *columns[RN];
     floatv acc[RM][RN];
+#pragma unroll
     for (int r = 0; r < RM; r++)
         rows[r] = a + z * az + min(m0 + r, M - 1) * am;
+#pragma unroll
     for (int s = 0; s < RN; s++)
         columns[s] = b + z * bz + min(n0 + s, N - 1) * bn;
+#pragma unroll
     for (int r = 0; r < RM; r++)
+#pragma unroll
         for (int s = 0; s < RN; s++)
             acc[r][s] = (floatv)(0.0f);
 
     int k = first + id * VEC;
     for (; k + VEC <= last; k += WG * VEC) {
         floatv left[RM];
+#pragma unroll
         for (int r = 0; r < RM; r++)
             left[r] = load_full(rows[r] + (size_t)k * ak, ak, A_UNIT);
+#pragma unroll
         for (int s = 0; s < RN; s++) {
             floatv right = load_full(columns[s] + (size_t)k * bk, bk, B_UNIT);
+#pragma unroll
             for (int r = 0; r < RM; r++)
                 acc[r][s] += left[r] * right;
         }
     }
-    if (k < last)
+    if (k < last) {
+        floatv left[RM];
+#pragma unroll
+        for (int r = 0; r < RM; r++)
+            left[r] = load_apart(rows[r] + (size_t)k * ak, ak, last - k);
+#pragma unroll
         for (int s = 0; s < RN; s++) {
             floatv right = load_apart(columns[s] + (size_t)k * bk, bk, last - k);
+#pragma unroll
             for (int r = 0; r < RM; r++)
-                acc[r][s] += load_apart(rows[r] + (size_t)k * ak, ak, last - k) * right;
+                acc[r][s] += left[r] * right;
         }
+    }
 
     c += piece * chunk_stride + z * cz;
     bias += z * bias_z;
 #if WG > 1
     local float shares[RM * RN][WG + 1];
+#pragma unroll
     for (int r = 0; r < RM; r++)
+#pragma unroll
         for (int s = 0; s < RN; s++)
             shares[r * RN + s][id] = total(acc[r][s]);
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -147,6 +163,7 @@ kernel void linear_columns(global const float *a, global const float *b, global 
     if (left <= 0) return;
     global const float *rows[RM];
     floatv acc[RM];
+#pragma unroll
     for (int r = 0; r < RM; r++) {
         rows[r] = a + z * az + min(m0 + r, M - 1) * am;
         acc[r] = (floatv)(0.0f);
@@ -155,6 +172,7 @@ kernel void linear_columns(global const float *a, global const float *b, global 
     for (int k = first; k < last; k++) {
         global const float *from = b + (size_t)k * bk;
         floatv right = left >= VEC ? load_full(from, (int)bn, B_UNIT) : load_apart(from, (int)bn, left);
+#pragma unroll
         for (int r = 0; r < RM; r++)
             acc[r] += rows[r][(size_t)k * ak] * right;
     }

@@ -7,24 +7,20 @@
  *
  * Weights a sample are what a hypernetwork generates; the generator itself is a linear layer whose O is the number of
  * generated weights. The gradients are those of the part before the activation. All but the outer product are skinny
- * matrix products, computed by CLBlast where the result is large, else by linear_tiled.c. */
+ * matrix products, computed by linear_clblast.c where the result is
+ * large, else by linear_tiled.c. */
+#include "linear.h"
 #include "linear_tiled.h"
 
-#define GROUP        64
-#define CLBLAST_SIDE 64 /* smallest edge of a result worth CLBlast's tiles */
+#define GROUP     64
+#define DB_VECTOR 16 /* VEC of linear_db_plain */
 
 static const hf_op linear, linear_dx, linear_dw, linear_db, outer, outer_dx, outer_de;
 
-/* The linear layer behind a call of linear, linear_dx or linear_dw. */
-typedef struct linear_size {
-    int64_t n, i, o;
-    bool per_sample;
-} linear_size;
-
-static linear_size size_of(const hf_call *call)
+hf_linear_size hf_linear_size_of(const hf_call *call)
 {
     const hf_shape *first = &call->in[0].desc.shape, *second = &call->in[1].desc.shape;
-    linear_size size = { .n = first->dim[0] };
+    hf_linear_size size = { .n = first->dim[0] };
     if (call->op == &linear_dw) {
         size.i = first->dim[1];
         size.o = second->dim[1];
@@ -37,7 +33,7 @@ static linear_size size_of(const hf_call *call)
     return size;
 }
 
-/* ---- shape rules -------------------------------------------------------------------------------------------------- */
+/* ---- shape rules ------------------------------------------------------------------------------------------------- */
 
 /* Operand `index` is a float matrix whose axes can be counted with 32-bit integers, as the kernels do. */
 static hf_status expect_matrix(const hf_op *op, const hf_desc *in, int index)
@@ -115,6 +111,11 @@ static hf_status infer_outer(const hf_params *params, const hf_desc *in, int n_i
     HF_TRY(expect_matrix(&outer, in, 1));
     const int64_t *x = in[0].shape.dim, *e = in[1].shape.dim;
     HF_TRY(hf_expect_shape(&outer, in, 1, HF_SHAPE(x[0], e[1])));
+    if (x[0] * x[1] > INT32_MAX) {
+        char text[96];
+        return hf_fail(HF_ERR_UNSUPPORTED, "outer: x %s has more than 2^31 elements",
+                       hf_shape_text(&in[0].shape, text));
+    }
     out[0] = hf_desc_f32(HF_SHAPE(x[0], x[1] * e[1]));
     return HF_OK;
 }
@@ -147,7 +148,7 @@ static hf_status infer_outer_de(const hf_params *params, const hf_desc *in, int 
     return infer_outer_gradient(&outer_de, params, in, out);
 }
 
-/* ---- cost and gradients ------------------------------------------------------------------------------------------- */
+/* ---- cost and gradients ------------------------------------------------------------------------------------------ */
 
 static uint64_t flop_of_weights(const hf_params *params, const hf_desc *in, int n_in)
 {
@@ -194,7 +195,7 @@ static hf_params outer_rule_params(const hf_params *params, const hf_desc *in, i
     return (hf_params){ .shape = in[rule].shape };
 }
 
-/* ---- plain implementations ---------------------------------------------------------------------------------------- */
+/* ---- plain implementations --------------------------------------------------------------------------------------- */
 
 static hf_range line(int64_t items)
 {
@@ -203,7 +204,7 @@ static hf_range line(int64_t items)
 
 static hf_status prepare_linear_plain(hf_call *call)
 {
-    linear_size s = size_of(call);
+    hf_linear_size s = hf_linear_size_of(call);
     return hf_launch(call, "linear", "linear_plain", NULL, line(s.n * s.o),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(&call->out[0]), HF_I(s.n),
                              HF_I(s.i), HF_I(s.o), HF_I(s.per_sample), HF_I(hf_present(&call->in[2].desc)),
@@ -212,7 +213,7 @@ static hf_status prepare_linear_plain(hf_call *call)
 
 static hf_status prepare_linear_dx_plain(hf_call *call)
 {
-    linear_size s = size_of(call);
+    hf_linear_size s = hf_linear_size_of(call);
     return hf_launch(call, "linear", "linear_dx_plain", NULL, line(s.n * s.i),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(s.n), HF_I(s.i),
                              HF_I(s.o), HF_I(s.per_sample)));
@@ -220,7 +221,7 @@ static hf_status prepare_linear_dx_plain(hf_call *call)
 
 static hf_status prepare_linear_dw_plain(hf_call *call)
 {
-    linear_size s = size_of(call);
+    hf_linear_size s = hf_linear_size_of(call);
     return hf_launch(call, "linear", "linear_dw_plain", NULL, line((s.per_sample ? s.n : 1) * s.o * s.i),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(s.n), HF_I(s.i),
                              HF_I(s.o), HF_I(s.per_sample)));
@@ -230,16 +231,16 @@ static hf_status prepare_linear_db(hf_call *call)
 {
     const int64_t *dim = call->in[0].desc.shape.dim;
     if (call->params.per_sample) return hf_launch_copy(call, &call->out[0], &call->in[0]);
-    return hf_launch(call, "linear", "linear_db_plain", NULL, line(dim[1]),
+    return hf_launch(call, "linear", "linear_db_plain", NULL, line((dim[1] + DB_VECTOR - 1) / DB_VECTOR),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_I(dim[0]), HF_I(dim[1])));
 }
 
 static hf_status prepare_outer(hf_call *call)
 {
     const int64_t *x = call->in[0].desc.shape.dim, *e = call->in[1].desc.shape.dim;
-    return hf_launch(
-        call, "linear", "outer_plain", NULL, line(x[0] * x[1] * e[1]),
-        HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0]), HF_I(x[1]), HF_I(e[1])));
+    return hf_launch(call, "linear", "outer_plain", NULL, line(x[0] * x[1]),
+                     HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0] * x[1]), HF_I(x[1]),
+                             HF_I(e[1])));
 }
 
 static hf_status prepare_outer_dx_plain(hf_call *call)
@@ -258,7 +259,7 @@ static hf_status prepare_outer_de_plain(hf_call *call)
         HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0]), HF_I(x[1]), HF_I(e[1])));
 }
 
-/* ---- tiled implementations: the strides of each product ------------------------------------------------------------ */
+/* ---- tiled implementations: the strides of each product ---------------------------------------------------------- */
 
 /* What all have in common: operand 0 times operand 1 gives result 0. */
 static hf_matmul matmul_of(const hf_call *call)
@@ -268,7 +269,7 @@ static hf_matmul matmul_of(const hf_call *call)
 
 static hf_matmul forward_matmul(const hf_call *call)
 {
-    linear_size s = size_of(call);
+    hf_linear_size s = hf_linear_size_of(call);
     hf_matmul p = matmul_of(call);
     p.m = s.per_sample ? 1 : s.n;
     p.batch = s.per_sample ? s.n : 1;
@@ -286,7 +287,7 @@ static hf_matmul forward_matmul(const hf_call *call)
 
 static hf_matmul dx_matmul(const hf_call *call)
 {
-    linear_size s = size_of(call);
+    hf_linear_size s = hf_linear_size_of(call);
     hf_matmul p = matmul_of(call);
     p.m = s.per_sample ? 1 : s.n;
     p.batch = s.per_sample ? s.n : 1;
@@ -301,7 +302,7 @@ static hf_matmul dx_matmul(const hf_call *call)
 
 static hf_matmul dw_matmul(const hf_call *call)
 {
-    linear_size s = size_of(call);
+    hf_linear_size s = hf_linear_size_of(call);
     hf_matmul p = matmul_of(call);
     p.a = &call->in[1]; /* dy */
     p.b = &call->in[0];
@@ -368,69 +369,7 @@ TILED(dw)
 TILED(outer_dx)
 TILED(outer_de)
 
-/* ---- CLBlast ------------------------------------------------------------------------------------------------------ */
-
-/* Whether a result of rows x columns is worth it on this device; tests ask for it everywhere. */
-static const char *refuse_clblast(const hf_call *call, int64_t rows, int64_t columns)
-{
-    if (size_of(call).per_sample) return "every sample has its own weights";
-    if (hf_context_any_device(call->context)) return NULL;
-    if (hf_context_device(call->context)->is_cpu)
-        return "the device is a CPU, for which CLBlast has no good parameters";
-    if (rows < CLBLAST_SIDE || columns < CLBLAST_SIDE) return "the result is smaller than 64 x 64";
-    return NULL;
-}
-
-static const char *refuse_clblast_forward(const hf_call *call)
-{
-    linear_size s = size_of(call);
-    return refuse_clblast(call, s.n, s.o);
-}
-
-static const char *refuse_clblast_dx(const hf_call *call)
-{
-    linear_size s = size_of(call);
-    return refuse_clblast(call, s.n, s.i);
-}
-
-static const char *refuse_clblast_dw(const hf_call *call)
-{
-    linear_size s = size_of(call);
-    return refuse_clblast(call, s.o, s.i);
-}
-
-static hf_status prepare_clblast(hf_call *call)
-{
-    linear_size s = size_of(call);
-    hf_gemm gemm = { .m = (int)s.n, .n = (int)s.o, .k = (int)s.i, .transpose_b = true, .alpha = 1 };
-    bool bias = hf_present(&call->in[2].desc), relu = call->params.activation == HF_RELU;
-    gemm.lda = gemm.ldb = gemm.k;
-    gemm.ldc = gemm.n;
-    HF_TRY(hf_launch_gemm(call, &gemm, &call->in[0], &call->in[1], &call->out[0]));
-    if (!bias && !relu) return HF_OK;
-    return hf_launch(call, "linear", "linear_finish", NULL, line(s.n * s.o),
-                     HF_ARGS(HF_T(&call->out[0]), HF_T(&call->in[2]), HF_I(s.n), HF_I(s.o), HF_I(bias), HF_I(relu)));
-}
-
-static hf_status prepare_clblast_dx(hf_call *call)
-{
-    linear_size s = size_of(call);
-    hf_gemm gemm = { .m = (int)s.n, .n = (int)s.i, .k = (int)s.o, .alpha = 1 };
-    gemm.lda = gemm.k;
-    gemm.ldb = gemm.ldc = gemm.n;
-    return hf_launch_gemm(call, &gemm, &call->in[0], &call->in[1], &call->out[0]);
-}
-
-static hf_status prepare_clblast_dw(hf_call *call)
-{
-    linear_size s = size_of(call);
-    hf_gemm gemm = { .m = (int)s.o, .n = (int)s.i, .k = (int)s.n, .transpose_a = true, .alpha = 1 };
-    gemm.lda = gemm.m;
-    gemm.ldb = gemm.ldc = gemm.n;
-    return hf_launch_gemm(call, &gemm, &call->in[1], &call->in[0], &call->out[0]);
-}
-
-/* ---- tables ------------------------------------------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 static const hf_op linear = {
     .name = "linear",
@@ -442,7 +381,7 @@ static const hf_op linear = {
     .formula = "y[n,o] = act(b[o] + sum i: w[o,i] x[n,i]); w and b may have a leading n",
     .infer = infer_linear,
     .flop = flop_of_weights,
-    .impls = { { "clblast", "PPP>P", refuse_clblast_forward, NULL, prepare_clblast },
+    .impls = { { "clblast", "PPP>P", hf_linear_clblast_refuse, NULL, hf_linear_clblast_prepare },
                { "tiled", "PPP>P", NULL, forward_scratch, forward_tiled },
                { "plain", "PPP>P", NULL, NULL, prepare_linear_plain } },
     .rules = { { "linear_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } },
@@ -461,7 +400,7 @@ static const hf_op linear_dx = {
     .formula = "dx[n,i] = sum o: w[o,i] dy[n,o]",
     .infer = infer_linear_dx,
     .flop = flop_of_weights,
-    .impls = { { "clblast", "PP>P", refuse_clblast_dx, NULL, prepare_clblast_dx },
+    .impls = { { "clblast", "PP>P", hf_linear_clblast_refuse_dx, NULL, hf_linear_clblast_prepare_dx },
                { "tiled", "PP>P", NULL, dx_scratch, dx_tiled },
                { "plain", "PP>P", NULL, NULL, prepare_linear_dx_plain } },
 };
@@ -476,7 +415,7 @@ static const hf_op linear_dw = {
     .formula = "dw[o,i] = sum n: dy[n,o] x[n,i]; per_sample: dw[n,o,i] = dy[n,o] x[n,i]",
     .infer = infer_linear_dw,
     .flop = flop_linear_dw,
-    .impls = { { "clblast", "PP>P", refuse_clblast_dw, NULL, prepare_clblast_dw },
+    .impls = { { "clblast", "PP>P", hf_linear_clblast_refuse_dw, NULL, hf_linear_clblast_prepare_dw },
                { "tiled", "PP>P", NULL, dw_scratch, dw_tiled },
                { "plain", "PP>P", NULL, NULL, prepare_linear_dw_plain } },
 };
