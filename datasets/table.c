@@ -38,7 +38,7 @@ static hf_status refuse(const parser *p, int line, const char *what)
     return hf_fail(HF_ERR_FORMAT, "'%s' line %d: %s", p->name, line, what);
 }
 
-/* ---- first pass: is this text? --------------------------------------------------------------------------------- */
+/* ---- first pass: is this text? ----------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character at `s`, or 0 when it is damaged: overlong, a surrogate, beyond U+10FFFF, cut off. */
 static size_t utf8_length(const unsigned char *s, size_t left)
@@ -84,7 +84,7 @@ static hf_status check_text(const parser *p)
     return HF_OK;
 }
 
-/* ---- second pass: records and cells ---------------------------------------------------------------------------- */
+/* ---- second pass: records and cells ------------------------------------------------------------------------------ */
 
 /* Makes room for one more element of `size` bytes. */
 static hf_status grow(void *array_pointer, size_t count, size_t *capacity, size_t size)
@@ -227,7 +227,7 @@ static hf_status read_records(parser *p)
     return HF_OK;
 }
 
-/* ---- the finished table ---------------------------------------------------------------------------------------- */
+/* ---- the finished table ------------------------------------------------------------------------------------------ */
 
 static const char *separator_name(char separator)
 {
@@ -271,7 +271,7 @@ static hf_status check_names(const parser *p, const hf_table *table)
 /* Moves what was read into the table: the first record becomes the names, missing cells become NULL. */
 static hf_status fill_table(hf_table *table, parser *p, const char *name)
 {
-    size_t columns = p->n_cells / p->n_rows, rows = p->n_rows - 1;
+    size_t columns = p->n_cells / p->n_rows, rows = p->n_rows - 1; /* NOLINT: an empty file was refused */
     HF_TRY(hf_strdup(&table->path, name));
     HF_TRY(hf_alloc(&table->name, columns, sizeof *table->name, "column names"));
     HF_TRY(hf_alloc(&table->line, rows, sizeof *table->line, "line numbers"));
@@ -360,7 +360,7 @@ hf_status hf_table_require(int *out, const hf_table *table, const char *name, co
     return status;
 }
 
-/* ---- cells ------------------------------------------------------------------------------------------------------ */
+/* ---- cells ------------------------------------------------------------------------------------------------------- */
 
 /* The part of `text` between blanks. */
 static const char *trim(const char *text, size_t *length)

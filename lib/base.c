@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#undef hf_fail
+#undef hf_fail_in
+
 enum { MESSAGE_SIZE = 2048 };
 
 static _Thread_local char message[MESSAGE_SIZE];

@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-/* ---- status and message -------------------------------------------------------------------------------------- */
+/* ---- status and message ------------------------------------------------------------------------------------------ */
 
 typedef enum hf_status {
     HF_OK = 0,
@@ -53,6 +53,11 @@ hf_status hf_fail(hf_status code, const char *format, ...) HF_PRINTF(2, 3);
  * `code` unchanged, so that a caller can write `return hf_fail_in(status, "node '%s'", name);`. */
 hf_status hf_fail_in(hf_status code, const char *format, ...) HF_PRINTF(2, 3);
 
+#ifdef __clang_analyzer__ /* what a reader knows and the analyser cannot see: they return what they are given */
+#define hf_fail(code, ...)    ((void)(hf_fail)(code, __VA_ARGS__), (code))
+#define hf_fail_in(code, ...) ((void)(hf_fail_in)(code, __VA_ARGS__), (code))
+#endif
+
 /* This thread's last message; "" when nothing failed yet. Valid until the thread's next failure. */
 const char *hf_error_message(void);
 
@@ -73,7 +78,7 @@ const char *hf_status_name(hf_status status);
         if (status != HF_OK) goto out;                                                                                 \
     } while (0)
 
-/* ---- checked sizes and memory -------------------------------------------------------------------------------- */
+/* ---- checked sizes and memory ------------------------------------------------------------------------------------ */
 
 /* *out = a * b or a + b; false (and *out untouched) when it does not fit. All sizes read from a file pass here. */
 bool hf_size_mul(size_t a, size_t b, size_t *out);
@@ -85,7 +90,7 @@ hf_status hf_alloc(void *out_pointer, size_t count, size_t size, const char *wha
 /* A copy of `text`, freed with free(). */
 hf_status hf_strdup(char **out, const char *text) HF_MUST_USE;
 
-/* ---- growing text ---------------------------------------------------------------------------------------------- */
+/* ---- growing text ------------------------------------------------------------------------------------------------ */
 
 /* Text under construction; start from {0}. A failed append sets `failed` and later appends do nothing, so a builder
  * is checked once, at the end. `data` is NUL-terminated, owned by the struct, NULL while empty. */
@@ -104,7 +109,7 @@ void hf_text_free(hf_text *text);
 /* The candidate nearest to `word` by edit distance, or NULL when none is near enough to be what was meant. */
 const char *hf_nearest(const char *word, const char *const *candidates, size_t count);
 
-/* ---- files ----------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 /* Reads a whole file. Refuses (HF_ERR_FORMAT) files above max_bytes before allocating. *data has one NUL byte
  * beyond *size and is freed with free(). */
@@ -145,7 +150,7 @@ typedef struct hf_digest {
 void hf_digest_add(hf_digest *digest, const void *bytes, size_t size);
 void hf_digest_text(const hf_digest *digest, char hex[33]);
 
-/* ---- counter-based random numbers ------------------------------------------------------------------------------ */
+/* ---- counter-based random numbers -------------------------------------------------------------------------------- */
 
 /* Philox4x32-10 (Salmon et al., SC 2011, through Random123): the value is a function of (seed, stream, index) alone,
  * so there is no generator state to keep and any draw can be made again. `stream` says what the draw is for; build

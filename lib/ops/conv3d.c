@@ -21,8 +21,7 @@
 
 static const hf_op conv3d, conv3d_dx, conv3d_dw, conv3d_db;
 
-/* ---- sizes --------------------------------------------------------------------------------------------------------
- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 int64_t hf_conv3d_taps(const hf_conv3d_size *size)
 {
@@ -128,8 +127,7 @@ hf_conv3d_size hf_conv3d_size_of(const hf_call *call)
     return size;
 }
 
-/* ---- shape rules --------------------------------------------------------------------------------------------------
- */
+/* ---- shape rules ------------------------------------------------------------------------------------------------- */
 
 /* Operands that are there hold floats, and their voxels can be counted with 32-bit integers, as the kernels do. */
 static hf_status expect_floats(const hf_op *op, const hf_desc *in, int n_in)
@@ -203,8 +201,7 @@ static hf_status infer_conv3d_db(const hf_params *params, const hf_desc *in, int
     return HF_OK;
 }
 
-/* ---- cost and gradients -------------------------------------------------------------------------------------------
- */
+/* ---- cost and gradients ------------------------------------------------------------------------------------------ */
 
 /* A multiplication and an addition for every weight at every output position, in all three directions. */
 static uint64_t flop_of(const hf_op *op, const hf_params *params, const hf_desc *in, int n_in)
@@ -250,8 +247,7 @@ static hf_params gradient_params(const hf_params *params, const hf_desc *in, int
                         .shape = in[0].shape };
 }
 
-/* ---- plain implementations ----------------------------------------------------------------------------------------
- */
+/* ---- plain implementations --------------------------------------------------------------------------------------- */
 
 static hf_status prepare_plain(hf_call *call)
 {
@@ -286,7 +282,7 @@ static cut cut_of(const hf_conv3d_size *s)
     int64_t rows = (int64_t)(s->per_sample ? 1 : s->n) * s->out[0] * s->out[1];
     int64_t weights = hf_conv3d_weights(s) * (s->per_sample ? s->n : 1);
     int64_t per_chunk = (int64_t)hf_ceil_div(SUM_POSITIONS, (size_t)s->out[2]);
-    int64_t most = MAX_PARTIAL / weights > 1 ? MAX_PARTIAL / weights : 1;
+    int64_t most = MAX_PARTIAL / weights > 1 ? MAX_PARTIAL / weights : 1; /* NOLINT: no operand is empty */
     int64_t fewest_rows = (int64_t)hf_ceil_div((size_t)rows, (size_t)most);
     if (per_chunk < fewest_rows) per_chunk = fewest_rows;
     return (cut){ .weights = weights,
@@ -354,8 +350,7 @@ static hf_status prepare_db_blocked(hf_call *call)
     return prepare_db(call, "-DBLOCKED=1");
 }
 
-/* ---- tables -------------------------------------------------------------------------------------------------------
- */
+/* ---- tables ------------------------------------------------------------------------------------------------------ */
 
 /* clang-format off */
 static const hf_op conv3d = {

@@ -205,7 +205,7 @@ static void draw_image(hf_bed *bed, const plan *p, const hf_problem *problem)
         const place *at = &p->in[i];
         if (!at->desc.shape.rank) continue;
         memset(bed->image + at->offset, 0, at->bytes);
-        for (size_t j = 0; j < (size_t)hf_count(&at->desc); j++)
+        for (size_t j = 0, count = (size_t)hf_count(&at->desc); j < count; j++)
             store(bed->image + at->offset, at->desc.type, memory_index(&at->desc, j), problem->in_values[i][j]);
     }
 }
@@ -216,7 +216,7 @@ static void drop_tap(hf_bed *bed, const plan *p, const hf_problem *problem)
     for (int i = problem->n_in - 1; i >= 0; i--) {
         const place *at = &p->in[i];
         if (!at->desc.shape.rank || at->desc.type != HF_F32 || at->desc.shape.rank < 2) continue;
-        for (size_t j = 0; j < (size_t)hf_count(&at->desc); j++) {
+        for (size_t j = 0, count = (size_t)hf_count(&at->desc); j < count; j++) {
             if (problem->in_values[i][j] == 0) continue;
             store(bed->image + at->offset, HF_F32, memory_index(&at->desc, j), 0);
             return;
@@ -298,7 +298,7 @@ static hf_status check_values(hf_bed *bed, const plan *p, const hf_problem *prob
     const place *at = &p->out[result];
     const unsigned char *bytes = bed->found + at->offset;
     char text[96];
-    for (size_t i = 0; i < (size_t)hf_count(&at->desc); i++) {
+    for (size_t i = 0, count = (size_t)hf_count(&at->desc); i < count; i++) {
         size_t index = memory_index(&at->desc, i);
         double value = load(bytes, at->desc.type, index), reference = problem->out_values[result][i];
         double bound = problem->exact ? 0 : problem->bound[result][i];
@@ -394,7 +394,7 @@ static hf_status make_buffers(hf_bed *bed, place *places, const place *operands)
 {
     for (place *at = places; at < places + (operands ? HF_MAX_OUT : HF_MAX_IN); at++) {
         if (!at->desc.shape.rank) continue;
-        if (at->operand >= 0)
+        if (operands && at->operand >= 0)
             at->buffer = operands[at->operand].buffer;
         else if (bed->apart)
             HF_TRY(hf_buffer_new(&at->buffer, bed->context, at->bytes, "test tensor"));

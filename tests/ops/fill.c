@@ -160,7 +160,7 @@ static double largest_result(const hf_problem *problem)
 {
     double most = 0;
     for (int i = 0; i < problem->n_out; i++)
-        for (int64_t j = 0; j < hf_count(&problem->out[i]); j++) {
+        for (int64_t j = 0, count = hf_count(&problem->out[i]); j < count; j++) {
             double size = fabs(problem->out_values[i][j]);
             if (size > most) most = size;
         }
@@ -171,7 +171,7 @@ static void count_nonzero(const hf_problem *problem, int64_t count[HF_MAX_OUT])
 {
     for (int i = 0; i < problem->n_out; i++) {
         count[i] = 0;
-        for (int64_t j = 0; j < hf_count(&problem->out[i]); j++)
+        for (int64_t j = 0, all = hf_count(&problem->out[i]); j < all; j++)
             count[i] += problem->out_values[i][j] != 0;
     }
 }
@@ -180,7 +180,7 @@ static void count_nonzero(const hf_problem *problem, int64_t count[HF_MAX_OUT])
  * the operands themselves. */
 static hf_status judge(hf_problem *problem, int *thin, bool *good)
 {
-    int64_t possible[HF_MAX_OUT], found[HF_MAX_OUT];
+    int64_t possible[HF_MAX_OUT] = { 0 }, found[HF_MAX_OUT] = { 0 };
     *good = false;
     HF_TRY(reference_of(problem, fabs));
     if (largest_result(problem) > EXACT_SUM) {
