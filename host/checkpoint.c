@@ -34,7 +34,7 @@ static hf_status find_entry(const hf_entry **out, const hf_archive *archive, con
     return HF_OK;
 }
 
-/* ---- models -------------------------------------------------------------------------------------------------------- */
+/* ---- models ------------------------------------------------------------------------------------------------------ */
 
 static hf_status save_slot(const hf_slot *slot, hf_archive *archive)
 {
@@ -77,7 +77,7 @@ hf_status hf_model_load(hf_model *model, const hf_archive *archive)
     return HF_OK;
 }
 
-/* ---- optimisers ---------------------------------------------------------------------------------------------------- */
+/* ---- optimisers -------------------------------------------------------------------------------------------------- */
 
 /* One flat moment, and what its tensors are called. */
 typedef struct moment {

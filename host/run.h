@@ -15,6 +15,7 @@
 #define HF_RUN_H
 
 #include "hyperfusion.h"
+#include "metrics.h"
 #include "recipe.h"
 
 #ifdef __cplusplus
@@ -51,10 +52,12 @@ typedef struct hf_predictions {
     double *predicted; /* [count] */
     int *index;        /* [count] subject in the cohort */
     double train_mean, train_median; /* of the target over the training subjects: what a network must beat */
+    hf_bootstrap bootstrap;          /* of the run's recipe */
 } hf_predictions;
 void hf_predictions_free(hf_predictions *predictions);
 
-/* Writes them as a table: participant_id, sex when there are groups, true value, predicted, error. */
+/* As a table: participant_id, sex when there are groups, age (the target), predicted, error; as text, or as a file. */
+hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out) HF_MUST_USE;
 hf_status hf_predictions_write(const hf_predictions *predictions, const char *path) HF_MUST_USE;
 
 typedef struct hf_train_options {
@@ -80,6 +83,10 @@ typedef struct hf_evaluate_options {
 
 /* Predicts for a cohort with the best weights of a run. */
 hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evaluate_options *options) HF_MUST_USE;
+
+/* Writes the report of a run to `path`, or into the folder when NULL. Needs no device; slices are shown when the cohort is
+ * still there. */
+hf_status hf_run_report(const char *folder, const char *path, const hf_watch *watch) HF_MUST_USE;
 
 /* What training a recipe takes, planned without touching device memory. The cohort is opened only when the recipe alone
  * does not say enough: no cohort.shape, or a one-hot column whose categories are not listed. */

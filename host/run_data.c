@@ -10,7 +10,7 @@
 
 #define MAX_SAID 5 /* subjects named one by one; more are counted */
 
-/* ---- watching -------------------------------------------------------------------------------------------------------- */
+/* ---- watching ---------------------------------------------------------------------------------------------------- */
 
 void hf_watch_say(const hf_watch *watch, const char *format, ...)
 {
@@ -33,7 +33,7 @@ static void preparing(void *user, int done, int total)
     hf_watch_progress(user, "preparing volumes", done, total, NAN);
 }
 
-/* ---- cohort and split ------------------------------------------------------------------------------------------------ */
+/* ---- cohort and split -------------------------------------------------------------------------------------------- */
 
 static const char *or_null(const char *text)
 {
@@ -89,7 +89,7 @@ static hf_status split(hf_run_data *data, const hf_recipe *recipe, const hf_run_
     return hf_split_make(data->part, &data->cohort, &options);
 }
 
-/* ---- targets --------------------------------------------------------------------------------------------------------- */
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
 
 /* Leaves out subjects whose target is missing. */
 static hf_status drop_without_target(hf_run_data *data, const hf_recipe *recipe, const hf_watch *watch)
@@ -127,7 +127,7 @@ static hf_status learn_target(hf_run_fixed *fixed, const hf_run_data *data, cons
     return status;
 }
 
-/* ---- grid and encoder ------------------------------------------------------------------------------------------------ */
+/* ---- grid and encoder -------------------------------------------------------------------------------------------- */
 
 /* Reads one training image: the spacing that all must share when nothing is resampled, and whether it is oriented. */
 static hf_status learn_grid(hf_run_fixed *fixed, const hf_run_data *data)
@@ -161,7 +161,7 @@ static hf_status learn(hf_run_fixed *fixed, const hf_run_data *data, const hf_re
     return hf_encoder_fit(&fixed->encoder, &data->cohort, data->part);
 }
 
-/* ---- subjects -------------------------------------------------------------------------------------------------------- */
+/* ---- subjects ---------------------------------------------------------------------------------------------------- */
 
 static hf_status list_subjects(hf_run_data *data)
 {

@@ -74,7 +74,7 @@ hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const 
     return status;
 }
 
-/* ---- the log --------------------------------------------------------------------------------------------------------- */
+/* ---- the log ----------------------------------------------------------------------------------------------------- */
 
 static json_t *number(double value)
 {
@@ -150,7 +150,7 @@ hf_status hf_run_log_keep(const char *folder, int64_t epoch)
     return status;
 }
 
-/* ---- checkpoints ----------------------------------------------------------------------------------------------------- */
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
 hf_status hf_run_checkpoint_read(hf_archive *archive, hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,
                                  const char *folder, const char *name)

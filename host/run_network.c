@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- planning -------------------------------------------------------------------------------------------------------- */
+/* ---- planning ---------------------------------------------------------------------------------------------------- */
 
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
 {
@@ -100,7 +100,7 @@ size_t hf_run_network_bytes(const hf_run_network *network, bool training)
     return values + parameters + moments;
 }
 
-/* ---- binding --------------------------------------------------------------------------------------------------------- */
+/* ---- binding ----------------------------------------------------------------------------------------------------- */
 
 static hf_status make_optimizer(hf_run_network *network, const hf_recipe *recipe)
 {
@@ -148,7 +148,7 @@ void hf_run_network_free(hf_run_network *network)
     *network = (hf_run_network){ 0 };
 }
 
-/* ---- running --------------------------------------------------------------------------------------------------------- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_batch *batch, uint64_t seed,
                                uint32_t step)

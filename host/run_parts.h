@@ -5,6 +5,7 @@
  *   run_state.c    what a checkpoint holds beside the weights, as JSON and back
  *   run_guard.c    is this volume like the training ones?
  *   run_folder.c   the folder: its lock, its log, its split file
+ *   run_report.c   the report of a run
  *   augment.c      random mirroring and shifts
  *   run_train.c, run_predict.c, run_plan.c  the runs themselves */
 #ifndef HF_RUN_PARTS_H
@@ -12,12 +13,12 @@
 
 #include "run.h"
 
-/* ---- watching ---------------------------------------------------------------------------------------------------------- */
+/* ---- watching ---------------------------------------------------------------------------------------------------- */
 
 void hf_watch_say(const hf_watch *watch, const char *format, ...) HF_PRINTF(2, 3);
 void hf_watch_progress(const hf_watch *watch, const char *what, int done, int total, double loss);
 
-/* ---- guard ------------------------------------------------------------------------------------------------------------- */
+/* ---- guard ------------------------------------------------------------------------------------------------------- */
 
 #define HF_GUARD_SIDE  16
 #define HF_GUARD_CELLS (HF_GUARD_SIDE * HF_GUARD_SIDE * HF_GUARD_SIDE)
@@ -33,7 +34,7 @@ hf_status hf_guard_fit(hf_guard *out, const hf_dataset *dataset, const int *inde
 /* Correlation of a preprocessed volume [D,H,W] with the mean; NaN for a constant volume. */
 double hf_guard_correlation(const hf_guard *guard, const float *volume, const int shape[3]);
 
-/* ---- state ------------------------------------------------------------------------------------------------------------- */
+/* ---- state ------------------------------------------------------------------------------------------------------- */
 
 /* What training learned about the data: fixed once training begins, and all that predicting needs beside the weights. */
 typedef struct hf_run_fixed {
@@ -43,6 +44,8 @@ typedef struct hf_run_fixed {
     hf_encoder encoder;
     double train_mean, train_median; /* of the target */
     hf_guard guard;
+    int64_t parameters; /* trained scalars */
+    char device[160];   /* it was trained on */
 } hf_run_fixed;
 
 /* How far training has come. */
@@ -59,7 +62,7 @@ hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, cons
 hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,
                             const hf_archive *archive) HF_MUST_USE;
 
-/* ---- data -------------------------------------------------------------------------------------------------------------- */
+/* ---- data -------------------------------------------------------------------------------------------------------- */
 
 typedef struct hf_run_data {
     hf_cohort cohort;
@@ -85,7 +88,7 @@ int hf_run_group_column(const hf_cohort *cohort, const hf_recipe *recipe);
 /* The part of a recipe that says how the cohort is opened; `storage` holds the filter. */
 hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char *folder) HF_MUST_USE;
 
-/* ---- network ----------------------------------------------------------------------------------------------------------- */
+/* ---- network ----------------------------------------------------------------------------------------------------- */
 
 /* The network for one batch size. */
 typedef struct hf_run_step {
@@ -128,7 +131,7 @@ hf_status hf_run_network_predict(float *predicted, float *truth, hf_run_network 
 /* Whether the recipe's network uses the table row. */
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) HF_MUST_USE;
 
-/* ---- augmentation ------------------------------------------------------------------------------------------------------ */
+/* ---- augmentation ------------------------------------------------------------------------------------------------ */
 
 typedef struct hf_augment {
     bool flip; /* mirror left and right with probability 1/2 */
@@ -140,12 +143,14 @@ typedef struct hf_augment {
 hf_status hf_augment_batch(const hf_batch *batch, const int shape[3], uint64_t epoch,
                            const hf_augment *options) HF_MUST_USE;
 
-/* ---- folder ------------------------------------------------------------------------------------------------------------ */
+/* ---- folder ------------------------------------------------------------------------------------------------------ */
 
-#define HF_BEST_FILE   "best.safetensors"
-#define HF_LAST_FILE   "last.safetensors"
-#define HF_SPLIT_FILE  "split.tsv"
-#define HF_RECIPE_FILE "recipe.yaml"
+#define HF_BEST_FILE        "best.safetensors"
+#define HF_LAST_FILE        "last.safetensors"
+#define HF_SPLIT_FILE       "split.tsv"
+#define HF_PREDICTIONS_FILE "predictions-test.tsv"
+#define HF_RECIPE_TEXT      "run.recipe" /* in the metadata of a checkpoint */
+#define HF_RECIPE_FILE      "recipe.yaml"
 
 /* Reads one of the checkpoints and what it holds beside the weights; the caller frees archive and recipe. */
 hf_status hf_run_checkpoint_read(hf_archive *archive, hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,

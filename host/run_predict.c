@@ -7,7 +7,7 @@
 
 #define BATCH 4 /* samples */
 
-/* ---- predictions ----------------------------------------------------------------------------------------------------- */
+/* ---- predictions ------------------------------------------------------------------------------------------------- */
 
 void hf_predictions_free(hf_predictions *predictions)
 {
@@ -24,26 +24,31 @@ void hf_predictions_free(hf_predictions *predictions)
     *predictions = (hf_predictions){ 0 };
 }
 
+hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out)
+{
+    const hf_predictions *p = predictions;
+    hf_text_add(out, "participant_id\t%sage\tpredicted\terror\n", p->group ? "sex\t" : "");
+    for (int i = 0; i < p->count; i++) {
+        hf_text_add(out, "%s\t", p->id[i]);
+        if (p->group) hf_text_add(out, "%s\t", p->group[i] ? p->group[i] : "n/a");
+        if (isfinite(p->truth[i]))
+            hf_text_add(out, "%.6g\t%.4f\t%.4f\n", p->truth[i], p->predicted[i], p->predicted[i] - p->truth[i]);
+        else
+            hf_text_add(out, "n/a\t%.4f\tn/a\n", p->predicted[i]);
+    }
+    return hf_text_check(out);
+}
+
 hf_status hf_predictions_write(const hf_predictions *predictions, const char *path)
 {
     hf_text text = { 0 };
-    const hf_predictions *p = predictions;
-    hf_text_add(&text, "participant_id\t%sage\tpredicted\terror\n", p->group ? "sex\t" : "");
-    for (int i = 0; i < p->count; i++) {
-        hf_text_add(&text, "%s\t", p->id[i]);
-        if (p->group) hf_text_add(&text, "%s\t", p->group[i] ? p->group[i] : "n/a");
-        if (isfinite(p->truth[i]))
-            hf_text_add(&text, "%.6g\t%.4f\t%.4f\n", p->truth[i], p->predicted[i], p->predicted[i] - p->truth[i]);
-        else
-            hf_text_add(&text, "n/a\t%.4f\tn/a\n", p->predicted[i]);
-    }
-    hf_status status = hf_text_check(&text);
+    hf_status status = hf_predictions_text(predictions, &text);
     if (status == HF_OK) status = hf_file_write(path, text.data, text.size);
     hf_text_free(&text);
     return status;
 }
 
-/* ---- a trained network ----------------------------------------------------------------------------------------------- */
+/* ---- a trained network ------------------------------------------------------------------------------------------- */
 
 typedef struct trained {
     hf_archive archive;
@@ -76,7 +81,7 @@ static void free_trained(trained *t)
     hf_recipe_free(&t->recipe);
 }
 
-/* ---- a cohort -------------------------------------------------------------------------------------------------------- */
+/* ---- a cohort ---------------------------------------------------------------------------------------------------- */
 
 static hf_status open_data(hf_run_data *data, trained *t, const char *folder, const hf_evaluate_options *options)
 {
@@ -161,6 +166,7 @@ hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evalu
     HF_TRY_OUT(predict_part(&made, &t, &data, part, &options->watch));
     made.train_mean = t.fixed.train_mean;
     made.train_median = t.fixed.train_median;
+    made.bootstrap = (hf_bootstrap){ t.recipe.evaluate.bootstrap, (uint64_t)t.recipe.evaluate.seed };
     *out = made;
     made = (hf_predictions){ 0 };
 out:
@@ -170,7 +176,7 @@ out:
     return status;
 }
 
-/* ---- one image ------------------------------------------------------------------------------------------------------- */
+/* ---- one image --------------------------------------------------------------------------------------------------- */
 
 static hf_status read_image(float **out, const hf_run_fixed *fixed, const char *image, const hf_watch *watch)
 {

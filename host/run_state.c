@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECIPE_KEY     "run.recipe"
 #define PREPROCESS_KEY "run.preprocess"
 #define PROGRESS_KEY   "run.progress"
 #define GUARD_TENSOR   "run.guard"
@@ -18,7 +17,7 @@ static const char *const encodings[] = {
 };
 enum { N_ENCODINGS = sizeof encodings / sizeof encodings[0] };
 
-/* ---- writing --------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* JSON knows no NaN: null stands for it. */
 static json_t *number(double value)
@@ -53,12 +52,12 @@ static json_t *preprocess_json(const hf_run_fixed *fixed)
     json_t *features = json_array();
     for (int i = 0; i < fixed->encoder.n_features; i++)
         json_array_append_new(features, feature_json(&fixed->encoder.feature[i]));
-    return json_pack("{so,so,so,sb,so,sb,so,si,so,so,so,so}", "grid_shape", integers(g->shape), "shape",
+    return json_pack("{so,so,so,sb,so,sb,so,si,so,so,so,so,sI,ss}", "grid_shape", integers(g->shape), "shape",
                      integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "spacing_expected",
                      numbers(g->spacing_expected), "oriented", fixed->oriented, "features", features, "width",
                      fixed->encoder.width, "train_mean", number(fixed->train_mean), "train_median",
                      number(fixed->train_median), "guard_typical", number(fixed->guard.typical), "guard_lowest",
-                     number(fixed->guard.lowest));
+                     number(fixed->guard.lowest), "parameters", (json_int_t)fixed->parameters, "device", fixed->device);
 }
 
 static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
@@ -78,12 +77,12 @@ hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, cons
                              "best_epoch", (json_int_t)progress->best_epoch, "best_mae", number(progress->best_mae));
     HF_TRY(add_json(archive, PROGRESS_KEY, json));
     HF_TRY(add_json(archive, PREPROCESS_KEY, preprocess_json(fixed)));
-    HF_TRY(hf_archive_add_text(archive, RECIPE_KEY, recipe));
+    HF_TRY(hf_archive_add_text(archive, HF_RECIPE_TEXT, recipe));
     const hf_shape cells = HF_SHAPE(HF_GUARD_SIDE, HF_GUARD_SIDE, HF_GUARD_SIDE);
     return hf_archive_add(archive, GUARD_TENSOR, HF_F32, cells, fixed->guard.mean);
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static double real_of(const json_t *value)
 {
@@ -170,6 +169,8 @@ static bool read_preprocess(hf_run_fixed *out, const json_t *json)
     out->train_median = real_of(json_object_get(json, "train_median"));
     out->guard.typical = real_of(json_object_get(json, "guard_typical"));
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
+    out->parameters = json_integer_value(json_object_get(json, "parameters"));
+    if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
     return out->encoder.width == json_integer_value(json_object_get(json, "width"));
 }
 
@@ -193,8 +194,8 @@ static hf_status load_json(json_t **out, const hf_archive *archive, const char *
 
 static hf_status load_recipe(hf_recipe *out, const hf_archive *archive)
 {
-    const char *text = hf_archive_find_text(archive, RECIPE_KEY);
-    if (!text) return hf_fail(HF_ERR_FORMAT, "the checkpoint has no '%s'", RECIPE_KEY);
+    const char *text = hf_archive_find_text(archive, HF_RECIPE_TEXT);
+    if (!text) return hf_fail(HF_ERR_FORMAT, "the checkpoint has no '%s'", HF_RECIPE_TEXT);
     return hf_recipe_parse(out, text, strlen(text), "recipe of the checkpoint");
 }
 

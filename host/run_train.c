@@ -36,7 +36,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- checkpoints ----------------------------------------------------------------------------------------------------- */
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
 /* Refuses weights that are not finite, so that a checkpoint can always be used. */
 static hf_status check_finite(const hf_archive *archive, int64_t epoch)
@@ -69,7 +69,7 @@ static hf_status save(const run *r, const char *name, bool with_optimizer)
     return status;
 }
 
-/* ---- starting and resuming ------------------------------------------------------------------------------------------- */
+/* ---- starting and resuming --------------------------------------------------------------------------------------- */
 
 /* Keys that may differ between a run and its continuation: they do not change what an epoch computes. */
 static bool may_differ(const char *line, size_t length, bool epochs_too)
@@ -195,6 +195,8 @@ static hf_status open_network(run *r, const char *device)
     hf_watch_say(r->watch, "device: %s (%s), network: %lld parameters, %.1f MiB on the device", info->id, info->name,
                  (long long)hf_model_parameter_count(r->network.model),
                  (double)hf_run_network_bytes(&r->network, true) / (1024.0 * 1024.0));
+    r->fixed.parameters = hf_model_parameter_count(r->network.model);
+    snprintf(r->fixed.device, sizeof r->fixed.device, "%s", info->name);
     return hf_run_network_bind(&r->network, r->recipe, true);
 }
 
@@ -214,7 +216,7 @@ static hf_status open_loaders(run *r)
     return hf_loader_new(&r->valid, d->dataset, d->index + d->first[HF_VALID], d->count[HF_VALID], &valid);
 }
 
-/* ---- one epoch ------------------------------------------------------------------------------------------------------- */
+/* ---- one epoch --------------------------------------------------------------------------------------------------- */
 
 static void set_learning_rate(const run *r)
 {
@@ -307,7 +309,7 @@ static hf_status train_epoch(run *r, int64_t epoch)
     return HF_OK;
 }
 
-/* ---- the run --------------------------------------------------------------------------------------------------------- */
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static hf_status train_all(run *r, const hf_train_options *options)
 {
@@ -348,12 +350,15 @@ static hf_status judge(hf_predictions *out, const char *folder, const hf_train_o
     hf_status status;
     char *path = NULL;
     hf_predictions test = { 0 };
-    const hf_evaluate_options how = {
-        .device = options->device, .part = HF_TEST, .needs_truth = true, .watch = options->watch
-    };
+    const hf_watch quiet = { 0 }; /* who is left out has been said */
+    const hf_evaluate_options how = { .device = options->device,
+                                      .part = HF_TEST,
+                                      .needs_truth = true,
+                                      .watch = { .progress = options->watch.progress, .user = options->watch.user } };
     HF_TRY_OUT(hf_run_predict(&test, folder, &how));
-    HF_TRY_OUT(hf_run_file(&path, folder, "predictions-test.tsv"));
+    HF_TRY_OUT(hf_run_file(&path, folder, HF_PREDICTIONS_FILE));
     HF_TRY_OUT(hf_predictions_write(&test, path));
+    HF_TRY_OUT(hf_run_report(folder, NULL, &quiet));
     if (out) {
         *out = test;
         test = (hf_predictions){ 0 };

@@ -1,0 +1,98 @@
+/* cohort.c: hyperfusion cohort make, and cohort check. */
+#include "cli.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- make ------------------------------------------------------------------------------------------------------------ */
+
+/* "45,55,45"; zeros when the option is absent. */
+static int parse_shape(int shape[3], const cli_args *args)
+{
+    const char *text = cli_value(args, "shape");
+    char rest;
+    if (!text) return CLI_OK;
+    if (sscanf(text, "%4d,%4d,%4d%c", &shape[0], &shape[1], &shape[2], &rest) == 3 && shape[0] > 0 && shape[1] > 0 &&
+        shape[2] > 0)
+        return CLI_OK;
+    return cli_usage(args->command, "--shape: found '%s', expected three sizes D,H,W such as 45,55,45", text);
+}
+
+static int make(const cli_args *args)
+{
+    int64_t subjects, seed;
+    hf_synth_options options = { .task = cli_value(args, "task"), .progress = cli_progress_count };
+    cli_progress progress;
+    int code = cli_integer(&subjects, args, "subjects", 0, 1, 100000);
+    if (code == CLI_OK) code = cli_integer(&seed, args, "seed", 0, 0, INT64_C(9007199254740992));
+    if (code == CLI_OK) code = parse_shape(options.shape, args);
+    if (code != CLI_OK) return code;
+    if (options.task && strcmp(options.task, "brain-age") != 0 && strcmp(options.task, "ad") != 0)
+        return cli_usage(args->command, "--task: found '%s', expected brain-age or ad", options.task);
+    options.subjects = (int)subjects;
+    options.seed = (uint64_t)seed;
+    options.user = &progress;
+    cli_progress_begin(&progress, 0);
+    const hf_status status = hf_cohort_make(args->argument[0], &options);
+    cli_progress_end(&progress);
+    if (status != HF_OK) return cli_failed();
+    printf("made a cohort in %s\n", args->argument[0]);
+    return CLI_OK;
+}
+
+static const cli_option make_options[] = {
+    { "task", "TASK", "brain-age (default), or ad: with diagnosis and clinical columns", false },
+    { "subjects", "N", "how many; default 120", false },
+    { "shape", "D,H,W", "voxels of each volume; default 45,55,45", false },
+    { "seed", "S", "of everything random; default 0", false },
+    { 0 },
+};
+
+const cli_command cli_cohort_make = {
+    .name = "cohort make",
+    .operands = "DIR [--task brain-age|ad] [--subjects N] [--shape D,H,W] [--seed S]",
+    .summary = "make a synthetic cohort of brain-like volumes",
+    .about = "Writes a folder that looks like a real study and needs no download: participants.tsv and\n"
+             "one NIfTI volume a subject, brain-like, ageing along different courses for the two sexes.\n"
+             "A folder that holds a participants.tsv already is refused.",
+    .options = make_options,
+    .least = 1,
+    .most = 1,
+    .run = make,
+};
+
+/* ---- check ----------------------------------------------------------------------------------------------------------- */
+
+static int check(const cli_args *args)
+{
+    hf_cohort cohort = { 0 };
+    hf_text report = { 0 };
+    cli_progress progress;
+    if (hf_cohort_open(&cohort, args->argument[0], NULL) != HF_OK) return cli_failed();
+    cli_progress_begin(&progress, 0);
+    const hf_status status = hf_cohort_check(&cohort, &report, cli_progress_count, &progress);
+    cli_progress_end(&progress);
+    int fatal = 0;
+    for (int i = 0; i < cohort.n_problems; i++)
+        fatal += cohort.problem[i].fatal;
+    if (status == HF_OK) printf("%s", report.data ? report.data : "");
+    hf_text_free(&report);
+    hf_cohort_free(&cohort);
+    if (status != HF_OK) return cli_failed();
+    return fatal ? CLI_FAILED : CLI_OK;
+}
+
+static const cli_option check_options[] = { { 0 } };
+
+const cli_command cli_cohort_check = {
+    .name = "cohort check",
+    .operands = "DIR",
+    .summary = "say what is in a cohort, and what looks wrong",
+    .about = "Reads table and volumes of a cohort folder and reports subjects, missing values, shapes,\n"
+             "spacings, orientations, files that cannot be read and volumes unlike the others.\n"
+             "Ends with status 1 when a subject cannot be used.",
+    .options = check_options,
+    .least = 1,
+    .most = 1,
+    .run = check,
+};

@@ -1,0 +1,71 @@
+/* train.c: hyperfusion train. */
+#include "scores.h"
+#include <stdio.h>
+#include <unistd.h>
+
+/* The resolved recipe names its cohort by a path that means the same from every folder. */
+static hf_status resolve_path(hf_recipe *recipe)
+{
+    char here[4096];
+    hf_text setting = { 0 };
+    if (recipe->cohort.path[0] == '/' || !recipe->cohort.path[0] || !getcwd(here, sizeof here)) return HF_OK;
+    hf_text_add(&setting, "cohort.path=%s/%s", here, recipe->cohort.path);
+    hf_status status = hf_text_check(&setting);
+    if (status == HF_OK) status = hf_recipe_set(recipe, setting.data);
+    hf_text_free(&setting);
+    return status;
+}
+
+static int train(const cli_args *args, hf_recipe *recipe)
+{
+    cli_progress progress;
+    cli_scores scores;
+    hf_predictions test = { 0 };
+    const char *folder = cli_value(args, "out");
+    cli_progress_begin(&progress, recipe->train.epochs);
+    const hf_train_options options = { .device = cli_value(args, "device"),
+                                       .resume = cli_has(args, "resume"),
+                                       .watch = cli_watch(&progress) };
+    hf_status status = resolve_path(recipe);
+    if (status == HF_OK) status = hf_run_train(&test, recipe, folder, &options);
+    cli_progress_end(&progress);
+    if (status == HF_OK) status = cli_scores_make(&scores, &test);
+    if (status == HF_OK) {
+        cli_scores_print(&scores, "test subjects");
+        printf("report: %s/report.html\n", folder);
+    }
+    hf_predictions_free(&test);
+    return status == HF_OK ? CLI_OK : cli_failed();
+}
+
+static int run(const cli_args *args)
+{
+    hf_recipe recipe = { 0 };
+    if (!cli_has(args, "out")) return cli_usage(args->command, "'--out RUN' is missing: the folder for the run");
+    int code = cli_recipe(&recipe, args);
+    if (code == CLI_OK) code = train(args, &recipe);
+    hf_recipe_free(&recipe);
+    return code;
+}
+
+static const cli_option options[] = {
+    { "out", "RUN", "the run folder, made when absent; one that is in use is refused", false },
+    { "set", "KEY=VALUE", "replace a value of the recipe, as in train.epochs=2; repeats", true },
+    { "resume", NULL, "continue the run in that folder from its last whole epoch", false },
+    { "device", "D", "gpu:0, cpu:0, or part of a device's name; see 'hyperfusion devices'", false },
+    { 0 },
+};
+
+const cli_command cli_train = {
+    .name = "train",
+    .operands = "RECIPE --out RUN [--set KEY=VALUE]... [--resume] [--device D]",
+    .summary = "train a recipe into a run folder",
+    .about = "Trains the network of a recipe on its cohort, then judges the weights of the best epoch on\n"
+             "the test subjects. The run folder holds recipe.yaml (resolved), split.tsv, log.jsonl (one\n"
+             "object an epoch), best.safetensors, last.safetensors, predictions-test.tsv, report.html.\n"
+             "A run that was stopped in any way continues with --resume, to the same bits.",
+    .options = options,
+    .least = 1,
+    .most = 1,
+    .run = run,
+};
