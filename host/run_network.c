@@ -69,7 +69,12 @@ static hf_status plan_all(hf_run_network *network, const hf_recipe *recipe, cons
     HF_TRY(hf_model_new(&network->model, network->context, (uint64_t)recipe->train.seed));
     for (int i = 0; i < HF_N_STEPS; i++) {
         network->step[i].batch = batch[i];
-        if (batch[i] > 0) HF_TRY(plan_step(&network->step[i], network, recipe, i != HF_STEP_EVALUATE));
+        const hf_status status =
+            batch[i] > 0 ? plan_step(&network->step[i], network, recipe, i != HF_STEP_EVALUATE) : HF_OK;
+        if (status != HF_OK && i == HF_STEP_REST)
+            return hf_fail_in(
+                status, "the last batch of an epoch holds %d samples; another train.batch_size changes that", batch[i]);
+        HF_TRY(status);
     }
     return HF_OK;
 }

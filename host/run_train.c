@@ -197,6 +197,7 @@ static hf_status open_network(run *r, const char *device)
                  (double)hf_run_network_bytes(&r->network, true) / (1024.0 * 1024.0));
     r->fixed.parameters = hf_model_parameter_count(r->network.model);
     snprintf(r->fixed.device, sizeof r->fixed.device, "%s", info->name);
+    hf_watch_progress(r->watch, "preparing kernels", 0, 1, NAN); /* the first time on a machine it takes a while */
     return hf_run_network_bind(&r->network, r->recipe, true);
 }
 

@@ -33,7 +33,7 @@ static int unknown_command(int n_words, char **words)
     size_t count = 0;
     for (; count < MAX_NAMES && cli_commands[count]; count++)
         names[count] = cli_commands[count]->name;
-    const bool two = n_words > 1 && words[1][0] != '-';
+    const bool two = n_words > 1 && strcmp(words[0], "cohort") == 0;
     snprintf(typed, sizeof typed, "%s%s%s", words[0], two ? " " : "", two ? words[1] : "");
     const char *nearest = hf_nearest(typed, names, count);
     if (!nearest) nearest = hf_nearest(words[0], names, count);
