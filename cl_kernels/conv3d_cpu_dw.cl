@@ -42,8 +42,8 @@
 #define MULTIPLY(c) a##c += p[c] * g0;
 #endif
 
-/* x [N][C/16][D,H,W][16], dy [N][O/16][OD,OH,OW][16]. Rows of dy are numbered through n,d,h; a set has set_rows of them,
- * a chunk chunk_rows, of which block_rows at a time are swept by all tiles, so that they stay in the cache.
+/* x [N][C/16][D,H,W][16], dy [N][O/16][OD,OH,OW][16]. Rows of dy are numbered through n,d,h; a set has set_rows of
+ * them, a chunk chunk_rows, of which block_rows at a time are swept by all tiles, so that they stay in the cache.
  * Groups: chunks of a set, O/16 * C/16, sets. */
 HF_GROUP(1)
 kernel void conv3d_dw_chunk(global const float *restrict x, global const float16 *restrict dy,
@@ -74,7 +74,8 @@ kernel void conv3d_dw_chunk(global const float *restrict x, global const float16
                 global const float *p = x + (((n * c_blocks + c) * D + d) * H + h) * W * HF_BLOCK + half_block;
                 global const float16 *g = dy + (((n * o_blocks + o) * OD + od) * OH + oh) * OW;
 #if TAPS == 3
-                /* position i of x meets dy at i+pad, i+pad-1, i+pad-2 through taps 0, 1, 2; zero outside dy */
+                /* position i of x meets dy at i+pad, i+pad-1, i+pad-2 through taps 0, 1, 2; outside dy
+                 * is zero, so an infinite x at the end of a row makes its neighbours' taps NaN as well */
                 float16 g1 = pad >= 1 && pad <= OW ? g[pad - 1] : 0, g2 = pad >= 2 && pad <= OW + 1 ? g[pad - 2] : 0;
                 const int inside = min(W, OW - pad);
                 int i = 0;

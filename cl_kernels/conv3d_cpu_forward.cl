@@ -104,8 +104,7 @@ kernel void conv3d_rows(global const float *restrict x, global const float16 *re
     const int o_blocks = (O + HF_BLOCK - 1) / HF_BLOCK, groups = o_blocks / OUT;
     const int n = get_group_id(2) / groups, o = get_group_id(2) % groups * OUT;
     const int c_blocks = FIRST ? C : (C + HF_BLOCK - 1) / HF_BLOCK;
-    const size_t next_block =
-        (size_t)c_blocks * K * K * K * XS; /* vectors from a block of output channels to the next */
+    const size_t next_block = (size_t)c_blocks * K * K * K * XS; /* vectors of w for a block of output channels */
     const int kd_begin = max(0, pad - od), kd_end = min(K, D + pad - od);
     const int kh_begin = max(0, pad - oh), kh_end = min(K, H + pad - oh);
     const size_t plane = (size_t)OD * OH * OW;

@@ -6,8 +6,8 @@
  * which also takes the taps backwards. Only strides differ. */
 #include "common.h"
 
-/* w has w_stride elements a set, from_stride and to_stride elements a channel, taps innermost. step is the from channels
- * in a block: 16, or 1 when x is plain. bias [sets][to_count] is read when has_bias.
+/* w has w_stride elements a set, from_stride and to_stride elements a channel, taps innermost. step is the number of
+ * from channels in a block: 16, or 1 when x is plain. bias [sets][to_count] is read when has_bias.
  * Groups: from blocks, to blocks, weight sets. */
 HF_GROUP(1)
 kernel void conv3d_arrange(global const float *restrict w, global const float *restrict bias, global float *restrict to,

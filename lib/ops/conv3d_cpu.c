@@ -1,8 +1,8 @@
 /* conv3d_cpu.c: convolution on CPUs in the channels-innermost blocked layout, stride 1.
  *
  * Forward and input gradient are one kernel (conv3d_cpu_forward.cl): the gradient reads dy where the forward direction
- * reads x, with the taps flipped, C and O exchanged, and pad K-1-pad. A small launch before it puts the weights into the
- * order in which they are used; they change with every training step. The weight gradient (conv3d_cpu_dw.cl) sums
+ * reads x, with the taps flipped, C and O exchanged, and pad K-1-pad. A small launch before it puts the weights into
+ * the order in which they are used; they change with every training step. The weight gradient (conv3d_cpu_dw.cl) sums
  * chunks of rows into partial results and adds those in order. How the work is cut depends on the problem alone, so
  * results do not depend on how many cores there are. */
 #include "conv3d.h"
@@ -30,7 +30,7 @@ const char *hf_conv3d_cpu_refuse_first(const hf_call *call)
     return hf_conv3d_size_of(call).c <= FIRST_CHANNELS ? NULL : "more than 3 input channels";
 }
 
-/* ---- forward and input gradient ------------------------------------------------------------------------------------ */
+/* ---- forward and input gradient ---------------------------------------------------------------------------------- */
 
 /* The convolution that the kernel computes. "from" is what it reads, "to" what it writes. */
 typedef struct rows_problem {
@@ -190,7 +190,7 @@ hf_status hf_conv3d_cpu_prepare_dx(hf_call *call)
     return prepare_rows(call, &p);
 }
 
-/* ---- weight gradient ------------------------------------------------------------------------------------------------ */
+/* ---- weight gradient --------------------------------------------------------------------------------------------- */
 
 /* How the rows (n,d,h) of dy are cut. A set is one sample, or all samples when they share their weights. */
 typedef struct dw_cut {
@@ -301,7 +301,7 @@ hf_status hf_conv3d_cpu_prepare_dw_first(hf_call *call)
     return launch_dw_sum(call, &s, &cut, &partial);
 }
 
-/* ---- bias gradient -------------------------------------------------------------------------------------------------- */
+/* ---- bias gradient ----------------------------------------------------------------------------------------------- */
 
 static int64_t db_chunks(const hf_conv3d_size *s)
 {
