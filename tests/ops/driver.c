@@ -54,8 +54,7 @@ typedef struct scene {
     int cases, reports;
 } scene;
 
-/* ---- one check of one case ----------------------------------------------------------------------------------------
- */
+/* ---- one check of one case --------------------------------------------------------------------------------------- */
 
 static hf_status check_impl(const scene *s, const hf_case *test_case, int impl, bool *ran)
 {
@@ -87,8 +86,7 @@ static hf_status check_one(const scene *s, const hf_case *test_case, int impl, b
     return status;
 }
 
-/* ---- shrinking ----------------------------------------------------------------------------------------------------
- */
+/* ---- shrinking --------------------------------------------------------------------------------------------------- */
 
 /* One letter made smaller in one of three ways; false when that way changes nothing. */
 static bool reduce(hf_case *test_case, int letter, int way)
@@ -140,8 +138,7 @@ static bool still_fails(const hf_case *test_case, void *data)
     return check_one(s->scene, test_case, s->impl, &ran) != HF_OK;
 }
 
-/* ---- report -------------------------------------------------------------------------------------------------------
- */
+/* ---- report ------------------------------------------------------------------------------------------------------ */
 
 static void report(scene *s, hf_case test_case, int impl, bool drawn)
 {
@@ -169,8 +166,7 @@ static void count(scene *s, const hf_case *test_case, int impl, bool drawn, hf_s
         s->suite->passed += ran;
 }
 
-/* ---- one case on everything ---------------------------------------------------------------------------------------
- */
+/* ---- one case on everything -------------------------------------------------------------------------------------- */
 
 static bool impl_wanted(const scene *s, int impl, const hf_problem *problem)
 {
@@ -215,26 +211,29 @@ out:
     hf_problem_free(&reals);
 }
 
+static bool is_too_large(const scene *s, const hf_problem *problem)
+{
+    if (s->suite->options.tiny || s->bed->slow) return !hf_problem_tiny(problem);
+    return hf_problem_flop(problem) > HF_TEST_FLOP || hf_problem_elements(problem) > HF_TEST_ELEMENTS;
+}
+
 static void run_named(scene *s, const char *text, bool asked)
 {
     hf_case test_case;
     hf_problem problem;
-    bool tiny = s->suite->options.tiny || s->bed->slow;
     if (hf_case_parse(&test_case, text) != HF_OK) {
         printf("failed: %s: case \"%s\": %s\n", s->test->op, text, hf_error_message());
         s->suite->failed++;
         return;
     }
-    if (!asked && hf_problem_shape(&problem, s->test, &test_case) == HF_OK &&
-        (tiny ? !hf_problem_tiny(&problem) : hf_problem_flop(&problem) > HF_TEST_FLOP)) {
+    if (!asked && hf_problem_shape(&problem, s->test, &test_case) == HF_OK && is_too_large(s, &problem)) {
         s->suite->skipped++;
         return;
     }
     run_case(s, &test_case, false);
 }
 
-/* ---- drawn cases --------------------------------------------------------------------------------------------------
- */
+/* ---- drawn cases ------------------------------------------------------------------------------------------------- */
 
 hf_status hf_draw_case(hf_case *out, const hf_op_test *test, uint64_t seed, int index, bool tiny)
 {
@@ -278,8 +277,7 @@ static void run_drawn(scene *s)
     }
 }
 
-/* ---- everything ---------------------------------------------------------------------------------------------------
- */
+/* ---- everything -------------------------------------------------------------------------------------------------- */
 
 static void run_operator(test_suite *suite, hf_bed *bed, const hf_op_test *test, record *records, bool first)
 {
@@ -380,8 +378,7 @@ static void print_list(const options *o)
     }
 }
 
-/* ---- command line -------------------------------------------------------------------------------------------------
- */
+/* ---- command line ------------------------------------------------------------------------------------------------ */
 
 static bool read_option(options *o, const char *argument)
 {

@@ -40,8 +40,9 @@ double hf_draw_real(hf_draw *draw, double low, double high); /* representable as
 #define HF_UNIT 5.9604644775390625e-08
 double hf_gamma(double n);
 
-/* The largest fixed case a test runs unasked, in floating-point operations. */
-#define HF_TEST_FLOP 1e8
+/* The largest fixed case a test runs unasked: floating-point operations, and elements of operands and results. */
+#define HF_TEST_FLOP     3e7
+#define HF_TEST_ELEMENTS 1000000
 
 /* Central differences move every value by less than this. */
 #define HF_KINK 1e-4
@@ -49,8 +50,8 @@ double hf_gamma(double n);
 /* One operator under test. All arrays are in the plain layout, double. */
 typedef struct hf_op_test {
     const char *op;
-    /* Fixed cases worth naming, ended by NULL; also the benchmark's. Those above HF_TEST_FLOP are for the benchmark
-     * alone, unless a case is named on the command line. */
+    /* Fixed cases worth naming, ended by NULL; also the benchmark's. Those above HF_TEST_FLOP or HF_TEST_ELEMENTS are
+     * for the benchmark alone, unless a case is named on the command line. */
     const char *const *cases;
     bool exact;               /* integer operands must give exactly the reference */
 
