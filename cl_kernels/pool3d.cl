@@ -33,8 +33,7 @@
 #define CHUNK 512
 #endif
 
-/* ---- plain: one work-item a result, dimension 1 is n C + c ----------------------------------------------------------
- */
+/* ---- plain: one work-item a result, dimension 1 is n C + c ------------------------------------------------------- */
 
 /* d h w are the volume's sizes, od oh ow the result's. */
 HF_GROUP(WG)
@@ -98,6 +97,7 @@ HF_GROUP(WG) kernel void avg_pool(global const float *x, global float *y, int d,
     y[get_global_id(1) * od * oh * ow + o] = sum / (K * K * K);
 }
 
+/* Goes through the window backwards, so that the first of equal maxima is the last one taken. */
 HF_GROUP(WG)
 kernel void avg_pool_dx(global const float *dy, global float *dx, int d, int h, int w, int od, int oh, int ow)
 {
@@ -113,9 +113,9 @@ kernel void avg_pool_dx(global const float *dy, global float *dx, int d, int h, 
     dx[get_global_id(1) * d * h * w + i] = sum / (K * K * K);
 }
 
-/* ---- blocked: one work-item a row of the result, dimension 1 is n and channel block
- * ---------------------------------- */
+/* ---- blocked: one work-item a row of the result, dimension 1 is n and channel block ------------------------------ */
 
+/* Goes through the window backwards, so that the first of equal maxima is the last one taken. */
 HF_GROUP(FEW)
 kernel void max_pool_blocked(global const float *x, global float *y, global uchar *position, int d, int h, int w,
                              int od, int oh, int ow)
@@ -125,12 +125,13 @@ kernel void max_pool_blocked(global const float *x, global float *y, global ucha
     x += ((get_global_id(1) * d + row / oh * S) * h + row % oh * S) * w * HF_BLOCK;
     size_t at = (get_global_id(1) * od * oh + row) * ow;
     for (int o = 0; o < ow; o++, x += S * HF_BLOCK) {
-        float16 best = vload16(0, x);
-        int16 where = 0;
+        const int last = K * K * K - 1;
+        float16 best = vload16(((size_t)(K - 1) * h + K - 1) * w + K - 1, x);
+        int16 where = last;
 #pragma unroll
-        for (int k = 1; k < K * K * K; k++) {
+        for (int k = last - 1; k >= 0; k--) {
             float16 v = vload16(((size_t)(k / (K * K)) * h + k / K % K) * w + k % K, x);
-            int16 better = ~(v <= best) & (best == best);
+            int16 better = (v >= best) | (v != v);
             best = better ? v : best;
             where = better ? (int16)(k) : where;
         }
@@ -166,8 +167,7 @@ kernel void max_pool_dx_blocked(global const float *dy, global const uchar *posi
         vstore16((float16)(0.0f), done, dx);
 }
 
-/* ---- mean over all voxels ------------------------------------------------------------------------------------------
- */
+/* ---- mean over all voxels ---------------------------------------------------------------------------------------- */
 
 /* partial[row, k] = the sum over chunk k (dimension 0) of row n C + c (dimension 1) */
 HF_GROUP(FEW) kernel void sum_voxels(global const float *x, global float *partial, int voxels, int chunks)

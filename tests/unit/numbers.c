@@ -14,26 +14,34 @@ typedef struct operand {
     const void *data;
 } operand;
 
-/* Runs an operator by its plain implementation; results as far as y has room. */
-static hf_status run(hf_context *context, const char *name, const hf_params *params, const operand *in, int n_in,
-                     float (*y)[MOST])
+/* The layout that operand or result `index` of an implementation's layout string has. */
+static hf_layout layout_of(const char *letters, int index, int rank)
+{
+    return rank == 5 && letters[index] == 'B' ? HF_BLOCKED : HF_PLAIN;
+}
+
+/* Runs an operator by one implementation; results into y. */
+static hf_status run_impl(hf_context *context, const hf_op *op, int impl, const hf_params *params, const operand *in,
+                          int n_in, float (*y)[MOST])
 {
     hf_tensor tensors[HF_MAX_IN] = { { .buffer = NULL } }, results[HF_MAX_OUT] = { { .buffer = NULL } };
     hf_desc desc[HF_MAX_IN], out[HF_MAX_OUT];
-    const hf_op *op = hf_op_find(name);
+    const char *letters = hf_op_impl_layouts(op, impl);
     hf_task *task = NULL;
     hf_status status = HF_OK;
     int n_out = 0;
     for (int i = 0; i < n_in; i++) {
-        desc[i] = (hf_desc){ .shape = in[i].shape, .type = in[i].type };
+        desc[i] = (hf_desc){ in[i].shape, in[i].type, layout_of(letters, i, in[i].shape.rank) };
         HF_TRY_OUT(hf_tensor_new_desc(&tensors[i], context, &desc[i]));
         HF_TRY_OUT(hf_tensor_write(&tensors[i], in[i].data));
     }
     HF_TRY_OUT(hf_op_infer(op, params, desc, n_in, out, &n_out));
-    for (int k = 0; k < n_out; k++)
+    for (int k = 0; k < n_out; k++) {
+        out[k].layout = layout_of(strchr(letters, '>') + 1, k, out[k].shape.rank);
         HF_TRY_OUT(hf_tensor_new_desc(&results[k], context, &out[k]));
-    HF_TRY_OUT(hf_task_new(&task, context, op, params, tensors, n_in, results, n_out,
-                           &(hf_task_options){ .impl = hf_op_impl_count(op) }));
+    }
+    HF_TRY_OUT(
+        hf_task_new(&task, context, op, params, tensors, n_in, results, n_out, &(hf_task_options){ .impl = 1 + impl }));
     HF_TRY_OUT(hf_task_run(task));
     for (int k = 0; k < n_out; k++)
         HF_TRY_OUT(hf_tensor_read(&results[k], y[k]));
@@ -46,14 +54,24 @@ out:
     return status;
 }
 
+/* By the plain implementation. */
+static hf_status run(hf_context *context, const char *name, const hf_params *params, const operand *in, int n_in,
+                     float (*y)[MOST])
+{
+    const hf_op *op = hf_op_find(name);
+    return run_impl(context, op, hf_op_impl_count(op) - 1, params, in, n_in, y);
+}
+
 static void check_nan(hf_context *context)
 {
     const float x[8] = { 1, 2, 3, NAN, 5, 6, 7, 8 };
     const operand flat = { HF_SHAPE(8), HF_F32, x }, volume = { HF_SHAPE(1, 1, 2, 2, 2), HF_F32, x };
     float y[HF_MAX_OUT][MOST];
     if (CHECK_OK(run(context, "relu", NULL, &flat, 1, y))) CHECK(isnan(y[0][3]) && y[0][2] == 3);
-    if (CHECK_OK(run(context, "max_pool3d", NULL, &volume, 1, y)))
-        CHECK(isnan(y[0][0]) && ((unsigned char *)y[1])[0] == 3);
+    const hf_op *pool = hf_op_find("max_pool3d");
+    for (int impl = 0; impl < hf_op_impl_count(pool); impl++)
+        if (CHECK_OK(run_impl(context, pool, impl, NULL, &volume, 1, y)))
+            CHECK(isnan(y[0][0]) && ((unsigned char *)y[1])[0] == 3);
     const operand rows = { HF_SHAPE(2, 4), HF_F32, x };
     if (CHECK_OK(run(context, "softmax", NULL, &rows, 1, y))) CHECK(isnan(y[0][0]) && isfinite(y[0][4]));
 }
