@@ -60,13 +60,18 @@ typedef float4 element;
 /* acc += A' B of one step: a [STEP][LDA], b [STEP][TN]. */
 static void multiply(__local const float *a, __local const float *b, int lane, int column, float4 acc[4 * MA][NB])
 {
+#pragma unroll
     for (int s = 0; s < STEP; s++) {
         float4 left[MA], right[NB];
+#pragma unroll
         for (int i = 0; i < MA; i++)
             left[i] = vload4(0, a + s * LDA + i * (TM / MA) + 4 * lane);
+#pragma unroll
         for (int j = 0; j < NB; j++)
             right[j] = vload4(0, b + s * TN + j * (TN / NB) + 4 * column);
+#pragma unroll
         for (int i = 0; i < MA; i++)
+#pragma unroll
             for (int j = 0; j < NB; j++) {
                 acc[4 * i][j] += left[i].s0 * right[j];
                 acc[4 * i + 1][j] += left[i].s1 * right[j];
@@ -148,6 +153,7 @@ static void fetch(__global const float *x, const window start[WINDOWS], int step
 {
     size_t voxels = (size_t)D * H * W;
     (void)C; /* blocked: channels that do not exist are zero */
+#pragma unroll
     for (int i = 0; i < NX; i++) {
 #if FIRST
         int row = step * STEP + i / WINDOWS, c = row / TAPS;
@@ -164,6 +170,7 @@ static void fetch(__global const float *x, const window start[WINDOWS], int step
 static void keep(__local float *left, const element next[NX])
 {
     int id = (int)get_local_id(0);
+#pragma unroll
     for (int i = 0; i < NX; i++) {
 #if FIRST
         left[i / WINDOWS * LDA + TILE_VOXEL(id, i % WINDOWS)] = next[i];
@@ -179,6 +186,7 @@ static void keep(__local float *left, const element next[NX])
 
 static void fetch_bank(__global const float *bank, int step, int columns, float4 next[NR])
 {
+#pragma unroll
     for (int i = 0; i < NR; i++) {
         int at = (int)get_local_id(0) + i * WG;
         next[i] = vload4(0, bank + (size_t)(step * STEP + at / (TN / 4)) * columns + at % (TN / 4) * 4);
@@ -187,6 +195,7 @@ static void fetch_bank(__global const float *bank, int step, int columns, float4
 
 static void keep_right(__local float *right, const float4 next[NR])
 {
+#pragma unroll
     for (int i = 0; i < NR; i++)
         vstore4(next[i], get_local_id(0) + i * WG, right);
 }
@@ -219,10 +228,13 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_gpu(
     bank += n * bank_stride + first_o;
 
     window start[WINDOWS];
+#pragma unroll
     for (int i = 0; i < WINDOWS; i++)
         start[i] = window_of(first + TILE_VOXEL(id, i), voxels, OH, OW, stride, pad);
     float4 acc[4 * MA][NB];
+#pragma unroll
     for (int i = 0; i < 4 * MA; i++)
+#pragma unroll
         for (int j = 0; j < NB; j++)
             acc[i][j] = (float4)(0.0f);
 
@@ -242,7 +254,9 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_gpu(
         copy ^= 1;
     }
 
+#pragma unroll
     for (int i = 0; i < 4 * MA; i++)
+#pragma unroll
         for (int j = 0; j < NB; j++) {
             int voxel = first + row_of(lane, i), o = first_o + column_of(column, j);
             if (voxel >= voxels || o / HF_BLOCK >= (int)blocks) continue;
@@ -327,11 +341,14 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_gpu_dw(
     dy += (bank * blocks + o / HF_BLOCK) * voxels * HF_BLOCK + o % HF_BLOCK;
 
     float4 acc[4 * MA][NB];
+#pragma unroll
     for (int i = 0; i < 4 * MA; i++)
+#pragma unroll
         for (int j = 0; j < NB; j++)
             acc[i][j] = (float4)(0.0f);
 
     for (int at = first; at < last; at += STEP) {
+#pragma unroll
         for (int i = 0; i < NX; i++) {
             window start = window_at(from, last, stride, pad);
 #if FIRST
@@ -350,6 +367,7 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_gpu_dw(
 #if FIRST
         from = advance(from, STEP, OD, OH, OW);
 #endif
+#pragma unroll
         for (int i = 0; i < NR; i++) {
             float4 value = (float4)(0.0f);
             if (grad.index < last && o < (int)blocks * HF_BLOCK) {
@@ -365,7 +383,9 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_gpu_dw(
     }
 
     part += (size_t)get_group_id(2) * rows * columns;
+#pragma unroll
     for (int i = 0; i < 4 * MA; i++)
+#pragma unroll
         for (int j = 0; j < NB; j++)
             vstore4(acc[i][j], 0,
                     part + (size_t)(first_row + row_of(lane, i)) * columns + first_o + column_of(column, j));
