@@ -1,0 +1,146 @@
+/* cache.c: see cache.h. */
+#include "cache.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char magic[8] = "HFVOL01";
+#define LARGEST 32767 /* the largest number stored; the smallest is its negative */
+
+typedef struct header {
+    char magic[8];
+    int32_t shape[3];
+    float scale;
+    double spacing[3];
+    char digest[33]; /* of the numbers */
+    char padding[7];
+} header;
+
+static size_t voxels_of(const int shape[3])
+{
+    return (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+}
+
+size_t hf_cached_bytes(const int shape[3])
+{
+    return sizeof(header) + voxels_of(shape) * sizeof(int16_t);
+}
+
+hf_status hf_cached_path(char **out, const char *folder, const char *image, const hf_grid *grid)
+{
+    struct stat info;
+    char name[64];
+    *out = NULL;
+    if (stat(image, &info) != 0) return hf_fail(HF_ERR_IO, "%s: %s", image, strerror(errno));
+    const int64_t facts[] = { (int64_t)info.st_size,
+                              (int64_t)info.st_mtim.tv_sec,
+                              (int64_t)info.st_mtim.tv_nsec,
+                              grid->shape[0],
+                              grid->shape[1],
+                              grid->shape[2],
+                              grid->zscore };
+    hf_digest digest = { { 0, 0 }, 0 };
+    hf_digest_add(&digest, magic, sizeof magic);
+    hf_digest_add(&digest, image, strlen(image));
+    hf_digest_add(&digest, facts, sizeof facts);
+    hf_digest_add(&digest, grid->spacing, sizeof grid->spacing);
+    hf_digest_add(&digest, grid->spacing_expected, sizeof grid->spacing_expected);
+    char hex[33];
+    hf_digest_text(&digest, hex);
+    snprintf(name, sizeof name, "%s.vol", hex);
+    return hf_path_join(out, folder, name);
+}
+
+static void digest_of(char hex[33], const int16_t *numbers, size_t count)
+{
+    hf_digest digest = { { 0, 0 }, 0 };
+    hf_digest_add(&digest, numbers, count * sizeof *numbers);
+    hf_digest_text(&digest, hex);
+}
+
+/* Whether the mapped bytes are a whole cached volume; fills in the rest of *out. */
+static bool accept(hf_cached *out)
+{
+    header h;
+    size_t count, bytes;
+    char hex[33];
+    if (out->bytes < sizeof h) return false;
+    memcpy(&h, out->map, sizeof h);
+    if (memcmp(h.magic, magic, sizeof magic) != 0) return false;
+    for (int i = 0; i < 3; i++) {
+        if (h.shape[i] < 1) return false;
+        out->shape[i] = h.shape[i];
+        out->spacing[i] = h.spacing[i];
+    }
+    if (!hf_size_mul((size_t)h.shape[0], (size_t)h.shape[1], &count)) return false;
+    if (!hf_size_mul(count, (size_t)h.shape[2], &count) || !hf_size_mul(count, sizeof(int16_t), &bytes)) return false;
+    if (bytes != out->bytes - sizeof h || !isfinite(h.scale)) return false;
+    out->scale = h.scale;
+    out->numbers = (const int16_t *)(const void *)((const char *)out->map + sizeof h);
+    digest_of(hex, out->numbers, count);
+    return memcmp(hex, h.digest, sizeof hex) == 0;
+}
+
+hf_status hf_cached_map(hf_cached *out, const char *path)
+{
+    struct stat info;
+    *out = (hf_cached){ 0 };
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return HF_OK;
+    if (fstat(fd, &info) == 0 && info.st_size > 0) {
+        out->bytes = (size_t)info.st_size;
+        out->map = mmap(NULL, out->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (out->map == MAP_FAILED) {
+            const int code = errno;
+            close(fd);
+            *out = (hf_cached){ 0 };
+            return hf_fail(HF_ERR_MEMORY, "%s: cannot be mapped: %s", path, strerror(code));
+        }
+    }
+    close(fd);
+    if (out->map && !accept(out)) hf_cached_unmap(out);
+    return HF_OK;
+}
+
+void hf_cached_unmap(hf_cached *cached)
+{
+    if (cached->map) munmap(cached->map, cached->bytes);
+    *cached = (hf_cached){ 0 };
+}
+
+hf_status hf_cached_write(const char *path, const float *voxels, const int shape[3], const double spacing[3])
+{
+    const size_t count = voxels_of(shape), bytes = hf_cached_bytes(shape);
+    char *file = NULL;
+    float largest = 0;
+    HF_TRY(hf_alloc(&file, bytes, 1, "a cached volume"));
+    for (size_t i = 0; i < count; i++)
+        if (fabsf(voxels[i]) > largest) largest = fabsf(voxels[i]);
+    header h = { .scale = largest > 0 ? largest / LARGEST : 1 };
+    int16_t *numbers = (int16_t *)(void *)(file + sizeof h);
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = (int16_t)lrintf(voxels[i] / h.scale);
+    memcpy(h.magic, magic, sizeof magic);
+    for (int i = 0; i < 3; i++) {
+        h.shape[i] = shape[i];
+        h.spacing[i] = spacing[i];
+    }
+    digest_of(h.digest, numbers, count);
+    memcpy(file, &h, sizeof h);
+    const hf_status status = hf_file_write(path, file, bytes);
+    free(file);
+    return status;
+}
+
+void hf_cached_expand(float *voxels, const hf_cached *cached)
+{
+    const size_t count = voxels_of(cached->shape);
+    for (size_t i = 0; i < count; i++)
+        voxels[i] = (float)cached->numbers[i] * cached->scale;
+}

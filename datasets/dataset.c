@@ -1,0 +1,345 @@
+/* dataset.c: a cohort's volumes on one grid, its table rows encoded, its targets as numbers.
+ *
+ * Opening maps the cached form of every volume and makes those that are missing, on all cores. A subject whose volume
+ * cannot be read or brought to the grid becomes a fatal problem of the cohort and is left out; a cache that cannot be
+ * written is an error of the whole. */
+#include "cache.h"
+#include "cohort.h"
+#include "volume.h"
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_THREADS 64
+
+struct hf_dataset {
+    hf_cohort *cohort;
+    const hf_encoder *encoder;
+    hf_grid grid;
+    int shape[3]; /* D,H,W */
+    bool no_cache;
+    char *folder;      /* of the cache */
+    int n;             /* subjects */
+    bool *has;         /* [n] */
+    float *target;     /* [n] */
+    hf_cached *cached; /* [n] */
+    char **trouble;    /* [n] what was wrong with a subject's volume, or NULL */
+};
+
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
+
+static hf_status class_target(float *out, const hf_table *table, int row, int column, const hf_dataset_options *o)
+{
+    const char *text = hf_table_cell(table, row, column);
+    *out = NAN;
+    if (!text) return HF_OK;
+    for (int k = 0; k < o->n_classes; k++)
+        if (hf_text_same(text, o->classes[k])) {
+            *out = (float)k;
+            return HF_OK;
+        }
+    return hf_fail(HF_ERR_FORMAT, "%s, line %d: '%s' in column '%s' is none of the %d classes", table->path,
+                   table->line[row], text, table->name[column], o->n_classes);
+}
+
+static hf_status read_targets(hf_dataset *d, const hf_dataset_options *o)
+{
+    const hf_table *table = &d->cohort->table;
+    int column = -1;
+    if (o->target_column) HF_TRY(hf_table_require(&column, table, o->target_column, "the target"));
+    for (int i = 0; i < d->n; i++) {
+        const int row = d->cohort->subject[i].row;
+        double number = NAN;
+        if (column >= 0 && o->classes) {
+            HF_TRY(class_target(&d->target[i], table, row, column, o));
+            continue;
+        }
+        if (column >= 0) HF_TRY(hf_table_number(&number, table, row, column));
+        d->target[i] = (float)number;
+    }
+    return HF_OK;
+}
+
+/* ---- volumes ------------------------------------------------------------------------------------------------------- */
+
+/* Reads one volume and brings it to the grid: *voxels is freed by the caller. */
+static hf_status prepare(float **voxels, int shape[3], double spacing[3], const hf_grid *grid, const char *image)
+{
+    hf_volume volume = { 0 };
+    hf_status status = HF_OK;
+    *voxels = NULL;
+    HF_TRY(hf_volume_read(&volume, image));
+    HF_TRY_OUT(hf_grid_shape(shape, volume.shape, volume.spacing, grid));
+    memcpy(spacing, volume.spacing, sizeof volume.spacing);
+    const size_t count = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+    HF_TRY_OUT(hf_alloc(voxels, count, sizeof **voxels, "a preprocessed volume"));
+    HF_TRY_OUT(hf_preprocess(*voxels, &volume, grid, image));
+out:
+    hf_volume_free(&volume);
+    if (status != HF_OK) {
+        free(*voxels);
+        *voxels = NULL;
+    }
+    return status;
+}
+
+/* Makes the cached form of subject i. A volume that is no good is the subject's trouble (HF_OK); anything else, such as
+ * a full disk, is an error. */
+static hf_status build(hf_dataset *d, int i, const char *path)
+{
+    float *voxels = NULL;
+    int shape[3];
+    double spacing[3];
+    hf_status status = prepare(&voxels, shape, spacing, &d->grid, d->cohort->subject[i].image);
+    if (status == HF_ERR_MEMORY) return status;
+    if (status != HF_OK) return hf_strdup(&d->trouble[i], hf_error_message());
+    status = hf_cached_write(path, voxels, shape, spacing);
+    free(voxels);
+    HF_TRY(status);
+    HF_TRY(hf_cached_map(&d->cached[i], path));
+    if (d->cached[i].map) return HF_OK;
+    return hf_fail(HF_ERR_IO, "%s: what was just written cannot be read back", path);
+}
+
+static hf_status open_subject(hf_dataset *d, int i)
+{
+    char *path = NULL;
+    if (hf_cached_path(&path, d->folder, d->cohort->subject[i].image, &d->grid) != HF_OK)
+        return hf_strdup(&d->trouble[i], hf_error_message());
+    hf_status status = hf_cached_map(&d->cached[i], path);
+    if (status == HF_OK && !d->cached[i].map) status = build(d, i, path);
+    free(path);
+    return status;
+}
+
+/* Work shared by the threads that open subjects. */
+typedef struct hf_crew {
+    hf_dataset *dataset;
+    const hf_dataset_options *options;
+    pthread_mutex_t mutex;
+    int next, done;
+    hf_status status; /* the first error; the rest of the work is dropped */
+    char message[1024];
+} hf_crew;
+
+static void *work(void *user)
+{
+    hf_crew *crew = user;
+    pthread_mutex_lock(&crew->mutex);
+    while (crew->next < crew->dataset->n && crew->status == HF_OK) {
+        const int i = crew->next++;
+        pthread_mutex_unlock(&crew->mutex);
+        const hf_status status = open_subject(crew->dataset, i);
+        pthread_mutex_lock(&crew->mutex);
+        if (status != HF_OK && crew->status == HF_OK) {
+            crew->status = status; /* messages belong to threads, so this one is carried over */
+            snprintf(crew->message, sizeof crew->message, "%s", hf_error_message());
+        }
+        crew->done++;
+        if (crew->options->progress) crew->options->progress(crew->options->user, crew->done, crew->dataset->n);
+    }
+    pthread_mutex_unlock(&crew->mutex);
+    return NULL;
+}
+
+static int thread_count(int work_items)
+{
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const int n = cores < 1 ? 1 : cores > MAX_THREADS ? MAX_THREADS : (int)cores;
+    return n < work_items ? n : work_items;
+}
+
+static hf_status open_all(hf_dataset *d, const hf_dataset_options *o)
+{
+    hf_crew crew = { .dataset = d, .options = o };
+    pthread_t thread[MAX_THREADS];
+    int started = 0;
+    pthread_mutex_init(&crew.mutex, NULL);
+    const int wanted = thread_count(d->n);
+    while (started < wanted - 1 && pthread_create(&thread[started], NULL, work, &crew) == 0)
+        started++;
+    work(&crew); /* this thread works too, so a machine that allows no further thread is only slower */
+    for (int t = 0; t < started; t++)
+        pthread_join(thread[t], NULL);
+    pthread_mutex_destroy(&crew.mutex);
+    return crew.status == HF_OK ? HF_OK : hf_fail(crew.status, "%s", crew.message);
+}
+
+/* ---- which subjects are in ------------------------------------------------------------------------------------------- */
+
+static hf_status leave_out(hf_dataset *d, int i, const char *why)
+{
+    d->has[i] = false;
+    return hf_cohort_problem(d->cohort, true, d->cohort->subject[i].id, "%s", why);
+}
+
+/* All volumes must agree in shape: when the grid does not say which, the first usable subject does. */
+static hf_status settle(hf_dataset *d)
+{
+    int first = -1;
+    for (int i = 0; i < d->n; i++) {
+        const hf_cached *c = &d->cached[i];
+        d->has[i] = c->map != NULL;
+        if (!c->map) {
+            HF_TRY(leave_out(d, i, d->trouble[i] ? d->trouble[i] : "its volume is not usable"));
+        } else if (first < 0) {
+            first = i;
+            memcpy(d->shape, c->shape, sizeof d->shape);
+        } else if (memcmp(d->shape, c->shape, sizeof d->shape) != 0) {
+            char why[256];
+            snprintf(why, sizeof why, "its volume is %dx%dx%d, but that of %s is %dx%dx%d; set a shape for the cohort",
+                     c->shape[0], c->shape[1], c->shape[2], d->cohort->subject[first].id, d->shape[0], d->shape[1],
+                     d->shape[2]);
+            HF_TRY(leave_out(d, i, why));
+        }
+    }
+    if (first < 0)
+        return hf_fail(HF_ERR_FORMAT, "%s: none of the %d volumes is usable; the first problem: %s", d->cohort->folder,
+                       d->n, d->trouble[0] ? d->trouble[0] : "unknown");
+    return HF_OK;
+}
+
+/* Without a cache nothing is read ahead; the first volume tells the shape. */
+static hf_status settle_uncached(hf_dataset *d)
+{
+    float *voxels = NULL;
+    double spacing[3];
+    HF_TRY(prepare(&voxels, d->shape, spacing, &d->grid, d->cohort->subject[0].image));
+    free(voxels);
+    for (int i = 0; i < d->n; i++)
+        d->has[i] = true;
+    return HF_OK;
+}
+
+/* ---- public ------------------------------------------------------------------------------------------------------------ */
+
+static hf_status cache_folder(char **out, const hf_dataset_options *o)
+{
+    if (!o->cache_dir) return hf_cache_dir(out, "volumes");
+    HF_TRY(hf_make_dirs(o->cache_dir));
+    return hf_strdup(out, o->cache_dir);
+}
+
+static hf_status open_into(hf_dataset *d, const hf_dataset_options *o)
+{
+    const size_t n = (size_t)d->n;
+    HF_TRY(hf_alloc(&d->has, n, sizeof *d->has, "a dataset"));
+    HF_TRY(hf_alloc(&d->target, n, sizeof *d->target, "a dataset"));
+    HF_TRY(hf_alloc(&d->cached, n, sizeof *d->cached, "a dataset"));
+    HF_TRY(hf_alloc(&d->trouble, n, sizeof *d->trouble, "a dataset"));
+    HF_TRY(read_targets(d, o));
+    if (d->no_cache) return settle_uncached(d);
+    HF_TRY(cache_folder(&d->folder, o));
+    HF_TRY(open_all(d, o));
+    return settle(d);
+}
+
+hf_status hf_dataset_open(hf_dataset **out, hf_cohort *cohort, const hf_grid *grid, const hf_encoder *encoder,
+                          const hf_dataset_options *options)
+{
+    static const hf_dataset_options defaults = { 0 };
+    hf_dataset *d = NULL;
+    *out = NULL;
+    if (cohort->n_subjects < 1) return hf_fail(HF_ERR_ARGUMENT, "%s: the cohort has no subjects", cohort->folder);
+    HF_TRY(hf_alloc(&d, 1, sizeof *d, "a dataset"));
+    *d = (hf_dataset){ .cohort = cohort, .encoder = encoder, .grid = *grid, .n = cohort->n_subjects };
+    if (!options) options = &defaults;
+    d->no_cache = options->no_cache;
+    const hf_status status = open_into(d, options);
+    if (status != HF_OK) hf_dataset_free(&d);
+    *out = d;
+    return status;
+}
+
+void hf_dataset_free(hf_dataset **dataset)
+{
+    if (!dataset || !*dataset) return;
+    hf_dataset *d = *dataset;
+    for (int i = 0; i < d->n; i++) {
+        if (d->cached) hf_cached_unmap(&d->cached[i]);
+        if (d->trouble) free(d->trouble[i]);
+    }
+    free(d->folder);
+    free(d->has);
+    free(d->target);
+    free(d->cached);
+    free(d->trouble);
+    free(d);
+    *dataset = NULL;
+}
+
+bool hf_dataset_has(const hf_dataset *dataset, int index)
+{
+    return index >= 0 && index < dataset->n && dataset->has[index];
+}
+
+const int *hf_dataset_shape(const hf_dataset *dataset)
+{
+    return dataset->shape;
+}
+
+int hf_dataset_width(const hf_dataset *dataset)
+{
+    return dataset->encoder ? dataset->encoder->width : 0;
+}
+
+static hf_status get_uncached(float *out, const hf_dataset *d, int index)
+{
+    float *voxels = NULL;
+    int shape[3];
+    double spacing[3];
+    const char *image = d->cohort->subject[index].image;
+    HF_TRY(prepare(&voxels, shape, spacing, &d->grid, image));
+    hf_status status = HF_OK;
+    if (memcmp(shape, d->shape, sizeof shape) != 0)
+        status = hf_fail(HF_ERR_SHAPE, "%s: has %dx%dx%d voxels, expected %dx%dx%d", image, shape[0], shape[1],
+                         shape[2], d->shape[0], d->shape[1], d->shape[2]);
+    else
+        memcpy(out, voxels, (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2] * sizeof *out);
+    free(voxels);
+    return status;
+}
+
+hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, float *tabular, float *target)
+{
+    if (!hf_dataset_has(dataset, index)) return hf_fail(HF_ERR_ARGUMENT, "the dataset has no subject number %d", index);
+    if (volume && dataset->no_cache) HF_TRY(get_uncached(volume, dataset, index));
+    if (volume && !dataset->no_cache) hf_cached_expand(volume, &dataset->cached[index]);
+    if (tabular && dataset->encoder) HF_TRY(hf_encoder_row(tabular, dataset->encoder, dataset->cohort, index));
+    if (target) *target = dataset->target[index];
+    return HF_OK;
+}
+
+hf_status hf_dataset_forecast(hf_forecast *out, const hf_cohort *cohort, const hf_grid *grid,
+                              const hf_dataset_options *options)
+{
+    static const hf_dataset_options defaults = { 0 };
+    int shape[3] = { 0, 0, 0 };
+    double spacing[3];
+    float *voxels = NULL;
+    char *folder = NULL, *path = NULL;
+    hf_status status = HF_OK;
+    if (!options) options = &defaults;
+    *out = (hf_forecast){ 0 };
+    /* The first usable volume tells what all of them will need. */
+    for (int i = 0; i < cohort->n_subjects && !voxels; i++)
+        if (prepare(&voxels, shape, spacing, grid, cohort->subject[i].image) != HF_OK) voxels = NULL;
+    const size_t count = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+    free(voxels);
+    const size_t threads = (size_t)thread_count(cohort->n_subjects);
+    out->memory_bytes = threads * count * 4 * sizeof(float); /* file, decoded, resampled, result */
+    if (options->no_cache) return HF_OK;
+    out->disk_bytes = (size_t)cohort->n_subjects * hf_cached_bytes(shape);
+    HF_TRY(cache_folder(&folder, options));
+    for (int i = 0; i < cohort->n_subjects; i++) {
+        if (hf_cached_path(&path, folder, cohort->subject[i].image, grid) == HF_OK && !hf_path_exists(path))
+            out->missing++;
+        free(path);
+        path = NULL;
+    }
+    free(folder);
+    return status;
+}
