@@ -184,7 +184,9 @@ kernel void linear_columns(global const float *a, global const float *b, global 
             float element[VEC];
         } v;
         v.vector = acc[r];
-        if (left >= VEC && cn == 1 && !has_bias && !relu) {
+        if (left >= VEC && cn == 1) {
+            if (has_bias) v.vector += vloadv(0, bias);
+            if (relu) v.vector = select(v.vector, (floatv)(0.0f), v.vector <= 0.0f);
             vstorev(v.vector, 0, c + (m0 + r) * cm);
             continue;
         }

@@ -63,8 +63,7 @@ static tile dw_tile(const hf_conv3d_size *s, bool first)
     return t;
 }
 
-/* ---- refusals -----------------------------------------------------------------------------------------------------
- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 static const char *refuse_device(const hf_call *call)
 {
@@ -94,8 +93,7 @@ const char *hf_conv3d_gpu_refuse_dx(const hf_call *call)
     return refuse_device(call);
 }
 
-/* ---- forward, and the gradient by the input ------------------------------------------------------------------------
- */
+/* ---- forward, and the gradient by the input ---------------------------------------------------------------------- */
 
 /* A product of windows of `from` with a bank, as the kernel takes it. */
 typedef struct product {
@@ -215,8 +213,7 @@ hf_status hf_conv3d_gpu_prepare_dx(hf_call *call)
     return prepare_product(call, &p, NULL);
 }
 
-/* ---- gradient by the weights ---------------------------------------------------------------------------------------
- */
+/* ---- gradient by the weights ------------------------------------------------------------------------------------- */
 
 /* The product of windows of x with dy, cut into pieces of the output voxels that depend on the problem alone. */
 typedef struct dw_product {
