@@ -37,6 +37,7 @@ hf_status hf_run_refuse_used(const char *folder)
     for (struct dirent *entry; status == HF_OK && (entry = readdir(open));) {
         const char *name = entry->d_name;
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, LOCK_FILE) == 0) continue;
+        if (strncmp(name, ".hf-", 4) == 0) continue; /* a temporary of a process that was killed */
         status = hf_fail(HF_ERR_ARGUMENT,
                          "'%s' is in use already (it holds '%s'): name a new folder, or resume the "
                          "run that is there",
@@ -44,6 +45,22 @@ hf_status hf_run_refuse_used(const char *folder)
     }
     closedir(open);
     return status;
+}
+
+/* A process that was killed while it wrote a file has left a temporary behind; under the lock none can be in use. */
+static void remove_temporaries(const char *folder)
+{
+    DIR *open = opendir(folder);
+    if (!open) return;
+    for (struct dirent *entry; (entry = readdir(open));) {
+        const char *name = entry->d_name;
+        const size_t length = strlen(name);
+        char *path = NULL;
+        if (strncmp(name, ".hf-", 4) != 0 || length < 8 || strcmp(name + length - 4, ".tmp") != 0) continue;
+        if (hf_path_join(&path, folder, name) == HF_OK) unlink(path);
+        free(path);
+    }
+    closedir(open);
 }
 
 hf_status hf_run_lock(hf_lock *lock, const char *folder)
@@ -56,6 +73,7 @@ hf_status hf_run_lock(hf_lock *lock, const char *folder)
     if (status == HF_OK) status = hf_lock_try(lock, &taken, path);
     free(path);
     if (status == HF_OK && !taken) status = hf_fail(HF_ERR_IO, "another process is training in '%s'", folder);
+    if (status == HF_OK) remove_temporaries(folder);
     return status;
 }
 
