@@ -29,7 +29,7 @@
 #define CHUNK 256
 #endif
 
-/* ---- partial sums: dimension 0 is the chunk, dimension 1 the row ------------------------------------------------------ */
+/* ---- partial sums: dimension 0 is the chunk, dimension 1 the row ------------------------------------------------- */
 
 HF_GROUP(FEW) kernel void statistics(global const float *x, global float *partial, int voxels, int chunks)
 {
@@ -104,7 +104,7 @@ kernel void gradient_sums_blocked(global const float *dy, global const float *x,
     vstore16(product, 1, partial);
 }
 
-/* ---- combination: one work-item a channel ------------------------------------------------------------------------------ */
+/* ---- combination: one work-item a channel ------------------------------------------------------------------------ */
 
 /* Where the first number of chunk k of sample n and channel c is; the second is `block` further on. */
 size_t part_of(int n, int c, int k, int channels, int chunks, int block)
@@ -160,7 +160,7 @@ kernel void combine_gradients(global const float *partial, global const float *i
     dscale[c] = product * inv_std[c];
 }
 
-/* ---- application: dimension 0 is the chunk (plain: a piece of VEC voxels), dimension 1 the row -------------------------- */
+/* ---- application: dimension 0 is the chunk (plain: a piece of VEC voxels), dimension 1 the row ------------------- */
 
 HF_GROUP(WG)
 kernel void normalize_plain(global const float *x, global const float *scale, global const float *shift,

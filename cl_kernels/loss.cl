@@ -84,7 +84,7 @@ kernel void cross_entropy_dx(global const float *probability, global const int *
     }
 }
 
-/* ---- regression ---------------------------------------------------------------------------------------------------- */
+/* ---- regression -------------------------------------------------------------------------------------------------- */
 
 float sum_of_lanes(floatv value)
 {

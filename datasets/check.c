@@ -33,7 +33,7 @@ typedef struct measure {
     float *thumbnail; /* [CELLS], z-scored */
 } measure;
 
-/* ---- one volume ------------------------------------------------------------------------------------------------- */
+/* ---- one volume -------------------------------------------------------------------------------------------------- */
 
 /* Mean of one block; blocks of an image smaller than the grid overlap, all others do not. */
 static double block_mean(const hf_volume *v, const int cell[3])
@@ -118,7 +118,7 @@ static hf_status measure_subject(measure *m, hf_cohort *cohort, int index)
     return hf_cohort_problem(cohort, true, subject->id, "%s", hf_error_message());
 }
 
-/* ---- outliers --------------------------------------------------------------------------------------------------- */
+/* ---- outliers ---------------------------------------------------------------------------------------------------- */
 
 static int compare_numbers(const void *a, const void *b)
 {
@@ -305,7 +305,7 @@ static hf_status report_outliers(hf_cohort *cohort, hf_text *report, measure *me
     return flag_copies(cohort, report, measures);
 }
 
-/* ---- the report ------------------------------------------------------------------------------------------------- */
+/* ---- the report -------------------------------------------------------------------------------------------------- */
 
 /* `text`, filled up with blanks to `width` characters (not bytes: names need not be ASCII). */
 static void add_padded(hf_text *report, const char *text, int width)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- problems --------------------------------------------------------------------------------------------------- */
+/* ---- problems ---------------------------------------------------------------------------------------------------- */
 
 hf_status hf_cohort_problem(hf_cohort *cohort, bool fatal, const char *subject, const char *format, ...)
 {
@@ -37,7 +37,7 @@ hf_status hf_cohort_problem(hf_cohort *cohort, bool fatal, const char *subject, 
     return HF_OK;
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 /* A row that has an id. */
 typedef struct entry {
@@ -194,7 +194,7 @@ static hf_status report_lone_images(joiner *j)
     return HF_OK;
 }
 
-/* ---- opening ---------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 /* The table's path: as given, else within the folder, else one of the default names there. */
 static hf_status find_table(char **out, const char *folder, const char *given)

@@ -20,7 +20,7 @@ static const char *const encoding_names[] = {
 };
 enum { N_ENCODINGS = sizeof encoding_names / sizeof encoding_names[0] };
 
-/* ---- parsing ---------------------------------------------------------------------------------------------------- */
+/* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
 /* Copies the part of text[0..length) between blanks into out[size]; false when nothing is left or it does not fit. */
 static bool copy_trimmed(char *out, size_t size, const char *text, size_t length)
@@ -143,7 +143,7 @@ hf_status hf_encoder_parse(hf_encoder *out, const char *const *specs, int n_spec
     return HF_OK;
 }
 
-/* ---- fitting ---------------------------------------------------------------------------------------------------- */
+/* ---- fitting ----------------------------------------------------------------------------------------------------- */
 
 /* "'F', 'M'" for messages. */
 static void list_categories(char *out, size_t size, const hf_feature *feature)
@@ -275,7 +275,7 @@ hf_status hf_encoder_fit(hf_encoder *encoder, const hf_cohort *cohort, const hf_
     return HF_OK;
 }
 
-/* ---- encoding --------------------------------------------------------------------------------------------------- */
+/* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
 static double scale(const hf_feature *feature, double x)
 {

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-/* ---- volumes (datasets/volume.c, nifti.c, npy.c) --------------------------------------------------------------- */
+/* ---- volumes (datasets/volume.c, nifti.c, npy.c) ----------------------------------------------------------------- */
 
 /* One 3D image in RAS+ orientation. */
 typedef struct hf_volume {
@@ -46,7 +46,7 @@ hf_status hf_volume_write(const hf_volume *volume, const char *path, bool compac
 
 void hf_volume_free(hf_volume *volume); /* frees the voxels and zeroes the struct; NULL is fine */
 
-/* ---- preprocessing (datasets/preprocess.c) ---------------------------------------------------------------------- */
+/* ---- preprocessing (datasets/preprocess.c) ----------------------------------------------------------------------- */
 
 /* How a volume becomes what the network sees. This is part of a trained model: predict repeats it exactly. */
 typedef struct hf_grid {
@@ -63,7 +63,7 @@ typedef struct hf_grid {
  * with fewer than 8 non-zero voxels, non-finite voxels, or a spacing it was told not to expect. */
 hf_status hf_preprocess(float *out, const hf_volume *volume, const hf_grid *grid, const char *name) HF_MUST_USE;
 
-/* ---- tables (datasets/table.c) ---------------------------------------------------------------------------------- */
+/* ---- tables (datasets/table.c) ----------------------------------------------------------------------------------- */
 
 /* A table of text cells. Cells keep their text; missing ones ("", "n/a", "na", "nan", "null", "none", ".", any case,
  * blanks around) are NULL. */
@@ -90,7 +90,7 @@ int hf_table_column(const hf_table *table, const char *name);
  * ("89+") are dropped. HF_ERR_FORMAT names file, line, column and text when it is no number. */
 hf_status hf_table_number(double *out, const hf_table *table, int row, int column) HF_MUST_USE;
 
-/* ---- cohorts (datasets/cohort.c) -------------------------------------------------------------------------------- */
+/* ---- cohorts (datasets/cohort.c) --------------------------------------------------------------------------------- */
 
 /* What is wrong with one subject or file; nothing is ever dropped without one of these. */
 typedef struct hf_problem {
@@ -136,7 +136,7 @@ void hf_cohort_free(hf_cohort *cohort);
 typedef void hf_progress(void *user, int done, int total);
 hf_status hf_cohort_check(hf_cohort *cohort, hf_text *report, hf_progress *progress, void *user) HF_MUST_USE;
 
-/* ---- splits (datasets/split.c) ---------------------------------------------------------------------------------- */
+/* ---- splits (datasets/split.c) ----------------------------------------------------------------------------------- */
 
 typedef enum hf_part { HF_TRAIN, HF_VALID, HF_TEST, HF_UNUSED, HF_N_PARTS } hf_part;
 
@@ -155,7 +155,7 @@ hf_status hf_split_make(hf_part *part, const hf_cohort *cohort, const hf_split_o
 
 const char *hf_part_name(hf_part part); /* "train", "valid", "test", "unused" */
 
-/* ---- tabular encoding (datasets/encoder.c) ---------------------------------------------------------------------- */
+/* ---- tabular encoding (datasets/encoder.c) ----------------------------------------------------------------------- */
 
 typedef enum hf_encoding {
     HF_ONE_HOT,  /* one column per category seen in training, in the order given or alphabetical; an unseen
@@ -274,7 +274,7 @@ hf_status hf_loader_next(hf_loader *loader, const hf_batch **batch) HF_MUST_USE;
 /* Seconds hf_loader_next has waited for the background thread so far: "the device waited for data". */
 double hf_loader_waited(const hf_loader *loader);
 
-/* ---- the synthetic cohort (datasets/synth.c) ---------------------------------------------------------------------- */
+/* ---- the synthetic cohort (datasets/synth.c) --------------------------------------------------------------------- */
 
 typedef struct hf_synth_options {
     const char *task;  /* "brain-age" (default) or "ad" */

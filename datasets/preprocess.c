@@ -23,8 +23,7 @@
 #define FWHM_PER_SIGMA   2.3548200450309493 /* 2 sqrt(2 ln 2) */
 #define MASK_THRESHOLD   0.5f
 
-/* ---- the grid -----------------------------------------------------------------------------------------------------
- */
+/* ---- the grid ---------------------------------------------------------------------------------------------------- */
 
 static bool resampled(double spacing, double wanted)
 {
@@ -83,8 +82,7 @@ static hf_status check_expected(const hf_volume *volume, const hf_grid *grid)
     return HF_OK;
 }
 
-/* ---- resampling ---------------------------------------------------------------------------------------------------
- */
+/* ---- resampling -------------------------------------------------------------------------------------------------- */
 
 /* Output i = sum over t < taps of weight[i*taps + t] * input first[i] + t; input positions are all inside. */
 typedef struct axis_operator {
@@ -226,8 +224,7 @@ out:
     return status;
 }
 
-/* ---- window -------------------------------------------------------------------------------------------------------
- */
+/* ---- window ------------------------------------------------------------------------------------------------------ */
 
 /* Non-zero voxels of an image: how many, and how many in each plane across each axis. */
 typedef struct foreground {
@@ -304,8 +301,7 @@ static void copy_window(float *out, const int shape[3], const image *img, const 
         }
 }
 
-/* ---- normalisation ------------------------------------------------------------------------------------------------
- */
+/* ---- normalisation ----------------------------------------------------------------------------------------------- */
 
 static hf_status zscore(float *voxels, size_t count)
 {

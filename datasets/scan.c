@@ -28,7 +28,7 @@ const char *hf_subject_key(const char *id)
     return strncmp(id, "sub-", 4) == 0 ? id + 4 : id;
 }
 
-/* ---- the list --------------------------------------------------------------------------------------------------- */
+/* ---- the list ---------------------------------------------------------------------------------------------------- */
 
 static hf_status add_image(hf_images *list, const char *key, size_t key_length, const char *path)
 {
@@ -85,7 +85,7 @@ void hf_images_free(hf_images *images)
     *images = (hf_images){ 0 };
 }
 
-/* ---- folders ---------------------------------------------------------------------------------------------------- */
+/* ---- folders ----------------------------------------------------------------------------------------------------- */
 
 static int is_visible(const struct dirent *entry)
 {

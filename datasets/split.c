@@ -23,7 +23,7 @@ const char *hf_part_name(hf_part part)
     return (size_t)part < HF_N_PARTS ? names[part] : "unknown part";
 }
 
-/* ---- groups ----------------------------------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
 
 /* One subject and the group it belongs to. */
 typedef struct member {
@@ -89,7 +89,7 @@ static hf_status find_groups(groups *g, const hf_cohort *cohort, const hf_split_
     return HF_OK;
 }
 
-/* ---- cells ------------------------------------------------------------------------------------------------------ */
+/* ---- cells ------------------------------------------------------------------------------------------------------- */
 
 /* The column to stratify by: one named by the caller must exist, a default need not (-1). */
 static hf_status find_column(int *out, const hf_table *table, const char *given, const char *standard)
@@ -163,7 +163,7 @@ static hf_status shuffle(groups *g, uint64_t seed)
     return HF_OK;
 }
 
-/* ---- dealing ---------------------------------------------------------------------------------------------------- */
+/* ---- dealing ----------------------------------------------------------------------------------------------------- */
 
 static hf_status find_shares(double share[3], const hf_split_options *options)
 {
@@ -219,7 +219,7 @@ static hf_status split_stratified(hf_part *part, const hf_cohort *cohort, const 
     return split_random(part, cohort, options, g);
 }
 
-/* ---- given splits ----------------------------------------------------------------------------------------------- */
+/* ---- given splits ------------------------------------------------------------------------------------------------ */
 
 /* The part a word names; false for an unknown word. A missing cell means unused. */
 static bool find_part(hf_part *out, const char *text)
@@ -337,7 +337,7 @@ out:
     return status;
 }
 
-/* ---- the whole -------------------------------------------------------------------------------------------------- */
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
 
 typedef struct method {
     const char *name;

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- voxel types --------------------------------------------------------------------------------------------------
- */
+/* ---- voxel types ------------------------------------------------------------------------------------------------- */
 
 #define NO_SWAP(bits) (bits)
 #define SWAP_16(bits) ((uint16_t)((bits) >> 8 | (bits) << 8))
@@ -75,8 +74,7 @@ hf_status hf_stored_locate(hf_stored *out, const unsigned char *bytes, size_t si
     return HF_OK;
 }
 
-/* ---- orientation --------------------------------------------------------------------------------------------------
- */
+/* ---- orientation ------------------------------------------------------------------------------------------------- */
 
 double hf_determinant(const double m[3][3])
 {
@@ -160,8 +158,7 @@ static orientation describe(hf_volume *out, const hf_stored *stored)
     return o;
 }
 
-/* ---- voxels -------------------------------------------------------------------------------------------------------
- */
+/* ---- voxels ------------------------------------------------------------------------------------------------------ */
 
 /* Stored lines are decoded in blocks of this many neighbours along W, so that whole cache lines of the result are
  * written even when the fastest stored axis is another one. */
@@ -234,8 +231,7 @@ static hf_status realise(hf_volume *out, const hf_stored *stored, const char *na
     return HF_OK;
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static bool ends_with(const char *name, const char *ending)
 {

@@ -14,7 +14,7 @@ const hf_element hf_elements[HF_N_ELEMENTS] = {
     { "U8", HF_U8, 1 },
 };
 
-/* ---- contents of a file ---------------------------------------------------------------------------------------- */
+/* ---- contents of a file ------------------------------------------------------------------------------------------ */
 
 void hf_contents_free(hf_contents *all)
 {
@@ -57,7 +57,7 @@ bool hf_shape_bytes(size_t *out, const hf_shape *shape, size_t type)
     return true;
 }
 
-/* ---- digest ---------------------------------------------------------------------------------------------------- */
+/* ---- digest ------------------------------------------------------------------------------------------------------ */
 
 static void digest_text_part(hf_digest *digest, const char *text)
 {
@@ -93,7 +93,7 @@ void hf_contents_digest(const hf_contents *all, char hex[33])
     hf_digest_text(&digest, hex);
 }
 
-/* ---- archives -------------------------------------------------------------------------------------------------- */
+/* ---- archives ---------------------------------------------------------------------------------------------------- */
 
 static hf_status new_entry(hf_entry *out, const hf_piece *from)
 {

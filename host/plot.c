@@ -18,7 +18,7 @@ typedef struct axis {
     double tick[MAX_TICKS];
 } axis;
 
-/* ---- text ------------------------------------------------------------------------------------------------------ */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character at `s`, 0 when it is none or no character XML allows. */
 static size_t character_size(const unsigned char *s)
@@ -58,7 +58,7 @@ void hf_text_add_escaped(hf_text *out, const char *text)
     }
 }
 
-/* ---- axes ------------------------------------------------------------------------------------------------------ */
+/* ---- axes -------------------------------------------------------------------------------------------------------- */
 
 static double position(const axis *a, double value)
 {
@@ -132,7 +132,7 @@ static void log_ticks(axis *a)
     a->high = fmax(a->tick[a->n_ticks - 1], high);
 }
 
-/* ---- drawing --------------------------------------------------------------------------------------------------- */
+/* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
 static void draw_axes(hf_text *out, const hf_plot *plot, const axis *x, const axis *y)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the table ------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 #define AT(field) offsetof(hf_recipe, field)
 #define MAX_SEED  9007199254740992.0 /* 2^53: exact as a double too */
@@ -133,7 +133,7 @@ hf_status hf_key_find(size_t *out, const char *name, const char *place)
     return hf_fail(HF_ERR_ARGUMENT, "%s: unknown key '%.100s'", place, name);
 }
 
-/* ---- values as written ----------------------------------------------------------------------------------------- */
+/* ---- values as written ------------------------------------------------------------------------------------------- */
 
 /* Characters that would not survive being written to YAML and read back: controls, line separators, and what UTF-8
  * text may not hold at all. */
@@ -182,7 +182,7 @@ static bool is_nothing(const hf_value *value, int i)
     return false;
 }
 
-/* ---- checking -------------------------------------------------------------------------------------------------- */
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
 
 static void add_range(hf_text *out, const hf_key *key)
 {
@@ -359,7 +359,7 @@ hf_status hf_key_store(hf_recipe *recipe, const hf_key *key, const hf_value *val
     return store[key->type]((char *)recipe + key->offset, key, value, place);
 }
 
-/* ---- recipes --------------------------------------------------------------------------------------------------- */
+/* ---- recipes ----------------------------------------------------------------------------------------------------- */
 
 /* A value from a command line or the table: texts are taken literally, lists may lack their brackets. */
 static hf_status parse_value(hf_value *out, const hf_key *key, const char *text, const char *place)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 void hf_number_text(hf_text *out, double number)
 {
@@ -124,7 +124,7 @@ hf_status hf_recipe_describe_keys(hf_text *out)
     return hf_text_check(out);
 }
 
-/* ---- checks across keys ---------------------------------------------------------------------------------------- */
+/* ---- checks across keys ------------------------------------------------------------------------------------------ */
 
 static hf_status check_cohort(const hf_recipe *r)
 {

@@ -20,7 +20,7 @@
 #define MINUS "\xe2\x88\x92"
 #define DASH  "\xe2\x80\x93"
 
-/* ---- small pieces ---------------------------------------------------------------------------------------------- */
+/* ---- small pieces ------------------------------------------------------------------------------------------------ */
 
 static void add_number(hf_text *out, double value, int digits)
 {
@@ -51,7 +51,7 @@ static bool usable(const hf_prediction_row *row)
     return isfinite(row->actual) && isfinite(row->predicted) && row->part;
 }
 
-/* ---- predictions of one part ----------------------------------------------------------------------------------- */
+/* ---- predictions of one part ------------------------------------------------------------------------------------- */
 
 enum { MAX_GROUPS = HF_MAX_SERIES };
 
@@ -135,7 +135,7 @@ static double guess_error(part *p, const char *group, double value)
     return hf_mean(p->guess, count);
 }
 
-/* ---- sections -------------------------------------------------------------------------------------------------- */
+/* ---- sections ---------------------------------------------------------------------------------------------------- */
 
 static void add_head(hf_text *out, const hf_report_data *data)
 {
@@ -285,7 +285,7 @@ static hf_status add_curves(hf_text *out, const hf_report_data *data)
     return HF_OK;
 }
 
-/* ---- predicted against true ------------------------------------------------------------------------------------ */
+/* ---- predicted against true -------------------------------------------------------------------------------------- */
 
 /* Points of one sex; `label` gets texts owned by `texts`. */
 static void fill_points(hf_series *s, const part *p, const char *group, double *x, double *y, const char **label,
@@ -336,7 +336,7 @@ out:
     return status;
 }
 
-/* ---- slices ---------------------------------------------------------------------------------------------------- */
+/* ---- slices ------------------------------------------------------------------------------------------------------ */
 
 static hf_status add_slice(hf_text *out, const hf_report_image *image, hf_plane plane, int share)
 {
@@ -401,7 +401,7 @@ static hf_status add_images(hf_text *out, const hf_report_data *data)
     return HF_OK;
 }
 
-/* ---- how it was made ------------------------------------------------------------------------------------------- */
+/* ---- how it was made --------------------------------------------------------------------------------------------- */
 
 static void add_fact(hf_text *out, const char *name, const char *text)
 {

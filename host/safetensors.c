@@ -23,7 +23,7 @@ static const char *const foreign_types[] = { "BOOL",    "I8",      "I16",     "U
                                              "F8_E5M2", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F4" };
 enum { N_FOREIGN = sizeof foreign_types / sizeof foreign_types[0] };
 
-/* ---- reading the header ---------------------------------------------------------------------------------------- */
+/* ---- reading the header ------------------------------------------------------------------------------------------ */
 
 /* Steps over a string, from its opening quote to beyond the closing one; `end` when it is not closed. */
 static const char *skip_string(const char *at, const char *end)

@@ -21,7 +21,7 @@ static hf_status io_error(const char *path, const char *operation)
     return hf_fail(HF_ERR_IO, "'%s': cannot %s: %s", path, operation, strerror(errno));
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* Reads exactly `size` bytes: fewer means that the file shrank since it was measured. */
 static hf_status read_all(int file, char *data, size_t size, const char *path)
@@ -73,7 +73,7 @@ out:
     return status;
 }
 
-/* ---- writing --------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static hf_status write_all(int file, const char *data, size_t size, const char *path)
 {
@@ -167,7 +167,7 @@ out:
     return status;
 }
 
-/* ---- folders and paths ----------------------------------------------------------------------------------------- */
+/* ---- folders and paths ------------------------------------------------------------------------------------------- */
 
 hf_status hf_make_dirs(const char *path)
 {
@@ -232,7 +232,7 @@ out:
     return status;
 }
 
-/* ---- locks ----------------------------------------------------------------------------------------------------- */
+/* ---- locks ------------------------------------------------------------------------------------------------------- */
 
 /* flock rather than fcntl: its locks belong to the open file, so that threads of one process exclude each other too,
  * and closing some other descriptor of the same file does not drop them. */
@@ -274,7 +274,7 @@ void hf_lock_release(hf_lock *lock)
     lock->fd = -1;
 }
 
-/* ---- digests --------------------------------------------------------------------------------------------------- */
+/* ---- digests ----------------------------------------------------------------------------------------------------- */
 
 /* Two lanes take every 64-bit word, one by xor and multiply, one by add and multiply, and the second feeds the first.
  * For a given word the step can be undone, so no state is ever lost. Words are read low byte first on every machine. */

@@ -49,8 +49,7 @@ hf_params hf_op_rule_params(const hf_op *op, const hf_params *params, const hf_d
     return op->rule_params ? op->rule_params(params, in, n_in, rule) : *params;
 }
 
-/* ---- shape rules ----------------------------------------------------------------------------------------------------
- */
+/* ---- shape rules ------------------------------------------------------------------------------------------------- */
 
 bool hf_present(const hf_desc *desc)
 {
@@ -144,8 +143,7 @@ uint64_t hf_op_flop(const hf_op *op, const hf_params *params, const hf_desc *in,
     return hf_op_infer(op, params, in, n_in, out, &n_out) == HF_OK ? (uint64_t)hf_shape_count(&out[0].shape) : 0;
 }
 
-/* ---- implementations
- * --------------------------------------------------------------------------------------------------- */
+/* ---- implementations --------------------------------------------------------------------------------------------- */
 
 int hf_op_impl_count(const hf_op *op)
 {

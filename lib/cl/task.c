@@ -127,8 +127,7 @@ hf_status hf_scratch_part(hf_tensor *out, hf_call *call, size_t offset, int64_t 
     return HF_OK;
 }
 
-/* ---- life of a task
- * -------------------------------------------------------------------------------------------------- */
+/* ---- life of a task ---------------------------------------------------------------------------------------------- */
 
 static hf_status check_operands(const hf_call *call)
 {

@@ -27,8 +27,7 @@ static hf_status binary(hf_call *call, const char *kernel)
                           HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_L(n)));
 }
 
-/* ---- relu
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- relu -------------------------------------------------------------------------------------------------------- */
 
 static hf_status relu_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {
@@ -77,8 +76,7 @@ static const hf_op relu_dx = {
     .impls = { { "plain", "AA>A", NULL, NULL, relu_dx_prepare } },
 };
 
-/* ---- prelu
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- prelu ------------------------------------------------------------------------------------------------------- */
 
 static hf_status prelu_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {
@@ -152,8 +150,7 @@ static const hf_op prelu_dx = {
     .impls = { { "plain", "APA>AP", NULL, prelu_dx_scratch, prelu_dx_prepare } },
 };
 
-/* ---- sigmoid and tanh
- * ------------------------------------------------------------------------------------------------- */
+/* ---- sigmoid and tanh -------------------------------------------------------------------------------------------- */
 
 static hf_status sigmoid_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {
@@ -249,8 +246,7 @@ static const hf_op tanh_dx = {
     .impls = { { "plain", "AA>A", NULL, NULL, tanh_dx_prepare } },
 };
 
-/* ---- softmax
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- softmax ----------------------------------------------------------------------------------------------------- */
 
 static hf_status softmax_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {

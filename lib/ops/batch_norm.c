@@ -87,7 +87,7 @@ static hf_status launch_normalize(hf_call *call, const hf_form *form, const hf_t
                              HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels)));
 }
 
-/* ---- training ---------------------------------------------------------------------------------------------------------- */
+/* ---- training ---------------------------------------------------------------------------------------------------- */
 
 static hf_status batch_norm_rule(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {
@@ -154,7 +154,7 @@ static const hf_op batch_norm = {
                  { 0, 1, 2, HF_RULE_END } } },
 };
 
-/* ---- gradients --------------------------------------------------------------------------------------------------------- */
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 static hf_status batch_norm_dx_rule(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {
@@ -210,7 +210,7 @@ static const hf_op batch_norm_dx = {
                { "plain", "PPPPP>PPP", NULL, scratch_plain, batch_norm_dx_plain } },
 };
 
-/* ---- with the running statistics ---------------------------------------------------------------------------------------- */
+/* ---- with the running statistics --------------------------------------------------------------------------------- */
 
 static hf_status batch_norm_infer_rule(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {

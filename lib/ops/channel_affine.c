@@ -14,7 +14,7 @@
 
 static const hf_op affine, affine_dx, affine_dscale, affine_dshift;
 
-/* ---- y and dx ---------------------------------------------------------------------------------------------------------- */
+/* ---- y and dx ---------------------------------------------------------------------------------------------------- */
 
 /* A parameter is absent, [N,C] or [C]. */
 static hf_status check_parameter(const hf_op *op, const hf_desc *in, int n_in, int index)
@@ -118,7 +118,7 @@ static const hf_op affine_dx = {
                { "plain", "PP>P", NULL, NULL, affine_plain } },
 };
 
-/* ---- gradients of the parameters ---------------------------------------------------------------------------------------- */
+/* ---- gradients of the parameters --------------------------------------------------------------------------------- */
 
 static void parameter_shape(const hf_params *params, const hf_desc *in, hf_desc *out)
 {

@@ -13,7 +13,7 @@
 
 static const hf_op cross_entropy, cross_entropy_dx, mse, mse_dx, l1, l1_dx;
 
-/* ---- classification ---------------------------------------------------------------------------------------------------- */
+/* ---- classification ---------------------------------------------------------------------------------------------- */
 
 /* Operands 0 to 2: a matrix [N,F], labels [N], weights [F] or nothing. */
 static hf_status check_classes(const hf_op *op, const hf_desc *in, int n_in)
@@ -117,7 +117,7 @@ static const hf_op cross_entropy_dx = {
     .impls = { { "plain", "PPPP>P", NULL, one_number, cross_entropy_dx_prepare } },
 };
 
-/* ---- regression -------------------------------------------------------------------------------------------------------- */
+/* ---- regression -------------------------------------------------------------------------------------------------- */
 
 static hf_status infer_loss(const hf_op *op, const hf_desc *in, hf_desc *out)
 {

@@ -95,8 +95,7 @@ static hf_range blocked_range(const hf_tensor *result)
     return hf_range_over(rows.voxels / result->desc.shape.dim[4], FEW, rows.n * rows.blocks);
 }
 
-/* ---- maximum
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- maximum ----------------------------------------------------------------------------------------------------- */
 
 static hf_status max_pool3d_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {
@@ -185,8 +184,7 @@ static const hf_op max_pool3d_dx = {
                { "plain", "PP>P", NULL, NULL, max_pool3d_dx_plain } },
 };
 
-/* ---- average
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- average ----------------------------------------------------------------------------------------------------- */
 
 static hf_status avg_pool3d_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {
@@ -243,8 +241,7 @@ static const hf_op avg_pool3d_dx = {
     .impls = { { "plain", "P>P", NULL, NULL, avg_pool3d_dx_plain } },
 };
 
-/* ---- mean of a whole channel
- * ------------------------------------------------------------------------------------------ */
+/* ---- mean of a whole channel ------------------------------------------------------------------------------------- */
 
 static hf_status global_avg_pool3d_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {

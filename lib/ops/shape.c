@@ -19,8 +19,7 @@ static hf_status copy_prepare(hf_call *call)
     return hf_launch_copy(call, &call->out[0], &call->in[0]);
 }
 
-/* ---- reshape --------------------------------------------------------------------------------------------------------
- */
+/* ---- reshape ----------------------------------------------------------------------------------------------------- */
 
 static hf_status reshape_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {
@@ -48,8 +47,7 @@ static const hf_op reshape = {
     .rule_params = hf_params_with_shape,
 };
 
-/* ---- concat, slice, pad_slice
- * ---------------------------------------------------------------------------------------- */
+/* ---- concat, slice, pad_slice ------------------------------------------------------------------------------------ */
 
 /* One tensor beside a longer one along `axis`: which elements of the longer one it is. */
 typedef struct hf_cut {
@@ -226,8 +224,7 @@ static const hf_op pad_slice = {
     .rule_params = hf_params_with_shape,
 };
 
-/* ---- convert --------------------------------------------------------------------------------------------------------
- */
+/* ---- convert ----------------------------------------------------------------------------------------------------- */
 
 static hf_status convert_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
 {

@@ -32,7 +32,7 @@ static bool fill_wide(int index, double *values, int64_t count, bool integers, h
     return index == 0 && hf_fill_range(values, count, draw, -8, 8);
 }
 
-/* ---- relu, prelu ------------------------------------------------------------------------------------------------------ */
+/* ---- relu, prelu ------------------------------------------------------------------------------------------------- */
 
 static void relu_reference(const hf_params *params, const hf_desc *in, double *const *in_values, const hf_desc *out,
                            double *const *out_values, double *const *bound)
@@ -91,7 +91,7 @@ static void prelu_dx_reference(const hf_params *params, const hf_desc *in, doubl
     bound[1][0] = hf_gamma((double)count + 2) * size + TINY;
 }
 
-/* ---- sigmoid, tanh ---------------------------------------------------------------------------------------------------- */
+/* ---- sigmoid, tanh ----------------------------------------------------------------------------------------------- */
 
 /* With e = exp(-x) within EXP, 1 + e is off by EXP e + u (1 + e), the quotient by DIVIDE more. */
 static void sigmoid_reference(const hf_params *params, const hf_desc *in, double *const *in_values, const hf_desc *out,
@@ -139,7 +139,7 @@ static void tanh_dx_reference(const hf_params *params, const hf_desc *in, double
     }
 }
 
-/* ---- softmax ---------------------------------------------------------------------------------------------------------- */
+/* ---- softmax ----------------------------------------------------------------------------------------------------- */
 
 static void matrix_draw(hf_case *test_case, hf_draw *draw)
 {

@@ -61,7 +61,7 @@ static bool dx_fill(int index, double *values, int64_t count, bool integers, hf_
     return index == 4 && hf_fill_range(values, count, draw, 0.25, 2);
 }
 
-/* ---- statistics of one channel ----------------------------------------------------------------------------------------- */
+/* ---- statistics of one channel ----------------------------------------------------------------------------------- */
 
 /* A value and how far a correct result may be from it. */
 typedef struct number {
@@ -172,7 +172,7 @@ static void infer_reference(const hf_params *params, const hf_desc *in, double *
     }
 }
 
-/* ---- gradients ---------------------------------------------------------------------------------------------------------- */
+/* ---- gradients --------------------------------------------------------------------------------------------------- */
 
 /* The sums of dy and of dy (x - mean) over a channel, and with magnitudes. */
 typedef struct sums {

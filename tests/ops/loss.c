@@ -1,7 +1,7 @@
 /* Tests of lib/ops/loss.c. Bounds are derived beside each formula, u being HF_UNIT. */
 #include "each.h"
 
-/* ---- softmax cross-entropy ---------------------------------------------------------------------------------------------- */
+/* ---- softmax cross-entropy --------------------------------------------------------------------------------------- */
 
 /* n samples of f classes, with class weights when g is 1. With z a label is outside its range. */
 static int entropy_setup(const hf_case *test_case, hf_params *params, hf_desc *in)
@@ -126,7 +126,7 @@ static void entropy_dx_reference(const hf_params *params, const hf_desc *in, dou
     }
 }
 
-/* ---- regression ----------------------------------------------------------------------------------------------------------- */
+/* ---- regression -------------------------------------------------------------------------------------------------- */
 
 static int loss_setup(const hf_case *test_case, hf_params *params, hf_desc *in)
 {

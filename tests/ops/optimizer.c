@@ -68,7 +68,7 @@ static bool sgd_fill(int index, double *values, int64_t count, bool integers, hf
     return index == 3 && fill_schedule(values, test_case);
 }
 
-/* ---- adam --------------------------------------------------------------------------------------------------------------- */
+/* ---- adam -------------------------------------------------------------------------------------------------------- */
 
 /* A value and how far a correct result may be from it. */
 typedef struct number {

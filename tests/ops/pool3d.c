@@ -60,7 +60,7 @@ static void pool_draw(hf_case *test_case, hf_draw *draw)
     if (hf_draw_int(draw, 0, 1)) hf_case_set(test_case, 's', hf_draw_int(draw, 1, window + 2));
 }
 
-/* ---- windows ---------------------------------------------------------------------------------------------------------- */
+/* ---- windows ----------------------------------------------------------------------------------------------------- */
 
 /* The volume and its pooled form, and one window of it: where it starts, and how far apart planes and rows are. */
 typedef struct windows {
@@ -184,7 +184,7 @@ static bool max_pool_dx_fill(int index, double *values, int64_t count, bool inte
     return true;
 }
 
-/* ---- whole channels --------------------------------------------------------------------------------------------------- */
+/* ---- whole channels ---------------------------------------------------------------------------------------------- */
 
 static int global_dx_setup(const hf_case *test_case, hf_params *params, hf_desc *in)
 {

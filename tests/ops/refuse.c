@@ -66,8 +66,7 @@ static hf_status ask(const damage *d, const hf_desc *in, int n_in)
                    d->what, message);
 }
 
-/* ---- damages: each changes a copy of one description; false where it does not apply ---------------------------------
- */
+/* ---- damages: each changes a copy of one description; false where it does not apply ------------------------------ */
 
 /* The added axis agrees with nothing, so that [O,I] does not become a legal [N,O,I] by chance. */
 static bool other_rank(hf_desc *desc)

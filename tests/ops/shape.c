@@ -8,7 +8,7 @@ static void copy_reference(const hf_params *params, const hf_desc *in, double *c
     memcpy(out_values[0], in_values[0], (size_t)hf_count(&out[0]) * sizeof(double));
 }
 
-/* ---- reshape, convert -------------------------------------------------------------------------------------------------- */
+/* ---- reshape, convert -------------------------------------------------------------------------------------------- */
 
 static int reshape_setup(const hf_case *test_case, hf_params *params, hf_desc *in)
 {
@@ -32,7 +32,7 @@ static int convert_setup(const hf_case *test_case, hf_params *params, hf_desc *i
     return 1;
 }
 
-/* ---- concat, slice, pad_slice ------------------------------------------------------------------------------------------ */
+/* ---- concat, slice, pad_slice ------------------------------------------------------------------------------------ */
 
 /* Elements before, along and behind an axis. */
 static void split(const hf_shape *shape, int axis, int64_t *before, int64_t *behind)

@@ -200,7 +200,7 @@ static void test_nothing_left(void)
     CHECK(c.subject == NULL && c.folder == NULL);
 }
 
-/* ---- the check -------------------------------------------------------------------------------------------------- */
+/* ---- the check --------------------------------------------------------------------------------------------------- */
 
 /* A ball of `radius` voxels in a cube of 24, centre moved by `shift`, with a ramp inside and a little noise. */
 static void put_ball(const char *name, double radius, double shift, uint64_t seed)

@@ -10,8 +10,7 @@
 
 static char folder[] = "/tmp/hf-nifti-XXXXXX";
 
-/* ---- building files ------------------------------------------------------------------------------------------------
- */
+/* ---- building files ---------------------------------------------------------------------------------------------- */
 
 #define CAPACITY (64 * 1024)
 
@@ -144,8 +143,7 @@ static hf_status parse(hf_volume *out, const file *f)
     return parse_bytes(out, f->bytes, f->size, "test.nii");
 }
 
-/* ---- voxel types ---------------------------------------------------------------------------------------------------
- */
+/* ---- voxel types ------------------------------------------------------------------------------------------------- */
 
 typedef struct type_case {
     int code;
@@ -204,8 +202,7 @@ static void test_types(void)
             }
 }
 
-/* ---- orientation ---------------------------------------------------------------------------------------------------
- */
+/* ---- orientation ------------------------------------------------------------------------------------------------- */
 
 static void map(double world[3], double affine[3][4], double i, double j, double k)
 {
@@ -275,8 +272,7 @@ static void test_orientations(void)
             }
 }
 
-/* ---- where the affine comes from -----------------------------------------------------------------------------------
- */
+/* ---- where the affine comes from --------------------------------------------------------------------------------- */
 
 static void check_affine(const file *f, double expected[3][4], const char *axes, const char *what)
 {
@@ -342,8 +338,7 @@ static void test_affine_sources(int version, bool big)
     check_affine(&f, microns, "RAS", "micrometres and seconds");
 }
 
-/* ---- what must be accepted ------------------------------------------------------------------------------------------
- */
+/* ---- what must be accepted --------------------------------------------------------------------------------------- */
 
 static void check_plain(const file *f, const char *what)
 {
@@ -384,8 +379,7 @@ static void test_accepted(int version, bool big)
     check_plain(&f, "sizes of axes beyond dim[0] do not count");
 }
 
-/* ---- what must be refused -------------------------------------------------------------------------------------------
- */
+/* ---- what must be refused ---------------------------------------------------------------------------------------- */
 
 #define FORMAT      HF_ERR_FORMAT
 #define UNSUPPORTED HF_ERR_UNSUPPORTED
@@ -558,8 +552,7 @@ static void test_single_bytes(int version, bool big)
     CHECK(bad == 0);
 }
 
-/* ---- gzip -----------------------------------------------------------------------------------------------------------
- */
+/* ---- gzip -------------------------------------------------------------------------------------------------------- */
 
 static hf_status parse_packed(const unsigned char *bytes, size_t size, bool *same)
 {
@@ -655,8 +648,7 @@ static void test_gzip(void)
     test_gzip_claims();
 }
 
-/* ---- names, arguments, round trips
- * ----------------------------------------------------------------------------------- */
+/* ---- names, arguments, round trips ------------------------------------------------------------------------------- */
 
 static void test_names(void)
 {

@@ -115,7 +115,7 @@ static void test_zscore(void)
     hf_volume_free(&v);
 }
 
-/* ---- resampling ------------------------------------------------------------------------------------------------------ */
+/* ---- resampling -------------------------------------------------------------------------------------------------- */
 
 /* One axis, step by step: smooth the stored line with a Gaussian sampled at whole voxels, then interpolate. Only for
  * positions far enough from both ends. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- a small scanner for well-formed XML ------------------------------------------------------------------------ */
+/* ---- a small scanner for well-formed XML ------------------------------------------------------------------------- */
 
 enum { MAX_DEPTH = 32, MAX_TAG = 16 };
 
@@ -119,7 +119,7 @@ static void test_scanner(void)
     CHECK(malformed("<a b=\"<\"/>", NULL) != NULL && malformed("<a>\x01</a>", NULL) != NULL);
 }
 
-/* ---- data ------------------------------------------------------------------------------------------------------- */
+/* ---- data -------------------------------------------------------------------------------------------------------- */
 
 enum { PREDICTIONS = 60, EPOCHS = 12, D = 6, H = 7, W = 8 };
 static const char hostile[] = "<script>\"x\" & 'y'</td>\xff\x01";

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- files in memory ------------------------------------------------------------------------------------------- */
+/* ---- files in memory --------------------------------------------------------------------------------------------- */
 
 /* A file with this header and `data_size` bytes after it; the stated header length is off by `lie`. */
 static void make_file(hf_text *file, const char *header, size_t header_size, size_t data_size, int64_t lie)
@@ -30,7 +30,7 @@ static hf_status parse_header(hf_archive *archive, const char *header, size_t da
     return status;
 }
 
-/* ---- malformed files ------------------------------------------------------------------------------------------- */
+/* ---- malformed files --------------------------------------------------------------------------------------------- */
 
 #define T(type, shape, offsets) "{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 #define ONE                     T("F32", "[2]", "[0,8]")
@@ -175,7 +175,7 @@ static void test_long_names(void)
     }
 }
 
-/* ---- what is accepted ------------------------------------------------------------------------------------------ */
+/* ---- what is accepted -------------------------------------------------------------------------------------------- */
 
 static void test_foreign_file(void)
 {
@@ -270,7 +270,7 @@ out:
     hf_archive_free(&again);
 }
 
-/* ---- damage ---------------------------------------------------------------------------------------------------- */
+/* ---- damage ------------------------------------------------------------------------------------------------------ */
 
 static void test_bit_flips(unsigned char *bytes, size_t size)
 {
@@ -309,7 +309,7 @@ static void test_cuts(const unsigned char *bytes, size_t size)
     }
 }
 
-/* ---- refusals when writing ------------------------------------------------------------------------------------- */
+/* ---- refusals when writing --------------------------------------------------------------------------------------- */
 
 static void test_refusals(const char *folder)
 {
@@ -336,7 +336,7 @@ static void test_refusals(const char *folder)
     hf_archive_free(&archive);
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* Parses under a limit of `bytes` of address space beyond what is in use; true when the message is the expected one. */
 static bool parse_limited(const hf_text *file, size_t bytes, const char *part)
