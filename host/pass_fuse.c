@@ -1,6 +1,8 @@
 /* pass_fuse.c: first pass. Rewrites groups of nodes into equivalent cheaper ones; what is left behind is dropped.
  *
  *   conv3d or linear, then relu     ->  the same with relu as its epilogue
+ *   relu, then max_pool3d           ->  max_pool3d, then relu: the same values (both only ever pick the larger), with
+ *                                       the relu and its gradient on an eighth of the voxels
  *   a hyper linear layer            ->  with W(e) = a0 + sum_j e_j A_j and bias(e) = b0 + B e:
  *                                       y = linear(outer(x,e), A) + linear(x, a0, b0) + linear(e, B)
  *                                       so that the weights of a sample are never built
@@ -32,6 +34,30 @@ static bool takes_epilogue(const hf_plan *plan, const hf_node *relu)
     const hf_node *x = relu->in[0];
     return (is_op(x, "conv3d") || is_op(x, "linear")) && x->params.activation == HF_LINEAR && !x->keep &&
            users_of(plan, x) == 1;
+}
+
+/* ---- relu and max-pool ------------------------------------------------------------------------------------------- */
+
+/* The max-pool that is the only reader of this relu, or NULL. */
+static const hf_node *only_pool(const hf_plan *plan, const hf_node *relu)
+{
+    if (!is_op(relu, "relu") || relu->keep || users_of(plan, relu) != 1) return NULL;
+    for (int i = 0; i < plan->nodes.count; i++)
+        if (is_op(plan->nodes.at[i], "max_pool3d") && plan->nodes.at[i]->in[0] == relu) return plan->nodes.at[i];
+    return NULL;
+}
+
+/* The pool has been put into the list already, reading what the relu read; everybody else reads the relu behind it. */
+static hf_status add_relu_behind(hf_plan *plan, hf_nodes *list, hf_node *pool)
+{
+    hf_node *relu = NULL;
+    char name[192];
+    snprintf(name, sizeof name, "%.150s.relu", pool->name);
+    HF_TRY(hf_plan_apply(&relu, plan, list, "relu", name, NULL, 1, (hf_node *[]){ pool }));
+    relu->keep = pool->keep;
+    pool->keep = false;
+    pool->replaced_by = relu;
+    return HF_OK;
 }
 
 /* ---- hyper linear layers ----------------------------------------------------------------------------------------- */
@@ -112,6 +138,11 @@ static void follow_operands(hf_node *node)
 static hf_status visit(hf_plan *plan, hf_nodes *list, hf_node *node)
 {
     hf_hyper hyper;
+    if (only_pool(plan, node)) {
+        node->replaced_by = node->in[0];
+        return HF_OK;
+    }
+    const bool behind = is_op(node, "max_pool3d") && is_op(node->in[0], "relu") && node->in[0]->replaced_by;
     if (takes_epilogue(plan, node)) {
         hf_node *x = hf_plan_follow(node->in[0]);
         if (x == node->in[0]) { /* not rewritten itself, so it can take the relu */
@@ -127,7 +158,8 @@ static hf_status visit(hf_plan *plan, hf_nodes *list, hf_node *node)
         return rewrite_hyper(plan, list, node, &hyper);
     }
     follow_operands(node);
-    return hf_nodes_push(list, node);
+    HF_TRY(hf_nodes_push(list, node));
+    return behind ? add_relu_behind(plan, list, node) : HF_OK;
 }
 
 hf_status hf_pass_fuse(hf_plan *plan)
