@@ -63,6 +63,9 @@ int cli_integer(int64_t *out, const cli_args *args, const char *option, int64_t 
 /* Reads the recipe named by the first argument and applies every --set. */
 int cli_recipe(hf_recipe *out, const cli_args *args);
 
+/* A path that means the same from every folder; freed with free(). A NULL stays NULL. */
+hf_status cli_absolute(char **out, const char *path) HF_MUST_USE;
+
 /* Prints a JSON value and a newline, and frees it. */
 struct json_t;
 int cli_print_json(struct json_t *json);

@@ -2,6 +2,7 @@
 #include "scores.h"
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int parse_part(hf_part *out, const cli_args *args)
@@ -19,19 +20,20 @@ static int parse_part(hf_part *out, const cli_args *args)
 
 static int run(const cli_args *args)
 {
-    hf_evaluate_options options = { .device = cli_value(args, "device"),
-                                    .cohort = cli_value(args, "cohort"),
-                                    .needs_truth = true };
+    hf_evaluate_options options = { .device = cli_value(args, "device"), .needs_truth = true };
+    char *cohort = NULL;
     cli_progress progress;
     cli_scores scores;
     hf_predictions predictions = { 0 };
-    if (options.cohort && cli_has(args, "split"))
+    if (cli_has(args, "cohort") && cli_has(args, "split"))
         return cli_usage(args->command, "--cohort takes all subjects of a folder: --split does not go with it");
     int code = parse_part(&options.part, args);
     if (code != CLI_OK) return code;
     cli_progress_begin(&progress, 0);
     options.watch = cli_watch(&progress);
-    hf_status status = hf_run_predict(&predictions, args->argument[0], &options);
+    hf_status status = cli_absolute(&cohort, cli_value(args, "cohort"));
+    options.cohort = cohort;
+    if (status == HF_OK) status = hf_run_predict(&predictions, args->argument[0], &options);
     cli_progress_end(&progress);
     if (status == HF_OK) status = cli_scores_make(&scores, &predictions);
     const char *part = options.cohort ? "cohort" : hf_part_name(options.part);
@@ -42,6 +44,7 @@ static int run(const cli_args *args)
     else
         cli_scores_print(&scores, part);
     hf_predictions_free(&predictions);
+    free(cohort);
     return code;
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- help ------------------------------------------------------------------------------------------------------------ */
 
@@ -157,6 +158,15 @@ int cli_recipe(hf_recipe *out, const cli_args *args)
         return cli_usage(args->command, "%s", hf_error_message());
     }
     return CLI_OK;
+}
+
+hf_status cli_absolute(char **out, const char *path)
+{
+    char here[4096];
+    *out = NULL;
+    if (!path) return HF_OK;
+    if (path[0] == '/' || !getcwd(here, sizeof here)) return hf_strdup(out, path);
+    return hf_path_join(out, here, path);
 }
 
 int cli_print_json(struct json_t *json)

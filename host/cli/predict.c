@@ -15,17 +15,20 @@ static int emit(const hf_text *text, const char *path)
 
 static int predict_cohort(const cli_args *args, const hf_watch *watch, cli_progress *progress)
 {
+    char *cohort = NULL;
+    hf_status status = cli_absolute(&cohort, cli_value(args, "cohort"));
     const hf_evaluate_options options = {
-        .device = cli_value(args, "device"), .cohort = cli_value(args, "cohort"), .part = HF_TEST, .watch = *watch
+        .device = cli_value(args, "device"), .cohort = cohort, .part = HF_TEST, .watch = *watch
     };
     hf_predictions predictions = { 0 };
     hf_text text = { 0 };
-    hf_status status = hf_run_predict(&predictions, args->argument[0], &options);
+    if (status == HF_OK) status = hf_run_predict(&predictions, args->argument[0], &options);
     cli_progress_end(progress);
     if (status == HF_OK) status = hf_predictions_text(&predictions, &text);
     const int code = status == HF_OK ? emit(&text, cli_value(args, "out")) : cli_failed();
     hf_text_free(&text);
     hf_predictions_free(&predictions);
+    free(cohort);
     return code;
 }
 

@@ -1,18 +1,20 @@
 /* train.c: hyperfusion train. */
 #include "scores.h"
 #include <stdio.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 /* The resolved recipe names its cohort by a path that means the same from every folder. */
 static hf_status resolve_path(hf_recipe *recipe)
 {
-    char here[4096];
     hf_text setting = { 0 };
-    if (recipe->cohort.path[0] == '/' || !recipe->cohort.path[0] || !getcwd(here, sizeof here)) return HF_OK;
-    hf_text_add(&setting, "cohort.path=%s/%s", here, recipe->cohort.path);
+    char *path;
+    if (!recipe->cohort.path[0]) return HF_OK; /* training says so */
+    HF_TRY(cli_absolute(&path, recipe->cohort.path));
+    hf_text_add(&setting, "cohort.path=%s", path);
     hf_status status = hf_text_check(&setting);
     if (status == HF_OK) status = hf_recipe_set(recipe, setting.data);
     hf_text_free(&setting);
+    free(path);
     return status;
 }
 
