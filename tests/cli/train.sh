@@ -1,0 +1,153 @@
+#!/bin/sh
+# train.sh: the whole path on a small synthetic cohort: make, check, train, evaluate, predict, report; and what is
+# refused on the way.
+. "$(dirname "$0")/common.sh"
+
+# ---- a cohort
+run 0 cohort make cohort --subjects 13 --shape 36,36,36 --seed 4
+is out <<'TEXT'
+made a cohort in cohort
+TEXT
+check "a table" test -s cohort/participants.tsv
+run 1 cohort make cohort --subjects 13
+says err "participants.tsv"
+run 0 cohort check cohort
+says out "13 with row and image"
+says out "36 x 36 x 36"
+run 1 cohort check nowhere
+says err "nowhere"
+
+# ---- training
+tiny
+run 0 train tiny.yaml --out run --set split.seed=2
+says err "train loss"
+says out "training mean"
+says out "report: run/report.html"
+for file in recipe.yaml split.tsv log.jsonl best.safetensors last.safetensors predictions-test.tsv report.html; do
+    check "run/$file" test -s "run/$file"
+done
+check "one line of log an epoch" python3 -c '
+import json
+rows = [json.loads(line) for line in open("run/log.jsonl")]
+assert [r["epoch"] for r in rows] == [1]
+keys = {"epoch", "train_loss", "valid_loss", "valid_mae", "seconds", "samples_per_second", "waited_seconds"}
+assert all(set(r) == keys for r in rows), rows'
+check "nobody on two sides" python3 -c '
+rows = [line.split() for line in open("run/split.tsv")][1:]
+assert len({r[0] for r in rows}) == len(rows) == 13
+assert {r[1] for r in rows} == {"train", "valid", "test"}'
+check "the report stands alone" sh -c '! grep -E "src=\"http|href=\"http|<script" run/report.html'
+
+# ---- what is refused
+run 1 train tiny.yaml --out run --set split.seed=2
+says err "is in use already"
+run 1 train tiny.yaml --out run --resume --set split.seed=2 --set train.learning_rate=1.0e-4
+says err "a run is resumed with the recipe it was started with"
+run 1 train tiny.yaml --out other --set cohort.path=nowhere
+says err "nowhere"
+run 1 train tiny.yaml --out other2 --set model.name=brain-age-hyperfuson
+says err "did you mean"
+run 1 train tiny.yaml --out other3 --set train.learning_rate=100 --set train.epochs=40 --set train.optimizer=sgd
+says err "epoch"
+says err "A lower train.learning_rate may help"
+check "the lock is respected" sh -c "python3 - <<'END'
+import fcntl, subprocess
+lock = open('run/lock')
+fcntl.flock(lock, fcntl.LOCK_EX)
+r = subprocess.run(['$program', 'train', 'tiny.yaml', '--out', 'run', '--resume', '--set', 'split.seed=2'],
+                   stderr=subprocess.PIPE, text=True)
+assert r.returncode == 1 and 'another process is training' in r.stderr, r
+END"
+
+# ---- a finished run can be made longer
+run 0 train tiny.yaml --out run --resume --set split.seed=2 --set train.epochs=2
+says err "resuming after epoch 1"
+check "two epochs" sh -c 'test "$(wc -l <run/log.jsonl)" -eq 2'
+
+# ---- evaluate
+run 0 evaluate run --json
+json 'j["n"] == sum(1 for line in open("run/predictions-test.tsv")) - 1'
+json 'j["mae_low"] <= j["mae"] <= j["mae_high"] and set(j["per_sex"]) <= {"F", "M"}'
+json 'sum(g["n"] for g in j["per_sex"].values()) == j["n"] and j["mean_baseline"] > 0 and j["median_baseline"] > 0'
+json 'abs(j["mae"] - sum(abs(float(l.split("\t")[4])) for l in list(open("run/predictions-test.tsv"))[1:]) / j["n"]) < 1e-3'
+run 0 evaluate run --split train
+says out "training median"
+run 0 evaluate run --cohort cohort --json
+json 'j["n"] == 13 and j["part"] == "cohort"'
+
+# ---- predict: the same number for a subject alone, in a cohort and in the run's own table
+run 0 predict run --cohort cohort --out all.tsv
+check "everyone is predicted" sh -c 'test "$(wc -l <all.tsv)" -eq 14'
+sed -n 2p run/predictions-test.tsv >first
+id=$(cut -f1 first)
+sex=$(cut -f2 first)
+image=$(ls cohort/"$id"/anat/*.nii.gz)
+run 0 predict run "$image" --tabular "sex=$sex"
+is err </dev/null
+check "one prediction, three ways" python3 -c '
+import sys
+alone = float(open("out").read())
+table = [line.split("\t") for line in open("all.tsv")]
+row = next(r for r in table if r[0] == sys.argv[1])
+assert abs(float(row[3]) - alone) < 0.006 and abs(float(open("first").read().split("\t")[3]) - alone) < 0.006' "$id"
+run 0 predict run "$image"
+says err "warning: 'sex' is not given and counts as missing"
+run 1 predict run "$image" --tabular sx=F
+says err "did you mean 'sex'?"
+run 1 predict run "$image" --tabular sex=X
+says err "X"
+
+# ---- volumes the network was not trained for
+cat >bend.py <<'END'
+import gzip, struct, sys
+source, target, kind = sys.argv[1:]
+data = bytearray(gzip.open(source).read())
+def spacing(factor):
+    for at in (80, 84, 88):
+        struct.pack_into("<f", data, at, struct.unpack_from("<f", data, at)[0] * factor)
+    for row in (280, 296, 312):
+        for column in range(3):
+            at = row + 4 * column
+            struct.pack_into("<f", data, at, struct.unpack_from("<f", data, at)[0] * factor)
+if kind == "spacing":
+    spacing(1.5)
+if kind == "unoriented":
+    struct.pack_into("<hh", data, 252, 0, 0)
+if kind == "turned":  # the header says head is where the feet are
+    struct.pack_into("<h", data, 252, 0)
+    for at in range(312, 328, 4):
+        struct.pack_into("<f", data, at, -struct.unpack_from("<f", data, at)[0])
+if kind == "cut":
+    data = data[:len(data) // 2]
+gzip.open(target, "wb").write(bytes(data))
+END
+for kind in spacing unoriented turned cut; do python3 bend.py "$image" "$kind.nii.gz" "$kind"; done
+run 1 predict run spacing.nii.gz --tabular sex=F
+says err "spacing"
+run 1 predict run unoriented.nii.gz --tabular sex=F
+says err "does not say how the volume lies"
+run 1 predict run cut.nii.gz --tabular sex=F
+says err "cut.nii.gz"
+run 1 predict run missing.nii.gz --tabular sex=F
+says err "missing.nii.gz"
+run 0 predict run turned.nii.gz --tabular sex=F
+says err "looks unlike the training volumes"
+
+# ---- a damaged checkpoint
+cp -r run damaged
+python3 -c 'f = open("damaged/best.safetensors", "r+b"); f.seek(-100, 2); f.write(b"\1\2\3\4")'
+run 1 evaluate damaged
+says err "best.safetensors"
+
+# ---- report
+run 0 report run --out again.html
+is out <<'TEXT'
+report: again.html
+TEXT
+check "the same page again" cmp again.html run/report.html
+mv cohort gone
+run 0 report run
+says out "report: run/report.html"
+check "without its cohort the report says what it lacks" grep -q "Slices are left out" run/report.html
+run 0 predict run "gone/${image#cohort/}" --tabular "sex=$sex"
+finish "cli train"
