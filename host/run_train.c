@@ -84,17 +84,23 @@ static bool may_differ(const char *line, size_t length, bool epochs_too)
     return false;
 }
 
+static hf_status refuse_change(const char *was, const char *is)
+{
+    was += strspn(was, " ");
+    is += strspn(is, " ");
+    return hf_fail(
+        HF_ERR_ARGUMENT,
+        "the run was started with '%.*s', the recipe now says '%.*s': a run is resumed with the recipe it was "
+        "started with",
+        (int)strcspn(was, "\n"), was, (int)strcspn(is, "\n"), is);
+}
+
 static hf_status compare_recipes(const char *was, const char *is, bool epochs_too)
 {
     while (*was || *is) {
         const size_t a = strcspn(was, "\n"), b = strcspn(is, "\n");
         const bool same = a == b && strncmp(was, is, a) == 0;
-        if (!same && !(may_differ(was, a, epochs_too) && may_differ(is, b, epochs_too)))
-            return hf_fail(HF_ERR_ARGUMENT,
-                           "the run was started with '%.*s', the recipe now says '%.*s': a run is "
-                           "resumed with the recipe it was started with",
-                           (int)(a < 200 ? a : 200), was + strspn(was, " "), (int)(b < 200 ? b : 200),
-                           is + strspn(is, " "));
+        if (!same && !(may_differ(was, a, epochs_too) && may_differ(is, b, epochs_too))) return refuse_change(was, is);
         was += a + (was[a] == '\n');
         is += b + (is[b] == '\n');
     }
