@@ -1,5 +1,5 @@
-/* augment.c: random mirroring and shifts of training volumes, on the host, before they go to the device. What happens to
- * a volume depends on (seed, epoch, subject) alone, so a resumed run sees the same volumes. */
+/* augment.c: random mirroring and shifts of training volumes, on the host, before they go to the device. What
+ * happens to a volume depends on (seed, epoch, subject) alone, so a resumed run sees the same volumes. */
 #include "run_parts.h"
 #include <stdlib.h>
 #include <string.h>
@@ -42,9 +42,10 @@ static void augment_one(float *volume, const int shape[3], uint64_t stream, cons
     if (o->flip && hf_random_uniform(o->seed, stream, DRAW_FLIP) < 0.5) flip(volume, shape, room);
     if (o->shift == 0) return;
     int by[3];
-    for (int axis = 0; axis < 3; axis++)
-        by[axis] =
-            (int)(hf_random_uniform(o->seed, stream, (uint64_t)(DRAW_SHIFT + axis)) * (2 * o->shift + 1)) - o->shift;
+    for (int axis = 0; axis < 3; axis++) {
+        const double draw = hf_random_uniform(o->seed, stream, (uint64_t)DRAW_SHIFT + (uint64_t)axis);
+        by[axis] = (int)(draw * (2 * o->shift + 1)) - o->shift;
+    }
     shift(room, volume, shape, by);
     memcpy(volume, room, voxels * sizeof *volume);
 }

@@ -4,7 +4,7 @@
  *   recipe.yaml           the resolved recipe
  *   split.tsv             who trained, who validated, who tests
  *   log.jsonl             one object an epoch
- *   best.safetensors      the weights of the best epoch, with preprocessing and table statistics: all that predicting needs
+ *   best.safetensors      the weights of the best epoch, preprocessing, table statistics: all that predicting needs
  *   last.safetensors      the same after the last whole epoch, with the optimiser: all that resuming needs
  *   predictions-test.tsv  the test subjects, by the best weights
  *   report.html
@@ -84,8 +84,8 @@ typedef struct hf_evaluate_options {
 /* Predicts for a cohort with the best weights of a run. */
 hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evaluate_options *options) HF_MUST_USE;
 
-/* Writes the report of a run to `path`, or into the folder when NULL. Needs no device; slices are shown when the cohort is
- * still there. */
+/* Writes the report of a run to `path`, or into the folder when NULL. Needs no device; slices are shown when the
+ * cohort is still there. */
 hf_status hf_run_report(const char *folder, const char *path, const hf_watch *watch) HF_MUST_USE;
 
 /* What training a recipe takes, planned without touching device memory. The cohort is opened only when the recipe alone

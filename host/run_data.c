@@ -1,5 +1,5 @@
-/* run_data.c: from a recipe to preprocessed subjects: cohort, split, table statistics (from training rows only), and the
- * volumes on the recipe's grid. Nobody is left out without being named. */
+/* run_data.c: from a recipe to preprocessed subjects: cohort, split, table statistics (from training rows only),
+ * and the volumes on the recipe's grid. Nobody is left out without being named. */
 #include "metrics.h"
 #include "run_parts.h"
 #include <math.h>

@@ -1,5 +1,5 @@
-/* run_folder.c: the run folder as files: its lock, its log (one line an epoch, on disk before the checkpoint that follows
- * it), its split. */
+/* run_folder.c: the run folder as files: its lock, its log (one line an epoch, on disk before the checkpoint that
+ * follows it), its split. */
 #include "run_parts.h"
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* run_guard.c: is a volume like those the network was trained on? Both are averaged into 16^3 cells; the correlation with
- * the mean training volume is compared with what the training volumes reach themselves. Wrong orientation, a missing
- * skull strip or another organ fall far below. */
+/* run_guard.c: is a volume like those the network was trained on? Both are averaged into 16^3 cells; the
+ * correlation with the mean training volume is compared with what the training volumes reach themselves. Wrong
+ * orientation, a missing skull strip or another organ fall far below. */
 #include "run_parts.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
-/* run_network.c: the network of a recipe, planned for the three sizes a run needs: the training batch, the remainder of an
- * epoch, and the evaluation batch. They share parameters and one arena, because they never run at the same time. In
- * evaluation samples do not see each other, so the last batch is filled up with zeros rather than planned anew. */
+/* run_network.c: the network of a recipe, planned for the three sizes a run needs: the training batch, the
+ * remainder of an epoch, and the evaluation batch. They share parameters and one arena, because they never run at
+ * the same time. In evaluation samples do not see each other, so the last batch is filled up with zeros rather
+ * than planned anew. */
 #include "run_parts.h"
 #include <math.h>
 #include <stdlib.h>

@@ -36,7 +36,8 @@ double hf_guard_correlation(const hf_guard *guard, const float *volume, const in
 
 /* ---- state ------------------------------------------------------------------------------------------------------- */
 
-/* What training learned about the data: fixed once training begins, and all that predicting needs beside the weights. */
+/* What training learned about the data: fixed once training begins, and all that predicting needs beside the
+ * weights. */
 typedef struct hf_run_fixed {
     hf_grid grid;  /* as given to the dataset */
     int shape[3];  /* D,H,W that the network sees */

@@ -1,5 +1,5 @@
-/* run_report.c: a run folder as one page: reads its log, its test predictions and its best checkpoint, looks up slices of
- * the subjects predicted best and worst when their cohort is still there, and hands it all to report.h. */
+/* run_report.c: a run folder as one page: reads its log, its test predictions and its best checkpoint, looks up
+ * slices of the subjects predicted best and worst when their cohort is still there, and hands it all to report.h. */
 #include "report.h"
 #include "run_parts.h"
 #include <inttypes.h>
@@ -46,7 +46,7 @@ static void free_page(page *p)
     free(p->rows);
 }
 
-/* ---- log ------------------------------------------------------------------------------------------------------------- */
+/* ---- log --------------------------------------------------------------------------------------------------------- */
 
 static double number(const json_t *json, const char *key)
 {
@@ -82,7 +82,7 @@ static hf_status read_log(page *p, const char *folder)
     return status;
 }
 
-/* ---- predictions ----------------------------------------------------------------------------------------------------- */
+/* ---- predictions ------------------------------------------------------------------------------------------------- */
 
 static const char *cell(const hf_table *table, int row, int column)
 {
@@ -121,7 +121,7 @@ static hf_status read_predictions(page *p, const char *folder)
     return status;
 }
 
-/* ---- slices ---------------------------------------------------------------------------------------------------------- */
+/* ---- slices ------------------------------------------------------------------------------------------------------ */
 
 static hf_status add_image(page *p, const hf_run_data *data, const char *id, const char *note)
 {
@@ -160,7 +160,7 @@ static hf_status find_images(page *p, const char *folder, const hf_watch *watch)
     return status;
 }
 
-/* ---- the page -------------------------------------------------------------------------------------------------------- */
+/* ---- the page ---------------------------------------------------------------------------------------------------- */
 
 static void add_fact(page *p, const char *name, const char *format, ...) HF_PRINTF(3, 4);
 static void add_fact(page *p, const char *name, const char *format, ...)

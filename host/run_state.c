@@ -1,6 +1,7 @@
-/* run_state.c: what a checkpoint holds beside the weights, as JSON texts in its metadata: the recipe (YAML), how volumes
- * and table rows become input ("run.preprocess"), how far training has come ("run.progress"), and the guard's mean
- * volume as the tensor "run.guard". Numbers are written with 17 digits, so that they come back exactly. */
+/* run_state.c: what a checkpoint holds beside the weights, as JSON texts in its metadata: the recipe (YAML), how
+ * volumes and table rows become input ("run.preprocess"), how far training has come ("run.progress"), and the
+ * guard's mean volume as the tensor "run.guard". Numbers are written with 17 digits, so that they come back
+ * exactly. */
 #include "run_parts.h"
 #include <jansson.h>
 #include <math.h>

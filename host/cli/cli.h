@@ -1,6 +1,6 @@
-/* cli.h: what the commands of the program share: tables of options, arguments as parsed, a progress display. The program
- * stands on the public headers alone. Results go to stdout, everything else to stderr; 0 is success, 1 a failure
- * ("hyperfusion: message"), 2 a wrong command line. */
+/* cli.h: what the commands of the program share: tables of options, arguments as parsed, a progress display. The
+ * program stands on the public headers alone. Results go to stdout, everything else to stderr; 0 is success, 1 a
+ * failure ("hyperfusion: message"), 2 a wrong command line. */
 #ifndef CLI_H
 #define CLI_H
 
@@ -70,7 +70,7 @@ hf_status cli_absolute(char **out, const char *path) HF_MUST_USE;
 struct json_t;
 int cli_print_json(struct json_t *json);
 
-/* ---- progress --------------------------------------------------------------------------------------------------------- */
+/* ---- progress ---------------------------------------------------------------------------------------------------- */
 
 /* Shows what a run does on stderr: on a terminal a bar with loss, rate and time left, else a line now and then. */
 typedef struct cli_progress {

@@ -1,5 +1,5 @@
-/* options.c: command lines read by tables. Each command lists its options once; parsing, help and the hint at the nearest
- * option come from that list. */
+/* options.c: command lines read by tables. Each command lists its options once; parsing, help and the hint at the
+ * nearest option come from that list. */
 #include "cli.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- help ------------------------------------------------------------------------------------------------------------ */
+/* ---- help -------------------------------------------------------------------------------------------------------- */
 
 void cli_print_overview(void)
 {
@@ -34,7 +34,7 @@ void cli_print_help(const cli_command *command)
     printf("  %-22s%s\n", "--help", "this text");
 }
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 int cli_usage(const cli_command *command, const char *format, ...)
 {
@@ -53,7 +53,7 @@ int cli_failed(void)
     return CLI_FAILED;
 }
 
-/* ---- parsing --------------------------------------------------------------------------------------------------------- */
+/* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
 static const cli_option *find_option(const cli_command *command, const char *name, size_t length)
 {
@@ -146,7 +146,7 @@ int cli_integer(int64_t *out, const cli_args *args, const char *option, int64_t 
     return CLI_OK;
 }
 
-/* ---- shared by commands ---------------------------------------------------------------------------------------------- */
+/* ---- shared by commands ------------------------------------------------------------------------------------------ */
 
 int cli_recipe(hf_recipe *out, const cli_args *args)
 {

@@ -1,5 +1,6 @@
-/* progress.c: what a run does, on stderr. On a terminal one line is drawn again and again: phase, bar, loss, samples per
- * second, time left. Elsewhere a line is printed for every epoch, and for other phases when some seconds have passed. */
+/* progress.c: what a run does, on stderr. On a terminal one line is drawn again and again: phase, bar, loss,
+ * samples per second, time left. Elsewhere a line is printed for every epoch, and for other phases when some
+ * seconds have passed. */
 #include "cli.h"
 #include <math.h>
 #include <stdio.h>

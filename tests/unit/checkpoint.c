@@ -1,5 +1,5 @@
-/* Models and optimisers through a file: training goes on to the same bits after saving and loading, and files that do not
- * fit are refused without changing anything. */
+/* Models and optimisers through a file: training goes on to the same bits after saving and loading, and files that
+ * do not fit are refused without changing anything. */
 #include "check.h"
 #include "hyperfusion.h"
 

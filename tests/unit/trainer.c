@@ -8,7 +8,7 @@
 
 enum { SUBJECTS = 14, SIDE = 36 };
 
-/* ---- a cohort -------------------------------------------------------------------------------------------------------- */
+/* ---- a cohort ---------------------------------------------------------------------------------------------------- */
 
 /* An ellipsoid with a hole that grows with age, brighter on one side. */
 static void draw(float *voxels, double age, uint64_t subject)
@@ -77,7 +77,7 @@ static hf_status make_recipe(hf_recipe *out, const char *cohort, const char *cac
     return hf_recipe_set(out, text);
 }
 
-/* ---- runs ------------------------------------------------------------------------------------------------------------ */
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
 
 typedef struct heard {
     hf_text lines;
@@ -204,7 +204,7 @@ static void test_refused_recipes(const char *root, hf_recipe *recipe)
     CHECK_OK(hf_recipe_set(recipe, "train.loss=mse"));
 }
 
-/* ---- parts ----------------------------------------------------------------------------------------------------------- */
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
 
 /* One voxel of 1 in a volume of zeros: where does it go? */
 static void test_augment(void)
