@@ -9,13 +9,17 @@
 /* "45,55,45"; zeros when the option is absent. */
 static int parse_shape(int shape[3], const cli_args *args)
 {
-    const char *text = cli_value(args, "shape");
-    char rest;
-    if (!text) return CLI_OK;
-    if (sscanf(text, "%4d,%4d,%4d%c", &shape[0], &shape[1], &shape[2], &rest) == 3 && shape[0] > 0 && shape[1] > 0 &&
-        shape[2] > 0)
-        return CLI_OK;
-    return cli_usage(args->command, "--shape: found '%s', expected three sizes D,H,W such as 45,55,45", text);
+    enum { MAX_SIDE = 4096 };
+    const char *text = cli_value(args, "shape"), *at = text;
+    for (int axis = 0; text && axis < 3; axis++) {
+        char *end;
+        const long size = strtol(at, &end, 10);
+        if (end == at || size < 1 || size > MAX_SIDE || *end != (axis < 2 ? ',' : '\0'))
+            return cli_usage(args->command, "--shape: found '%s', expected three sizes D,H,W such as 45,55,45", text);
+        shape[axis] = (int)size;
+        at = end + 1;
+    }
+    return CLI_OK;
 }
 
 static int make(const cli_args *args)

@@ -31,8 +31,8 @@ static int unknown_command(int n_words, char **words)
     const char *names[MAX_NAMES];
     char typed[128];
     size_t count = 0;
-    for (; count < MAX_NAMES && cli_commands[count]; count++)
-        names[count] = cli_commands[count]->name;
+    for (const cli_command *const *command = cli_commands; *command && count < MAX_NAMES; command++)
+        names[count++] = (*command)->name;
     const bool two = n_words > 1 && strcmp(words[0], "cohort") == 0;
     snprintf(typed, sizeof typed, "%s%s%s", words[0], two ? " " : "", two ? words[1] : "");
     const char *nearest = hf_nearest(typed, names, count);
