@@ -30,10 +30,13 @@ passed=0
 failed=0
 export HF_NO_CACHE=1 # kernels compiled for another checker's options must not be reused
 
-# watch NAME COMMAND...: runs a command under Oclgrind; $work/log has the findings, $work/out the output
+# watch BUILD_OPTIONS COMMAND...: runs a command under Oclgrind; $work/log has the findings, $work/out the output
 watch() {
     rm -f "$work/log"
-    oclgrind --local-mem-size 65536 --data-races --uniform-writes --check-api --max-errors 1000 --log "$work/log" "$@" >"$work/out" 2>&1
+    build_options=$1
+    shift
+    oclgrind --data-races --uniform-writes --check-api --max-errors 1000 --log "$work/log" \
+        --local-mem-size 65536 --build-options "$build_options" "$@" >"$work/out" 2>&1
 }
 
 # fail TEXT: counts, and shows the first findings
@@ -44,9 +47,17 @@ fail() {
     grep '^failed' -A 1 "$work/out" | head -n 10 | sed 's/^/    /'
 }
 
+# Version 21.10 computes wrong values from some optimised vector code (a zero-extended comparison becomes -1), so wrong
+# values, but not findings, get a second chance with the optimiser off; they must then be right, without findings.
 check_stem() {
     start=$(date +%s)
-    if ! watch "$test_ops" "$1" tiny=1 apart=1 "shapes=$shapes"; then
+    watch '' "$test_ops" "$1" tiny=1 apart=1 "shapes=$shapes"
+    code=$?
+    if [ $code -ne 0 ] && [ ! -s "$work/log" ]; then
+        watch -cl-opt-disable "$test_ops" "$1" tiny=1 apart=1 "shapes=$shapes"
+        code=$?
+    fi
+    if [ $code -ne 0 ]; then
         fail "$1: test_ops failed: $(tail -n 1 "$work/out")"
     elif ! grep -q '^device .*Oclgrind' "$work/out"; then
         fail "$1: did not run under Oclgrind"
@@ -60,7 +71,7 @@ check_stem() {
 
 # check_defect VARIANT REGEX: Oclgrind's log must match, or be empty when REGEX is
 check_defect() {
-    if ! watch "$race" "$1"; then
+    if ! watch '' "$race" "$1"; then
         fail "race $1: $(tail -n 1 "$work/out")"
     elif [ -z "$2" ] && [ -s "$work/log" ]; then
         fail "race $1: findings in a kernel without a defect"
