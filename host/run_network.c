@@ -12,17 +12,21 @@
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
 {
     enum { MAX_NETWORKS = 64 };
-    const char *names[MAX_NETWORKS];
+    const char *names[MAX_NETWORKS], *nearest;
     size_t count = 0;
+    hf_text list = { 0 };
     *out = hf_network_find(recipe->model.name);
     if (*out) return HF_OK;
-    while (count < MAX_NETWORKS && hf_network_at((int)count)) {
-        names[count] = hf_network_at((int)count)->name;
-        count++;
+    for (const hf_network *n; count < MAX_NETWORKS && (n = hf_network_at((int)count)); count++) {
+        names[count] = n->name;
+        hf_text_add(&list, "%s%s", count ? ", " : "", n->name);
     }
-    const char *nearest = hf_nearest(recipe->model.name, names, count);
-    return hf_fail(HF_ERR_ARGUMENT, "model.name: there is no network '%s'; did you mean '%s'?", recipe->model.name,
-                   nearest ? nearest : names[0]);
+    nearest = hf_nearest(recipe->model.name, names, count);
+    const hf_status status =
+        hf_fail(HF_ERR_ARGUMENT, "model.name: there is no network '%s'%s%s%s (there are %s)", recipe->model.name,
+                nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", list.data);
+    hf_text_free(&list);
+    return status;
 }
 
 static hf_network_options network_options(const hf_recipe *recipe)
