@@ -1,8 +1,14 @@
-/* cache.c: see cache.h. */
+/* cache.c: see cache.h.
+ *
+ * The digest inside a file covers its name, its header and its numbers. The name says what the contents were made from,
+ * so a file that was damaged anywhere, or copied over another one, is not taken for what its name says. */
 #include "cache.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
+#include <limits.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +16,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = "HFVOL01";
-#define LARGEST 32767 /* the largest number stored; the smallest is its negative */
+static const char magic[8] = "HFVOL02";
+#define LARGEST      32767 /* the largest number stored; the smallest is its negative */
+#define DIGEST_BYTES 40    /* 32 digits, then zeros */
 
 typedef struct header {
     char magic[8];
     int32_t shape[3];
     float scale;
     double spacing[3];
-    char digest[33]; /* of the numbers */
-    char padding[7];
+    char digest[DIGEST_BYTES];
 } header;
 
 static size_t voxels_of(const int shape[3])
@@ -35,9 +41,11 @@ size_t hf_cached_bytes(const int shape[3])
 hf_status hf_cached_path(char **out, const char *folder, const char *image, const hf_grid *grid)
 {
     struct stat info;
-    char name[64];
+    char name[64], here[PATH_MAX] = "";
     *out = NULL;
-    if (stat(image, &info) != 0) return hf_fail(HF_ERR_IO, "%s: %s", image, strerror(errno));
+    if (stat(image, &info) != 0) return hf_fail(HF_ERR_IO, "'%s': cannot be found: %s", image, strerror(errno));
+    if (image[0] != '/' && !getcwd(here, sizeof here)) /* what a relative path means depends on it */
+        return hf_fail(HF_ERR_IO, "'%s': the working folder is not known: %s", image, strerror(errno));
     const int64_t facts[] = { (int64_t)info.st_size,
                               (int64_t)info.st_mtim.tv_sec,
                               (int64_t)info.st_mtim.tv_nsec,
@@ -47,6 +55,7 @@ hf_status hf_cached_path(char **out, const char *folder, const char *image, cons
                               grid->zscore };
     hf_digest digest = { { 0, 0 }, 0 };
     hf_digest_add(&digest, magic, sizeof magic);
+    hf_digest_add(&digest, here, strlen(here));
     hf_digest_add(&digest, image, strlen(image));
     hf_digest_add(&digest, facts, sizeof facts);
     hf_digest_add(&digest, grid->spacing, sizeof grid->spacing);
@@ -57,54 +66,56 @@ hf_status hf_cached_path(char **out, const char *folder, const char *image, cons
     return hf_path_join(out, folder, name);
 }
 
-static void digest_of(char hex[33], const int16_t *numbers, size_t count)
+static void digest_of(char text[DIGEST_BYTES], const char *path, const header *h, const int16_t *numbers, size_t count)
 {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     hf_digest digest = { { 0, 0 }, 0 };
+    hf_digest_add(&digest, name, strlen(name));
+    hf_digest_add(&digest, h, offsetof(header, digest));
     hf_digest_add(&digest, numbers, count * sizeof *numbers);
-    hf_digest_text(&digest, hex);
+    memset(text, 0, DIGEST_BYTES);
+    hf_digest_text(&digest, text);
 }
 
-/* Whether the mapped bytes are a whole cached volume; fills in the rest of *out. */
-static bool accept(hf_cached *out)
+/* Whether the mapped bytes are the whole cached volume `path` names; fills in the rest of *out. */
+static bool accept(hf_cached *out, const char *path)
 {
     header h;
-    size_t count, bytes;
-    char hex[33];
+    size_t count = 1, bytes;
+    char digest[DIGEST_BYTES];
     if (out->bytes < sizeof h) return false;
     memcpy(&h, out->map, sizeof h);
     if (memcmp(h.magic, magic, sizeof magic) != 0) return false;
     for (int i = 0; i < 3; i++) {
-        if (h.shape[i] < 1) return false;
+        if (h.shape[i] < 1 || !hf_size_mul(count, (size_t)h.shape[i], &count)) return false;
         out->shape[i] = h.shape[i];
         out->spacing[i] = h.spacing[i];
     }
-    if (!hf_size_mul((size_t)h.shape[0], (size_t)h.shape[1], &count)) return false;
-    if (!hf_size_mul(count, (size_t)h.shape[2], &count) || !hf_size_mul(count, sizeof(int16_t), &bytes)) return false;
-    if (bytes != out->bytes - sizeof h || !isfinite(h.scale)) return false;
+    if (!hf_size_mul(count, sizeof(int16_t), &bytes) || bytes != out->bytes - sizeof h) return false;
     out->scale = h.scale;
     out->numbers = (const int16_t *)(const void *)((const char *)out->map + sizeof h);
-    digest_of(hex, out->numbers, count);
-    return memcmp(hex, h.digest, sizeof hex) == 0;
+    digest_of(digest, path, &h, out->numbers, count);
+    return memcmp(digest, h.digest, sizeof digest) == 0;
 }
 
 hf_status hf_cached_map(hf_cached *out, const char *path)
 {
     struct stat info;
+    int code = 0;
     *out = (hf_cached){ 0 };
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not be waited for */
     if (fd < 0) return HF_OK;
-    if (fstat(fd, &info) == 0 && info.st_size > 0) {
+    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
         out->bytes = (size_t)info.st_size;
         out->map = mmap(NULL, out->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (out->map == MAP_FAILED) {
-            const int code = errno;
-            close(fd);
-            *out = (hf_cached){ 0 };
-            return hf_fail(HF_ERR_MEMORY, "%s: cannot be mapped: %s", path, strerror(code));
-        }
+        if (out->map == MAP_FAILED) code = errno;
     }
     close(fd);
-    if (out->map && !accept(out)) hf_cached_unmap(out);
+    if (code) {
+        *out = (hf_cached){ 0 };
+        return hf_fail(HF_ERR_MEMORY, "'%s': cannot be mapped: %s", path, strerror(code));
+    }
+    if (out->map && !accept(out, path)) hf_cached_unmap(out);
     return HF_OK;
 }
 
@@ -122,7 +133,7 @@ hf_status hf_cached_write(const char *path, const float *voxels, const int shape
     HF_TRY(hf_alloc(&file, bytes, 1, "a cached volume"));
     for (size_t i = 0; i < count; i++)
         if (fabsf(voxels[i]) > largest) largest = fabsf(voxels[i]);
-    header h = { .scale = largest > 0 ? largest / LARGEST : 1 };
+    header h = { .scale = largest > 0 ? fmaxf(largest / LARGEST, FLT_MIN) : 1 }; /* below it steps are uneven */
     int16_t *numbers = (int16_t *)(void *)(file + sizeof h);
     for (size_t i = 0; i < count; i++)
         numbers[i] = (int16_t)lrintf(voxels[i] / h.scale);
@@ -131,7 +142,7 @@ hf_status hf_cached_write(const char *path, const float *voxels, const int shape
         h.shape[i] = shape[i];
         h.spacing[i] = spacing[i];
     }
-    digest_of(h.digest, numbers, count);
+    digest_of(h.digest, path, &h, numbers, count);
     memcpy(file, &h, sizeof h);
     const hf_status status = hf_file_write(path, file, bytes);
     free(file);

@@ -2,8 +2,8 @@
  *
  * One file a volume: a header, then D*H*W signed 16-bit numbers; a voxel is number * scale, so zero stays exactly zero.
  * The name is a digest of what the contents depend on: the source file (path, size, time of change) and the grid. The
- * file carries a digest of its own contents, checked when it is mapped: a damaged or foreign one counts as absent and is
- * written anew. Files are written by rename, so processes that build the same one at the same time do no harm. */
+ * file carries a digest of its name and contents, checked when it is mapped: a damaged or foreign one counts as absent
+ * and is written anew. Files are written by rename, so processes that build the same one at once do no harm. */
 #ifndef HF_CACHE_H
 #define HF_CACHE_H
 
@@ -26,7 +26,7 @@ hf_status hf_cached_path(char **out, const char *folder, const char *image, cons
 hf_status hf_cached_map(hf_cached *out, const char *path) HF_MUST_USE;
 void hf_cached_unmap(hf_cached *cached);
 
-/* Writes voxels [D,H,W] in cached form. */
+/* Writes voxels [D,H,W], all finite, in cached form. */
 hf_status hf_cached_write(const char *path, const float *voxels, const int shape[3],
                           const double spacing[3]) HF_MUST_USE;
 

@@ -1,8 +1,9 @@
 /* dataset.c: a cohort's volumes on one grid, its table rows encoded, its targets as numbers.
  *
- * Opening maps the cached form of every volume and makes those that are missing, on all cores. A subject whose volume
- * cannot be read or brought to the grid becomes a fatal problem of the cohort and is left out; a cache that cannot be
- * written is an error of the whole. */
+ * Opening maps the cached form of every volume and makes those that are missing, on all cores. Without a cache it reads
+ * every volume once all the same, so that what is no good shows now and not in the middle of a training. A subject
+ * whose volume cannot be read or brought to the grid becomes a fatal problem of the cohort and is left out; a cache
+ * that cannot be written is an error of the whole. */
 #include "cache.h"
 #include "cohort.h"
 #include "volume.h"
@@ -13,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_THREADS 64
+#define MAX_THREADS   64
+#define MOST_DECODING 12 /* bytes a voxel while a file is decoded: at most 8 in the file, 4 decoded */
 
 struct hf_dataset {
     hf_cohort *cohort;
@@ -25,7 +27,7 @@ struct hf_dataset {
     int n;             /* subjects */
     bool *has;         /* [n] */
     float *target;     /* [n] */
-    hf_cached *cached; /* [n] */
+    hf_cached *cached; /* [n]; without a cache only the shapes */
     char **trouble;    /* [n] what was wrong with a subject's volume, or NULL */
 };
 
@@ -41,8 +43,13 @@ static hf_status class_target(float *out, const hf_table *table, int row, int co
             *out = (float)k;
             return HF_OK;
         }
-    return hf_fail(HF_ERR_FORMAT, "%s, line %d: '%s' in column '%s' is none of the %d classes", table->path,
-                   table->line[row], text, table->name[column], o->n_classes);
+    hf_text all = { 0 };
+    for (int k = 0; k < o->n_classes; k++)
+        hf_text_add(&all, "%s%s", k ? ", " : "", o->classes[k]);
+    hf_fail(HF_ERR_FORMAT, "'%s', line %d: '%s' in column '%s', expected one of: %s", table->path, table->line[row],
+            text, table->name[column], all.data ? all.data : "(no classes)");
+    hf_text_free(&all);
+    return HF_ERR_FORMAT;
 }
 
 static hf_status read_targets(hf_dataset *d, const hf_dataset_options *o)
@@ -63,7 +70,12 @@ static hf_status read_targets(hf_dataset *d, const hf_dataset_options *o)
     return HF_OK;
 }
 
-/* ---- volumes ------------------------------------------------------------------------------------------------------- */
+/* ---- volumes ----------------------------------------------------------------------------------------------------- */
+
+static size_t voxels_of(const int shape[3])
+{
+    return (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
+}
 
 /* Reads one volume and brings it to the grid: *voxels is freed by the caller. */
 static hf_status prepare(float **voxels, int shape[3], double spacing[3], const hf_grid *grid, const char *image)
@@ -74,8 +86,7 @@ static hf_status prepare(float **voxels, int shape[3], double spacing[3], const 
     HF_TRY(hf_volume_read(&volume, image));
     HF_TRY_OUT(hf_grid_shape(shape, volume.shape, volume.spacing, grid));
     memcpy(spacing, volume.spacing, sizeof volume.spacing);
-    const size_t count = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
-    HF_TRY_OUT(hf_alloc(voxels, count, sizeof **voxels, "a preprocessed volume"));
+    HF_TRY_OUT(hf_alloc(voxels, voxels_of(shape), sizeof **voxels, "a preprocessed volume"));
     HF_TRY_OUT(hf_preprocess(*voxels, &volume, grid, image));
 out:
     hf_volume_free(&volume);
@@ -86,30 +97,33 @@ out:
     return status;
 }
 
-/* Makes the cached form of subject i. A volume that is no good is the subject's trouble (HF_OK); anything else, such as
- * a full disk, is an error. */
+/* Makes the cached form of subject i, or only learns its shape when there is no cache (path NULL). A volume that is no
+ * good is the subject's trouble (HF_OK); anything else, such as a full disk, is an error. */
 static hf_status build(hf_dataset *d, int i, const char *path)
 {
     float *voxels = NULL;
-    int shape[3];
     double spacing[3];
+    int *shape = d->cached[i].shape;
     hf_status status = prepare(&voxels, shape, spacing, &d->grid, d->cohort->subject[i].image);
     if (status == HF_ERR_MEMORY) return status;
     if (status != HF_OK) return hf_strdup(&d->trouble[i], hf_error_message());
-    status = hf_cached_write(path, voxels, shape, spacing);
+    if (path) status = hf_cached_write(path, voxels, shape, spacing);
     free(voxels);
+    if (!path) return HF_OK;
     HF_TRY(status);
     HF_TRY(hf_cached_map(&d->cached[i], path));
     if (d->cached[i].map) return HF_OK;
-    return hf_fail(HF_ERR_IO, "%s: what was just written cannot be read back", path);
+    return hf_fail(HF_ERR_IO, "'%s': what was just written cannot be read back", path);
 }
 
 static hf_status open_subject(hf_dataset *d, int i)
 {
     char *path = NULL;
-    if (hf_cached_path(&path, d->folder, d->cohort->subject[i].image, &d->grid) != HF_OK)
-        return hf_strdup(&d->trouble[i], hf_error_message());
-    hf_status status = hf_cached_map(&d->cached[i], path);
+    if (d->no_cache) return build(d, i, NULL);
+    hf_status status = hf_cached_path(&path, d->folder, d->cohort->subject[i].image, &d->grid);
+    if (status == HF_ERR_IO) return hf_strdup(&d->trouble[i], hf_error_message());
+    HF_TRY(status);
+    status = hf_cached_map(&d->cached[i], path);
     if (status == HF_OK && !d->cached[i].map) status = build(d, i, path);
     free(path);
     return status;
@@ -168,53 +182,69 @@ static hf_status open_all(hf_dataset *d, const hf_dataset_options *o)
     return crew.status == HF_OK ? HF_OK : hf_fail(crew.status, "%s", crew.message);
 }
 
-/* ---- which subjects are in ------------------------------------------------------------------------------------------- */
+/* ---- which subjects are in --------------------------------------------------------------------------------------- */
 
-static hf_status leave_out(hf_dataset *d, int i, const char *why)
+static bool same_shape(const hf_dataset *d, int i, int j)
 {
-    d->has[i] = false;
-    return hf_cohort_problem(d->cohort, true, d->cohort->subject[i].id, "%s", why);
+    return memcmp(d->cached[i].shape, d->cached[j].shape, sizeof d->shape) == 0;
 }
 
-/* All volumes must agree in shape: when the grid does not say which, the first usable subject does. */
+/* A subject whose shape more than half of the usable ones share, if such a shape there is: subjects of two different
+ * shapes are struck off in pairs, which the majority outlasts. -1: none is usable. */
+static int find_typical(const hf_dataset *d)
+{
+    int typical = -1, votes = 0;
+    for (int i = 0; i < d->n; i++) {
+        if (d->trouble[i]) continue;
+        if (votes == 0) typical = i;
+        votes += same_shape(d, i, typical) ? 1 : -1;
+    }
+    return typical;
+}
+
+/* Sets has[]: who is usable and of the typical shape. *other is a usable subject of another shape, or -1. */
+static hf_status choose(hf_dataset *d, int typical, int *other)
+{
+    int usable = 0, chosen = 0;
+    *other = -1;
+    for (int i = 0; i < d->n; i++) {
+        if (d->trouble[i]) continue;
+        d->has[i] = same_shape(d, i, typical);
+        usable++;
+        chosen += d->has[i];
+        if (!d->has[i] && *other < 0) *other = i;
+    }
+    if (2 * chosen > usable) return HF_OK;
+    const int *a = d->cached[typical].shape, *b = d->cached[*other].shape;
+    return hf_fail(HF_ERR_SHAPE,
+                   "'%s': the volumes differ in shape, %s is %dx%dx%d, %s is %dx%dx%d: set a shape for the cohort",
+                   d->cohort->folder, d->cohort->subject[typical].id, a[0], a[1], a[2], d->cohort->subject[*other].id,
+                   b[0], b[1], b[2]);
+}
+
+/* All volumes must agree in shape. A few that differ from all others are left out. */
 static hf_status settle(hf_dataset *d)
 {
-    int first = -1;
+    int other;
+    const int typical = find_typical(d);
+    if (typical < 0)
+        return hf_fail(HF_ERR_FORMAT, "'%s': none of the %d volumes is usable; the first problem: %s",
+                       d->cohort->folder, d->n, d->trouble[0]);
+    HF_TRY(choose(d, typical, &other));
+    memcpy(d->shape, d->cached[typical].shape, sizeof d->shape);
     for (int i = 0; i < d->n; i++) {
-        const hf_cached *c = &d->cached[i];
-        d->has[i] = c->map != NULL;
-        if (!c->map) {
-            HF_TRY(leave_out(d, i, d->trouble[i] ? d->trouble[i] : "its volume is not usable"));
-        } else if (first < 0) {
-            first = i;
-            memcpy(d->shape, c->shape, sizeof d->shape);
-        } else if (memcmp(d->shape, c->shape, sizeof d->shape) != 0) {
-            char why[256];
-            snprintf(why, sizeof why, "its volume is %dx%dx%d, but that of %s is %dx%dx%d; set a shape for the cohort",
-                     c->shape[0], c->shape[1], c->shape[2], d->cohort->subject[first].id, d->shape[0], d->shape[1],
-                     d->shape[2]);
-            HF_TRY(leave_out(d, i, why));
-        }
+        const int *shape = d->cached[i].shape;
+        const char *id = d->cohort->subject[i].id;
+        if (d->trouble[i]) HF_TRY(hf_cohort_problem(d->cohort, true, id, "%s", d->trouble[i]));
+        if (d->trouble[i] || d->has[i]) continue;
+        HF_TRY(hf_cohort_problem(d->cohort, true, id,
+                                 "its volume is %dx%dx%d, but most are %dx%dx%d; set a shape for the cohort", shape[0],
+                                 shape[1], shape[2], d->shape[0], d->shape[1], d->shape[2]));
     }
-    if (first < 0)
-        return hf_fail(HF_ERR_FORMAT, "%s: none of the %d volumes is usable; the first problem: %s", d->cohort->folder,
-                       d->n, d->trouble[0] ? d->trouble[0] : "unknown");
     return HF_OK;
 }
 
-/* Without a cache nothing is read ahead; the first volume tells the shape. */
-static hf_status settle_uncached(hf_dataset *d)
-{
-    float *voxels = NULL;
-    double spacing[3];
-    HF_TRY(prepare(&voxels, d->shape, spacing, &d->grid, d->cohort->subject[0].image));
-    free(voxels);
-    for (int i = 0; i < d->n; i++)
-        d->has[i] = true;
-    return HF_OK;
-}
-
-/* ---- public ------------------------------------------------------------------------------------------------------------ */
+/* ---- public ------------------------------------------------------------------------------------------------------ */
 
 static hf_status cache_folder(char **out, const hf_dataset_options *o)
 {
@@ -231,8 +261,7 @@ static hf_status open_into(hf_dataset *d, const hf_dataset_options *o)
     HF_TRY(hf_alloc(&d->cached, n, sizeof *d->cached, "a dataset"));
     HF_TRY(hf_alloc(&d->trouble, n, sizeof *d->trouble, "a dataset"));
     HF_TRY(read_targets(d, o));
-    if (d->no_cache) return settle_uncached(d);
-    HF_TRY(cache_folder(&d->folder, o));
+    if (!d->no_cache) HF_TRY(cache_folder(&d->folder, o));
     HF_TRY(open_all(d, o));
     return settle(d);
 }
@@ -243,7 +272,7 @@ hf_status hf_dataset_open(hf_dataset **out, hf_cohort *cohort, const hf_grid *gr
     static const hf_dataset_options defaults = { 0 };
     hf_dataset *d = NULL;
     *out = NULL;
-    if (cohort->n_subjects < 1) return hf_fail(HF_ERR_ARGUMENT, "%s: the cohort has no subjects", cohort->folder);
+    if (cohort->n_subjects < 1) return hf_fail(HF_ERR_ARGUMENT, "'%s': the cohort has no subjects", cohort->folder);
     HF_TRY(hf_alloc(&d, 1, sizeof *d, "a dataset"));
     *d = (hf_dataset){ .cohort = cohort, .encoder = encoder, .grid = *grid, .n = cohort->n_subjects };
     if (!options) options = &defaults;
@@ -295,10 +324,10 @@ static hf_status get_uncached(float *out, const hf_dataset *d, int index)
     HF_TRY(prepare(&voxels, shape, spacing, &d->grid, image));
     hf_status status = HF_OK;
     if (memcmp(shape, d->shape, sizeof shape) != 0)
-        status = hf_fail(HF_ERR_SHAPE, "%s: has %dx%dx%d voxels, expected %dx%dx%d", image, shape[0], shape[1],
+        status = hf_fail(HF_ERR_SHAPE, "'%s': has %dx%dx%d voxels, expected %dx%dx%d", image, shape[0], shape[1],
                          shape[2], d->shape[0], d->shape[1], d->shape[2]);
     else
-        memcpy(out, voxels, (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2] * sizeof *out);
+        memcpy(out, voxels, voxels_of(shape) * sizeof *out);
     free(voxels);
     return status;
 }
@@ -313,33 +342,57 @@ hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, fl
     return HF_OK;
 }
 
-hf_status hf_dataset_forecast(hf_forecast *out, const hf_cohort *cohort, const hf_grid *grid,
-                              const hf_dataset_options *options)
+/* Result shape and host memory of one volume: as stored, the result, and, when it is resampled, the mask and two
+ * stages between, each at most as large as the larger end. */
+static hf_status forecast_volume(int shape[3], size_t *memory, const hf_grid *grid, const char *image)
 {
-    static const hf_dataset_options defaults = { 0 };
-    int shape[3] = { 0, 0, 0 };
-    double spacing[3];
-    float *voxels = NULL;
-    char *folder = NULL, *path = NULL;
+    hf_volume volume = { 0 };
+    hf_grid whole = *grid; /* before the window is cut */
+    int resampled[3];
     hf_status status = HF_OK;
-    if (!options) options = &defaults;
-    *out = (hf_forecast){ 0 };
-    /* The first usable volume tells what all of them will need. */
-    for (int i = 0; i < cohort->n_subjects && !voxels; i++)
-        if (prepare(&voxels, shape, spacing, grid, cohort->subject[i].image) != HF_OK) voxels = NULL;
-    const size_t count = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
-    free(voxels);
-    const size_t threads = (size_t)thread_count(cohort->n_subjects);
-    out->memory_bytes = threads * count * 4 * sizeof(float); /* file, decoded, resampled, result */
-    if (options->no_cache) return HF_OK;
-    out->disk_bytes = (size_t)cohort->n_subjects * hf_cached_bytes(shape);
+    memset(whole.shape, 0, sizeof whole.shape);
+    HF_TRY(hf_volume_read(&volume, image));
+    HF_TRY_OUT(hf_grid_shape(shape, volume.shape, volume.spacing, grid));
+    HF_TRY_OUT(hf_grid_shape(resampled, volume.shape, volume.spacing, &whole));
+    const size_t stored = voxels_of(volume.shape), between = voxels_of(resampled);
+    const bool same = memcmp(resampled, volume.shape, sizeof resampled) == 0;
+    *memory = (stored + voxels_of(shape) + (same ? 0 : 3 * (stored > between ? stored : between))) * sizeof(float);
+    if (*memory < MOST_DECODING * stored) *memory = MOST_DECODING * stored;
+out:
+    hf_volume_free(&volume);
+    return status;
+}
+
+static hf_status count_missing(size_t *missing, const hf_cohort *cohort, const hf_grid *grid,
+                               const hf_dataset_options *options)
+{
+    char *folder = NULL, *path = NULL;
     HF_TRY(cache_folder(&folder, options));
     for (int i = 0; i < cohort->n_subjects; i++) {
         if (hf_cached_path(&path, folder, cohort->subject[i].image, grid) == HF_OK && !hf_path_exists(path))
-            out->missing++;
+            (*missing)++;
         free(path);
         path = NULL;
     }
     free(folder);
-    return status;
+    return HF_OK;
+}
+
+hf_status hf_dataset_forecast(hf_forecast *out, const hf_cohort *cohort, const hf_grid *grid,
+                              const hf_dataset_options *options)
+{
+    static const hf_dataset_options defaults = { 0 };
+    const int n = cohort->n_subjects;
+    int shape[3], first = 0;
+    size_t memory = 0;
+    if (!options) options = &defaults;
+    *out = (hf_forecast){ 0 };
+    /* The first readable volume tells what all of them will need. */
+    while (first < n && forecast_volume(shape, &memory, grid, cohort->subject[first].image) != HF_OK)
+        first++;
+    if (first == n) return hf_fail(HF_ERR_FORMAT, "'%s': none of the %d volumes can be read", cohort->folder, n);
+    out->memory_bytes = (size_t)thread_count(n) * memory;
+    if (options->no_cache) return HF_OK;
+    out->disk_bytes = (size_t)n * hf_cached_bytes(shape);
+    return count_missing(&out->missing, cohort, grid, options);
 }

@@ -210,7 +210,7 @@ typedef struct hf_dataset_options {
     const char *const *classes;  /* [n_classes] text of each class: targets become class indices; NULL: a number */
     int n_classes;
     const char *cache_dir;       /* default: hf_cache_dir("volumes") */
-    bool no_cache;               /* preprocess on every access instead */
+    bool no_cache;               /* preprocess on every access instead; opening still reads every volume once */
     hf_progress *progress;       /* called while the cache is built */
     void *user;
 } hf_dataset_options;
@@ -227,7 +227,8 @@ hf_status hf_dataset_forecast(hf_forecast *out, const hf_cohort *cohort, const h
 /* Preprocesses what is not cached yet (all cores), maps the cache read-only. One file a volume, named by a digest of
  * source file (path, size, mtime) and grid, int16 with scale: about half of float32, a quarter of the usual float64;
  * written by rename with its own digest inside, so a damaged or foreign file is rebuilt. Subjects that cannot be read
- * become fatal problems of the cohort and are left out: their indices answer hf_dataset_has with false.
+ * become fatal problems of the cohort and are left out: their indices answer hf_dataset_has with false. So do those
+ * whose shape is not that of the majority, where the grid leaves the shape open; HF_ERR_SHAPE when there is none.
  * The cohort and encoder must outlive the dataset. */
 hf_status hf_dataset_open(hf_dataset **out, hf_cohort *cohort, const hf_grid *grid, const hf_encoder *encoder,
                           const hf_dataset_options *options) HF_MUST_USE;

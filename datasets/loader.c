@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#define DEFAULT_DEPTH 2
+
 struct hf_loader {
     const hf_dataset *dataset;
     hf_loader_options options;
@@ -41,7 +43,7 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* ---- the thread ---------------------------------------------------------------------------------------------------- */
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 static hf_status fill(const hf_loader *l, hf_batch *batch, const uint32_t *order, int number)
 {
@@ -92,17 +94,25 @@ static void *work(void *user)
     return NULL;
 }
 
-/* ---- making and freeing ---------------------------------------------------------------------------------------------- */
+/* ---- making and freeing ------------------------------------------------------------------------------------------ */
 
 static hf_status make_slot(hf_batch *batch, const hf_loader *l)
 {
     const int *shape = hf_dataset_shape(l->dataset);
     const size_t n = (size_t)l->options.batch_size, width = (size_t)hf_dataset_width(l->dataset);
     const size_t voxels = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
-    HF_TRY(hf_alloc(&batch->volume, n * voxels, sizeof *batch->volume, "a batch of volumes"));
+    size_t all;
+    if (!hf_size_mul(n, voxels, &all))
+        return hf_fail(HF_ERR_MEMORY, "a batch of %zu volumes of %zu voxels does not fit in memory", n, voxels);
+    HF_TRY(hf_alloc(&batch->volume, all, sizeof *batch->volume, "a batch of volumes"));
     HF_TRY(hf_alloc(&batch->tabular, n * width + 1, sizeof *batch->tabular, "a batch of table rows"));
     HF_TRY(hf_alloc(&batch->target, n, sizeof *batch->target, "a batch of targets"));
     return hf_alloc(&batch->index, n, sizeof *batch->index, "a batch of indices");
+}
+
+static int batches_of(const hf_loader *l)
+{
+    return (l->count - 1) / l->options.batch_size + 1;
 }
 
 static hf_status make(hf_loader *l, const int *indices)
@@ -126,12 +136,17 @@ hf_status hf_loader_new(hf_loader **out, const hf_dataset *dataset, const int *i
     *out = NULL;
     if (!options || options->batch_size < 1 || count < 1)
         return hf_fail(HF_ERR_ARGUMENT, "a loader needs a batch size of at least 1 and at least one subject");
+    for (int i = 0; i < count; i++)
+        if (!hf_dataset_has(dataset, indices[i]))
+            return hf_fail(HF_ERR_ARGUMENT, "a loader for subject number %d, which the dataset has not", indices[i]);
     HF_TRY(hf_alloc(&l, 1, sizeof *l, "a loader"));
     l->dataset = dataset;
     l->options = *options;
     l->count = count;
-    l->n_batches = (count + options->batch_size - 1) / options->batch_size;
-    l->n_slots = (options->depth > 0 ? options->depth : 2) + 1;
+    if (l->options.batch_size > count) l->options.batch_size = count; /* no batch is larger; sizes follow from this */
+    l->n_batches = batches_of(l);
+    const int depth = options->depth > 0 ? options->depth : DEFAULT_DEPTH;
+    l->n_slots = depth < l->n_batches ? depth + 1 : l->n_batches;
     pthread_mutex_init(&l->mutex, NULL);
     pthread_cond_init(&l->changed, NULL);
     const hf_status status = make(l, indices);
@@ -166,7 +181,7 @@ void hf_loader_free(hf_loader **loader)
     *loader = NULL;
 }
 
-/* ---- serving --------------------------------------------------------------------------------------------------------- */
+/* ---- serving ----------------------------------------------------------------------------------------------------- */
 
 hf_status hf_loader_start(hf_loader *loader, uint64_t epoch)
 {
@@ -180,7 +195,7 @@ hf_status hf_loader_start(hf_loader *loader, uint64_t epoch)
     else
         for (int i = 0; i < l->count; i++)
             l->order[i] = (uint32_t)i;
-    l->n_batches = (l->count + l->options.batch_size - 1) / l->options.batch_size;
+    l->n_batches = batches_of(l);
     l->pass++;
     l->filled = l->taken = 0;
     l->status = HF_OK;

@@ -1,0 +1,327 @@
+/* Checks the loader: every subject once a pass, in an order that (seed, epoch) alone decides, batches equal to what the
+ * dataset gives, passes broken off and begun again, freeing at any time, and errors of its thread. */
+#include "small_cohort.h"
+
+#include <limits.h>
+#include <time.h>
+
+#define N      7           /* subjects */
+#define VOXELS (5 * 6 * 7) /* of one */
+#define WIDTH  3           /* of a table row */
+#define SAMPLE (VOXELS + WIDTH + 1)
+
+static const hf_grid grid = { .shape = { 5, 6, 7 }, .zscore = true };
+static const int all[N] = { 0, 1, 2, 3, 4, 5, 6 };
+static hf_cohort cohort;
+static hf_encoder encoder;
+static hf_dataset *dataset;
+static float expected[N][SAMPLE]; /* volume, row, target of every subject, by hf_dataset_get */
+
+static void get_sample(float *out, int index)
+{
+    CHECK_OK(hf_dataset_get(dataset, index, out, out + VOXELS, out + VOXELS + WIDTH));
+}
+
+static void make_dataset(bool no_cache)
+{
+    static const char *const specs[] = { "sex:onehot(F,M)", "edu:zscore" };
+    hf_part part[N] = { HF_TRAIN };
+    hf_text table = { 0 };
+    const hf_dataset_options options = { .target_column = "age", .cache_dir = small_cache(), .no_cache = no_cache };
+    small_cohort_clear();
+    hf_text_add(&table, "participant_id\tage\tsex\tedu\n");
+    for (int i = 0; i < N; i++) {
+        char name[32];
+        hf_text_add(&table, "sub-%d\t%d.5\t%s\t%d\n", i, 60 + i, i % 2 ? "F" : "M", 10 + i * i);
+        snprintf(name, sizeof name, "sub-%d.nii", i);
+        small_put_volume(name, 6, 6, 6, (uint64_t)i);
+        part[i] = HF_TRAIN;
+    }
+    small_put_text("participants.tsv", table.data);
+    hf_text_free(&table);
+    small_cohort_open(&cohort);
+    small_must(hf_encoder_parse(&encoder, specs, 2) == HF_OK && encoder.width == WIDTH, "the encoder");
+    small_must(hf_encoder_fit(&encoder, &cohort, part) == HF_OK, "the encoder");
+    small_must(hf_dataset_open(&dataset, &cohort, &grid, &encoder, &options) == HF_OK, "the dataset");
+    for (int i = 0; i < N; i++)
+        get_sample(expected[i], i);
+}
+
+static void free_dataset(void)
+{
+    hf_dataset_free(&dataset);
+    hf_cohort_free(&cohort);
+}
+
+static hf_loader *new_loader(int batch_size, int depth, bool shuffle, uint64_t seed)
+{
+    hf_loader *loader = NULL;
+    const hf_loader_options options = { .batch_size = batch_size, .depth = depth, .shuffle = shuffle, .seed = seed };
+    small_must(hf_loader_new(&loader, dataset, all, N, &options) == HF_OK, "a loader");
+    return loader;
+}
+
+/* How many samples of a batch are not what the dataset gives for their subject. */
+static int wrong_samples(const hf_batch *batch)
+{
+    int wrong = 0;
+    for (int k = 0; k < batch->count; k++) {
+        const float *want = expected[batch->index[k]];
+        wrong += memcmp(batch->volume + k * VOXELS, want, VOXELS * sizeof *want) != 0 ||
+                 memcmp(batch->tabular + k * WIDTH, want + VOXELS, WIDTH * sizeof *want) != 0 ||
+                 batch->target[k] != want[VOXELS + WIDTH];
+    }
+    return wrong;
+}
+
+/* Runs a pass to its end, checking all of it but the order, which goes to order[N]. */
+static void run_pass(int order[N], hf_loader *loader, uint64_t epoch, int batch_size)
+{
+    const hf_batch *batch = NULL;
+    int done = 0;
+    CHECK_OK(hf_loader_start(loader, epoch));
+    for (;;) {
+        if (!CHECK_OK(hf_loader_next(loader, &batch)) || !batch) break;
+        const int left = N - done;
+        if (!CHECK(batch->count == (left < batch_size ? left : batch_size) && batch->count > 0)) break;
+        CHECK(wrong_samples(batch) == 0);
+        memcpy(order + done, batch->index, (size_t)batch->count * sizeof *order);
+        done += batch->count;
+    }
+    CHECK(done == N && !batch);
+    CHECK(hf_loader_next(loader, &batch) == HF_OK && !batch); /* and so it stays */
+}
+
+static bool is_permutation(const int order[N])
+{
+    int seen[N] = { 0 };
+    for (int i = 0; i < N; i++)
+        if (order[i] < 0 || order[i] >= N || seen[order[i]]++) return false;
+    return true;
+}
+
+static bool same_order(const int a[N], const int b[N])
+{
+    return memcmp(a, b, N * sizeof *a) == 0;
+}
+
+/* ---- passes ------------------------------------------------------------------------------------------------------ */
+
+static void test_passes(void)
+{
+    static const int sizes[] = { 1, 2, 3, 6, 7, 8, INT_MAX }, depths[] = { 0, 1, 2, 5, INT_MAX };
+    int first[N] = { 0 }, order[N];
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++)
+        for (size_t d = 0; d < sizeof depths / sizeof depths[0]; d++) {
+            hf_loader *plain = new_loader(sizes[s], depths[d], false, 0);
+            hf_loader *shuffled = new_loader(sizes[s], depths[d], true, 5);
+            run_pass(order, plain, 3, sizes[s]);
+            CHECK(same_order(order, all));
+            run_pass(order, shuffled, 3, sizes[s]);
+            if (s == 0 && d == 0) memcpy(first, order, sizeof first);
+            CHECK(is_permutation(order) && same_order(order, first)); /* whatever the batches */
+            CHECK(hf_loader_waited(plain) > 0 && hf_loader_waited(plain) < 60);
+            hf_loader_free(&plain);
+            hf_loader_free(&shuffled);
+            CHECK(!plain && !shuffled);
+        }
+    CHECK(!same_order(first, all));
+}
+
+static void test_order(void)
+{
+    enum { EPOCHS = 12 };
+    int order[EPOCHS][N], again[N], different = 0, others = 0;
+    hf_loader *loader = new_loader(2, 0, true, 11), *second = new_loader(3, 1, true, 11);
+    hf_loader *other = new_loader(2, 0, true, 12);
+    for (int e = 0; e < EPOCHS; e++) {
+        run_pass(order[e], loader, (uint64_t)e, 2);
+        CHECK(is_permutation(order[e]));
+        different += e > 0 && !same_order(order[e], order[e - 1]);
+        run_pass(again, other, (uint64_t)e, 2);
+        others += !same_order(again, order[e]);
+    }
+    CHECK(different >= EPOCHS - 2 && others >= EPOCHS - 1); /* 5040 orders: chance meetings are rare */
+    for (int e = EPOCHS - 1; e >= 0; e--) {                 /* in another loader, the other way round */
+        run_pass(again, second, (uint64_t)e, 3);
+        CHECK(same_order(again, order[e]));
+    }
+    run_pass(again, second, UINT64_MAX, 3);
+    CHECK(is_permutation(again));
+    hf_loader_free(&loader);
+    hf_loader_free(&second);
+    hf_loader_free(&other);
+}
+
+/* Any list of subjects, in its order, repeats included; the loader has its own copy. */
+static void test_indices(void)
+{
+    int chosen[] = { 6, 2, 2, 4, 0 };
+    const int same[] = { 6, 2, 2, 4, 0 };
+    const hf_batch *batch;
+    hf_loader *loader = NULL;
+    const hf_loader_options options = { .batch_size = 5 };
+    if (!CHECK_OK(hf_loader_new(&loader, dataset, chosen, 5, &options))) return;
+    memset(chosen, 0xff, sizeof chosen);
+    CHECK_OK(hf_loader_start(loader, 0));
+    CHECK(hf_loader_next(loader, &batch) == HF_OK && batch && batch->count == 5);
+    CHECK(memcmp(batch->index, same, sizeof same) == 0 && wrong_samples(batch) == 0);
+    hf_loader_free(&loader);
+}
+
+/* Without tabular input the rows are empty and the rest is as ever. */
+static void test_without_rows(bool no_cache)
+{
+    hf_dataset *bare = NULL;
+    hf_loader *loader = NULL;
+    const hf_batch *batch;
+    const hf_dataset_options options = { .cache_dir = small_cache(), .no_cache = no_cache };
+    const hf_loader_options two = { .batch_size = 2 };
+    CHECK_OK(hf_dataset_open(&bare, &cohort, &grid, NULL, &options));
+    if (!CHECK_OK(hf_loader_new(&loader, bare, all, N, &two))) return;
+    CHECK_OK(hf_loader_start(loader, 0));
+    CHECK(hf_loader_next(loader, &batch) == HF_OK && batch && batch->count == 2);
+    for (int k = 0; k < 2; k++) {
+        CHECK(memcmp(batch->volume + k * VOXELS, expected[k], VOXELS * sizeof(float)) == 0);
+        CHECK(isnan(batch->target[k]));
+    }
+    hf_loader_free(&loader);
+    hf_dataset_free(&bare);
+}
+
+/* ---- timing ------------------------------------------------------------------------------------------------------ */
+
+static void pause_ms(int milliseconds)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = milliseconds * 1000000L }, NULL);
+}
+
+/* A pass broken off after 0, 1, 2, ... batches leaves no trace in the next one. */
+static void test_restart(void)
+{
+    int want[N], order[N];
+    for (int depth = 1; depth <= 3; depth++) {
+        hf_loader *loader = new_loader(2, depth, true, 8);
+        run_pass(want, loader, 1, 2);
+        for (int taken = 0; taken <= 5; taken++)
+            for (int wait = 0; wait < 2; wait++) {
+                const hf_batch *batch;
+                CHECK_OK(hf_loader_start(loader, 100));
+                for (int k = 0; k < taken; k++)
+                    CHECK(hf_loader_next(loader, &batch) == HF_OK && (!batch || wrong_samples(batch) == 0));
+                if (wait) pause_ms(2);
+                run_pass(order, loader, 1, 2);
+                CHECK(same_order(order, want));
+            }
+        for (int k = 0; k < 200; k++)
+            CHECK_OK(hf_loader_start(loader, (uint64_t)k));
+        run_pass(order, loader, 1, 2);
+        CHECK(same_order(order, want));
+        hf_loader_free(&loader);
+    }
+}
+
+/* The thread never writes to the batch the caller holds, however long it is held. */
+static void test_held_batch(void)
+{
+    for (int depth = 1; depth <= 3; depth++) {
+        hf_loader *loader = new_loader(1, depth, false, 0);
+        const hf_batch *batch;
+        CHECK_OK(hf_loader_start(loader, 0));
+        for (int k = 0; k < N; k++) {
+            CHECK_OK(hf_loader_next(loader, &batch));
+            pause_ms(3);
+            CHECK(batch && batch->count == 1 && batch->index[0] == k && wrong_samples(batch) == 0);
+        }
+        hf_loader_free(&loader);
+    }
+}
+
+/* At every stage: before a pass, while the thread is at work, with batches waiting, at the end. */
+static void test_free(void)
+{
+    for (int k = 0; k < 40; k++) {
+        hf_loader *loader = new_loader(1 + k % 3, 1 + k % 2, true, 1);
+        const hf_batch *batch;
+        if (k % 8) CHECK_OK(hf_loader_start(loader, 0));
+        for (int taken = 0; k % 8 && taken < k % 4; taken++)
+            CHECK_OK(hf_loader_next(loader, &batch));
+        if (k % 5 == 0) pause_ms(1);
+        hf_loader_free(&loader);
+        CHECK(!loader);
+    }
+    hf_loader *none = NULL;
+    hf_loader_free(&none);
+    hf_loader_free(NULL);
+}
+
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
+
+static void test_arguments(void)
+{
+    const int outside[] = { 0, 7 };
+    hf_loader *loader;
+    const hf_batch *batch;
+    hf_loader_options options = { 0 };
+    CHECK_STATUS(hf_loader_new(&loader, dataset, all, N, NULL), HF_ERR_ARGUMENT, "batch size");
+    CHECK_STATUS(hf_loader_new(&loader, dataset, all, N, &options), HF_ERR_ARGUMENT, "batch size");
+    options.batch_size = 2;
+    CHECK_STATUS(hf_loader_new(&loader, dataset, all, 0, &options), HF_ERR_ARGUMENT, "at least one subject");
+    CHECK_STATUS(hf_loader_new(&loader, dataset, outside, 2, &options), HF_ERR_ARGUMENT, "subject number 7");
+    CHECK(!loader);
+    loader = new_loader(2, 1, false, 0);
+    CHECK_STATUS(hf_loader_next(loader, &batch), HF_ERR_ARGUMENT, "no pass was started");
+    CHECK(!batch);
+    hf_loader_free(&loader);
+}
+
+/* Subject 4 cannot be read any more: what comes before it is served, then its error, again and again, until a pass is
+ * begun when it is back. */
+static void test_thread_error(void)
+{
+    for (int depth = 1; depth <= 3; depth++) {
+        hf_loader *loader = new_loader(2, depth, false, 0);
+        const hf_batch *batch;
+        const char *away = small_path("away");
+        int order[N];
+        small_must(rename(cohort.subject[4].image, away) == 0, away);
+        CHECK_OK(hf_loader_start(loader, 0));
+        for (int k = 0; k < 2; k++)
+            CHECK(hf_loader_next(loader, &batch) == HF_OK && batch && batch->index[1] == 2 * k + 1 &&
+                  wrong_samples(batch) == 0);
+        for (int k = 0; k < 3; k++) {
+            CHECK_STATUS(hf_loader_next(loader, &batch), HF_ERR_IO, "sub-4.nii': cannot open: No such file");
+            CHECK(!batch);
+        }
+        CHECK_OK(hf_loader_start(loader, 1)); /* still away: the same in the next pass */
+        CHECK(hf_loader_next(loader, &batch) == HF_OK && hf_loader_next(loader, &batch) == HF_OK);
+        CHECK_STATUS(hf_loader_next(loader, &batch), HF_ERR_IO, "sub-4.nii");
+        small_must(rename(away, cohort.subject[4].image) == 0, away);
+        run_pass(order, loader, 2, 2);
+        CHECK(same_order(order, all));
+        small_must(rename(cohort.subject[4].image, away) == 0, away);
+        CHECK_OK(hf_loader_start(loader, 3));
+        pause_ms(2);
+        hf_loader_free(&loader); /* with an error nobody has asked for */
+        small_must(rename(away, cohort.subject[4].image) == 0, away);
+    }
+}
+
+int main(void)
+{
+    for (int no_cache = 0; no_cache < 2; no_cache++) {
+        make_dataset(no_cache);
+        test_passes();
+        test_order();
+        test_indices();
+        test_without_rows(no_cache);
+        test_restart();
+        test_held_batch();
+        test_free();
+        test_arguments();
+        if (no_cache) test_thread_error();
+        free_dataset();
+    }
+    small_cohort_remove();
+    return check_done("loader");
+}
