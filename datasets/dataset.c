@@ -6,13 +6,12 @@
  * that cannot be written is an error of the whole. */
 #include "cache.h"
 #include "cohort.h"
+#include "parallel.h"
 #include "volume.h"
 #include <math.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAX_THREADS   64
 #define MOST_DECODING 12 /* bytes a voxel while a file is decoded: at most 8 in the file, 4 decoded */
@@ -116,8 +115,10 @@ static hf_status build(hf_dataset *d, int i, const char *path)
     return hf_fail(HF_ERR_IO, "'%s': what was just written cannot be read back", path);
 }
 
-static hf_status open_subject(hf_dataset *d, int i)
+/* The work of hf_parallel. */
+static hf_status open_subject(void *user, int i)
 {
+    hf_dataset *d = user;
     char *path = NULL;
     if (d->no_cache) return build(d, i, NULL);
     hf_status status = hf_cached_path(&path, d->folder, d->cohort->subject[i].image, &d->grid);
@@ -127,59 +128,6 @@ static hf_status open_subject(hf_dataset *d, int i)
     if (status == HF_OK && !d->cached[i].map) status = build(d, i, path);
     free(path);
     return status;
-}
-
-/* Work shared by the threads that open subjects. */
-typedef struct hf_crew {
-    hf_dataset *dataset;
-    const hf_dataset_options *options;
-    pthread_mutex_t mutex;
-    int next, done;
-    hf_status status; /* the first error; the rest of the work is dropped */
-    char message[1024];
-} hf_crew;
-
-static void *work(void *user)
-{
-    hf_crew *crew = user;
-    pthread_mutex_lock(&crew->mutex);
-    while (crew->next < crew->dataset->n && crew->status == HF_OK) {
-        const int i = crew->next++;
-        pthread_mutex_unlock(&crew->mutex);
-        const hf_status status = open_subject(crew->dataset, i);
-        pthread_mutex_lock(&crew->mutex);
-        if (status != HF_OK && crew->status == HF_OK) {
-            crew->status = status; /* messages belong to threads, so this one is carried over */
-            snprintf(crew->message, sizeof crew->message, "%s", hf_error_message());
-        }
-        crew->done++;
-        if (crew->options->progress) crew->options->progress(crew->options->user, crew->done, crew->dataset->n);
-    }
-    pthread_mutex_unlock(&crew->mutex);
-    return NULL;
-}
-
-static int thread_count(int work_items)
-{
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    const int n = cores < 1 ? 1 : cores > MAX_THREADS ? MAX_THREADS : (int)cores;
-    return n < work_items ? n : work_items;
-}
-
-static hf_status open_all(hf_dataset *d, const hf_dataset_options *o)
-{
-    hf_crew crew = { .dataset = d, .options = o };
-    pthread_t thread[MAX_THREADS];
-    int started = 0;
-    pthread_mutex_init(&crew.mutex, NULL);
-    const int wanted = thread_count(d->n);
-    while (started < wanted - 1 && pthread_create(&thread[started], NULL, work, &crew) == 0)
-        started++;
-    work(&crew); /* this thread works too, so a machine that allows no further thread is only slower */
-    for (int t = 0; t < started; t++)
-        pthread_join(thread[t], NULL);
-    pthread_mutex_destroy(&crew.mutex);
-    return crew.status == HF_OK ? HF_OK : hf_fail(crew.status, "%s", crew.message);
 }
 
 /* ---- which subjects are in --------------------------------------------------------------------------------------- */
@@ -262,7 +210,7 @@ static hf_status open_into(hf_dataset *d, const hf_dataset_options *o)
     HF_TRY(hf_alloc(&d->trouble, n, sizeof *d->trouble, "a dataset"));
     HF_TRY(read_targets(d, o));
     if (!d->no_cache) HF_TRY(cache_folder(&d->folder, o));
-    HF_TRY(open_all(d, o));
+    HF_TRY(hf_parallel(d->n, open_subject, d, o->progress, o->user));
     return settle(d);
 }
 
@@ -391,7 +339,7 @@ hf_status hf_dataset_forecast(hf_forecast *out, const hf_cohort *cohort, const h
     while (first < n && forecast_volume(shape, &memory, grid, cohort->subject[first].image) != HF_OK)
         first++;
     if (first == n) return hf_fail(HF_ERR_FORMAT, "'%s': none of the %d volumes can be read", cohort->folder, n);
-    out->memory_bytes = (size_t)thread_count(n) * memory;
+    out->memory_bytes = (size_t)hf_parallel_threads(n) * memory;
     if (options->no_cache) return HF_OK;
     out->disk_bytes = (size_t)n * hf_cached_bytes(shape);
     return count_missing(&out->missing, cohort, grid, options);
