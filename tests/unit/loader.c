@@ -6,11 +6,10 @@
 #include <time.h>
 
 #define N      7           /* subjects */
-#define VOXELS (5 * 6 * 7) /* of one */
+#define VOXELS (6 * 7 * 8) /* of one */
 #define WIDTH  3           /* of a table row */
 #define SAMPLE (VOXELS + WIDTH + 1)
 
-static const hf_grid grid = { .shape = { 5, 6, 7 }, .zscore = true };
 static const int all[N] = { 0, 1, 2, 3, 4, 5, 6 };
 static hf_cohort cohort;
 static hf_encoder encoder;
@@ -34,7 +33,7 @@ static void make_dataset(bool no_cache)
         char name[32];
         hf_text_add(&table, "sub-%d\t%d.5\t%s\t%d\n", i, 60 + i, i % 2 ? "F" : "M", 10 + i * i);
         snprintf(name, sizeof name, "sub-%d.nii", i);
-        small_put_volume(name, 6, 6, 6, (uint64_t)i);
+        small_put_volume(name, 6, 6, 7, (uint64_t)i);
         part[i] = HF_TRAIN;
     }
     small_put_text("participants.tsv", table.data);
@@ -42,7 +41,7 @@ static void make_dataset(bool no_cache)
     small_cohort_open(&cohort);
     small_must(hf_encoder_parse(&encoder, specs, 2) == HF_OK && encoder.width == WIDTH, "the encoder");
     small_must(hf_encoder_fit(&encoder, &cohort, part) == HF_OK, "the encoder");
-    small_must(hf_dataset_open(&dataset, &cohort, &grid, &encoder, &options) == HF_OK, "the dataset");
+    small_must(hf_dataset_open(&dataset, &cohort, &small_window, &encoder, &options) == HF_OK, "the dataset");
     for (int i = 0; i < N; i++)
         get_sample(expected[i], i);
 }
@@ -177,7 +176,7 @@ static void test_without_rows(bool no_cache)
     const hf_batch *batch;
     const hf_dataset_options options = { .cache_dir = small_cache(), .no_cache = no_cache };
     const hf_loader_options two = { .batch_size = 2 };
-    CHECK_OK(hf_dataset_open(&bare, &cohort, &grid, NULL, &options));
+    CHECK_OK(hf_dataset_open(&bare, &cohort, &small_window, NULL, &options));
     if (!CHECK_OK(hf_loader_new(&loader, bare, all, N, &two))) return;
     CHECK_OK(hf_loader_start(loader, 0));
     CHECK(hf_loader_next(loader, &batch) == HF_OK && batch && batch->count == 2);

@@ -4,8 +4,8 @@
 #ifndef HF_TESTS_SMALL_COHORT_H
 #define HF_TESTS_SMALL_COHORT_H
 
+#include "cache.h"
 #include "check.h"
-#include "hfdata.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -128,6 +128,79 @@ static inline float *small_expected(const hf_cohort *cohort, const hf_grid *grid
     if (good) return voxels;
     free(voxels);
     return NULL;
+}
+
+/* A grid to bring volumes to. */
+static const hf_grid small_window = { .shape = { 6, 7, 8 }, .zscore = true };
+
+/* Three subjects in both formats, of different shapes. */
+static inline void small_cohort_make(hf_cohort *cohort)
+{
+    small_cohort_clear();
+    small_put_text("participants.tsv", "participant_id\tage\tsex\tdx\nsub-a\t61\tF\tCN\nsub-b\tn/a\tM\tAD\n"
+                                       "sub-c\t70.5\tF\tn/a\n");
+    small_put_volume("sub-a.nii.gz", 9, 8, 7, 1);
+    small_put_volume("sub-b.npy", 7, 7, 9, 2);
+    small_put_volume("sub-c.nii", 6, 9, 8, 3);
+    small_cohort_open(cohort);
+}
+
+/* One subject, sub-a, and where its cached form lies. */
+static inline char *small_one_make(hf_cohort *cohort, const hf_grid *grid)
+{
+    char *path = NULL;
+    small_cohort_clear();
+    small_put_text("participants.tsv", "participant_id\tage\nsub-a\t61\n");
+    small_put_volume("sub-a.nii", 6, 7, 8, 1);
+    small_cohort_open(cohort);
+    small_must(hf_cached_path(&path, small_cache(), cohort->subject[0].image, grid) == HF_OK, "the key");
+    return path;
+}
+
+static inline hf_dataset_options small_options(void)
+{
+    return (hf_dataset_options){ .cache_dir = small_cache() };
+}
+
+static inline hf_status small_open(hf_dataset **dataset, hf_cohort *cohort, const hf_grid *grid)
+{
+    const hf_dataset_options options = small_options();
+    return hf_dataset_open(dataset, cohort, grid, NULL, &options);
+}
+
+/* How many of the dataset's voxels of `index` are not those of preprocessing, to half a step of the cache (steps 0: to
+ * the last bit), zeros always exactly. */
+static inline int small_wrong_voxels(const hf_dataset *dataset, const hf_cohort *cohort, const hf_grid *grid, int index,
+                                     int steps)
+{
+    const size_t count = small_count(hf_dataset_shape(dataset));
+    float *expected = small_expected(cohort, grid, index, count), *found = calloc(count, sizeof *found);
+    small_must(expected && found, "the expected voxels");
+    double largest = 0;
+    int wrong = 0;
+    for (size_t i = 0; i < count; i++) {
+        largest = fmax(largest, fabs(expected[i]));
+        found[i] = NAN; /* every voxel must be written */
+    }
+    const double room = steps ? 0.51 * largest / steps : 0; /* 0.01 for the rounding of the product */
+    CHECK_OK(hf_dataset_get(dataset, index, found, NULL, NULL));
+    for (size_t i = 0; i < count; i++) {
+        wrong += !(fabs((double)found[i] - expected[i]) <= room);
+        wrong += expected[i] == 0 && found[i] != 0;
+    }
+    free(expected);
+    free(found);
+    return wrong;
+}
+
+static inline int small_files_in(const char *path)
+{
+    int count = 0;
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        count += entry->d_name[0] != '.';
+    if (folder) closedir(folder);
+    return count;
 }
 
 #endif
