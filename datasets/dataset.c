@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_THREADS   64
 #define MOST_DECODING 12 /* bytes a voxel while a file is decoded: at most 8 in the file, 4 decoded */
 
 struct hf_dataset {
