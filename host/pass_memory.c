@@ -166,6 +166,11 @@ static size_t lowest_offset(const hf_item *item, const hf_item *placed, int n_pl
     return offset;
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Planning never fails for want of memory, so that the need can be told on any device: a value larger than `limit` gets a
  * chunk to itself, and what no chunk has room for goes into the last one. Binding is what refuses. */
 static void place(hf_plan *plan, hf_item *items, int n, size_t limit)
@@ -173,7 +178,8 @@ static void place(hf_plan *plan, hf_item *items, int n, size_t limit)
     for (int i = 0; i < n; i++) {
         int chunk = 0;
         size_t offset = lowest_offset(&items[i], items, i, chunk);
-        while (offset + items[i].bytes > limit && chunk < plan->n_chunks && chunk + 1 < HF_MAX_CHUNKS)
+        while (offset + items[i].bytes > larger(limit, plan->chunk_bytes[chunk]) && chunk < plan->n_chunks &&
+               chunk + 1 < HF_MAX_CHUNKS)
             offset = lowest_offset(&items[i], items, i, ++chunk);
         *items[i].chunk = chunk;
         *items[i].offset = offset;
