@@ -23,12 +23,12 @@ extern "C" {
 
 /* One 3D image in RAS+ orientation. */
 typedef struct hf_volume {
-    int shape[3];         /* D,H,W voxels, each at least 1 */
-    double spacing[3];    /* mm per voxel along D,H,W */
-    double affine[3][4];  /* voxel (d,h,w,1) -> world mm, RAS+ */
-    char stored_axes[4];  /* orientation in the file, e.g. "LAS"; "RAS" when the file does not say */
-    bool oriented;        /* the file says how it lies; otherwise its axes are taken as they are */
-    float *voxels;        /* [D,H,W], scl_slope and scl_inter applied */
+    int shape[3];        /* D,H,W voxels, each at least 1 */
+    double spacing[3];   /* mm per voxel along D,H,W */
+    double affine[3][4]; /* voxel (d,h,w,1) -> world mm, RAS+ */
+    char stored_axes[4]; /* orientation in the file, e.g. "LAS"; "RAS" when the file does not say */
+    bool oriented;       /* the file says how it lies; otherwise its axes are taken as they are */
+    float *voxels;       /* [D,H,W], scl_slope and scl_inter applied */
 } hf_volume;
 
 /* Reads .nii, .nii.gz (NIfTI-1 or -2, either byte order, every integer and float type) or .npy (3D, C or Fortran
@@ -50,10 +50,10 @@ void hf_volume_free(hf_volume *volume); /* frees the voxels and zeroes the struc
 
 /* How a volume becomes what the network sees. This is part of a trained model: predict repeats it exactly. */
 typedef struct hf_grid {
-    int shape[3];      /* D,H,W of the result; 0,0,0: as stored (all subjects must then agree) */
-    double spacing[3]; /* mm; 0,0,0: as stored. Otherwise trilinear resampling, with a Gaussian of the standard
+    int shape[3];               /* D,H,W of the result; 0,0,0: as stored (all subjects must then agree) */
+    double spacing[3];          /* mm; 0,0,0: as stored. Otherwise trilinear resampling, with a Gaussian of the standard
                           width against aliasing along axes that get coarser */
-    bool zscore;       /* zero mean and unit variance (population) over non-zero voxels; zeros stay zero */
+    bool zscore;                /* zero mean and unit variance (population) over non-zero voxels; zeros stay zero */
     double spacing_expected[3]; /* mm; when spacing is 0,0,0 and this is not: a volume whose spacing differs by more
                                    than 1 % is refused, because the model was trained on that grid */
 } hf_grid;
@@ -68,7 +68,7 @@ hf_status hf_preprocess(float *out, const hf_volume *volume, const hf_grid *grid
 /* A table of text cells. Cells keep their text; missing ones ("", "n/a", "na", "nan", "null", "none", ".", any case,
  * blanks around) are NULL. */
 typedef struct hf_table {
-    char *path;    /* for messages */
+    char *path; /* for messages */
     int rows, columns;
     char **name;   /* [columns] */
     char **cell;   /* [rows*columns], row-major; NULL where missing */
@@ -109,16 +109,16 @@ typedef struct hf_cohort {
     char *folder;
     hf_table table;
     int n_subjects;
-    hf_subject *subject;   /* [n_subjects], in table order */
+    hf_subject *subject; /* [n_subjects], in table order */
     int n_problems;
-    hf_problem *problem;   /* [n_problems] */
-    int id_column;         /* of the table */
+    hf_problem *problem; /* [n_problems] */
+    int id_column;       /* of the table */
 } hf_cohort;
 
 typedef struct hf_cohort_options {
-    const char *table;        /* default: participants.tsv, else participants.csv, in the folder */
-    const char *id_column;    /* default: participant_id, else subject, else id */
-    const char *image_column; /* a column of paths, relative to the folder. Default: no such column; images are
+    const char *table;         /* default: participants.tsv, else participants.csv, in the folder */
+    const char *id_column;     /* default: participant_id, else subject, else id */
+    const char *image_column;  /* a column of paths, relative to the folder. Default: no such column; images are
                                  found as sub-ID/anat/sub-ID*_T1w.nii.gz, .nii, or sub-ID.npy, .nii(.gz) */
     const char *filter_column; /* keep only rows where this column ... */
     const char *filter_value;  /* ... equals this text (numbers compare as numbers); NULL: no filter */
@@ -141,12 +141,12 @@ hf_status hf_cohort_check(hf_cohort *cohort, hf_text *report, hf_progress *progr
 typedef enum hf_part { HF_TRAIN, HF_VALID, HF_TEST, HF_UNUSED, HF_N_PARTS } hf_part;
 
 typedef struct hf_split_options {
-    const char *method;   /* "stratified" (default, by age bins and sex), "random", "column", "file" */
-    const char *column;   /* method column: holds train/valid/test (also val, validation, testing); others unused */
-    const char *file;     /* method file: TSV with columns id and split */
+    const char *method; /* "stratified" (default, by age bins and sex), "random", "column", "file" */
+    const char *column; /* method column: holds train/valid/test (also val, validation, testing); others unused */
+    const char *file;   /* method file: TSV with columns id and split */
     const char *age_column, *sex_column; /* for stratified; defaults "age", "sex"; a missing column: not used */
     const char *group_column; /* rows with equal text stay on one side (repeat scans, families); default: id */
-    double valid, test;   /* fractions; both zero: 0.15 and 0.2 */
+    double valid, test;       /* fractions; both zero: 0.15 and 0.2 */
     uint64_t seed;
 } hf_split_options;
 
@@ -158,11 +158,11 @@ const char *hf_part_name(hf_part part); /* "train", "valid", "test", "unused" */
 /* ---- tabular encoding (datasets/encoder.c) ----------------------------------------------------------------------- */
 
 typedef enum hf_encoding {
-    HF_ONE_HOT,  /* one column per category seen in training, in the order given or alphabetical; an unseen
+    HF_ONE_HOT, /* one column per category seen in training, in the order given or alphabetical; an unseen
                     category is an error, a missing one is all zeros plus its flag */
-    HF_ZSCORE,   /* (x - mean) / sd, sample sd (ddof 1), of the training rows; missing: training median first */
-    HF_MINMAX,   /* to [0,1] by the training range */
-    HF_RAW,      /* the number itself; missing: training median */
+    HF_ZSCORE,  /* (x - mean) / sd, sample sd (ddof 1), of the training rows; missing: training median first */
+    HF_MINMAX,  /* to [0,1] by the training range */
+    HF_RAW,     /* the number itself; missing: training median */
 } hf_encoding;
 
 #define HF_MAX_CATEGORIES 16
@@ -206,12 +206,12 @@ hf_status hf_encoder_pairs(float *out, const hf_encoder *encoder, const char *co
 typedef struct hf_dataset hf_dataset;
 
 typedef struct hf_dataset_options {
-    const char *target_column;   /* required unless predicting: e.g. "age"; NULL: targets are NaN */
-    const char *const *classes;  /* [n_classes] text of each class: targets become class indices; NULL: a number */
+    const char *target_column;  /* required unless predicting: e.g. "age"; NULL: targets are NaN */
+    const char *const *classes; /* [n_classes] text of each class: targets become class indices; NULL: a number */
     int n_classes;
-    const char *cache_dir;       /* default: hf_cache_dir("volumes") */
-    bool no_cache;               /* preprocess on every access instead; opening still reads every volume once */
-    hf_progress *progress;       /* called while the cache is built */
+    const char *cache_dir; /* default: hf_cache_dir("volumes") */
+    bool no_cache;         /* preprocess on every access instead; opening still reads every volume once */
+    hf_progress *progress; /* called while the cache is built */
     void *user;
 } hf_dataset_options;
 
@@ -245,20 +245,20 @@ hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, fl
 
 /* A batch, ready on the host. */
 typedef struct hf_batch {
-    int count;        /* samples in it */
-    float *volume;    /* [count,1,D,H,W] */
-    float *tabular;   /* [count,width] */
-    float *target;    /* [count] */
-    int *index;       /* [count] subject indices */
+    int count;      /* samples in it */
+    float *volume;  /* [count,1,D,H,W] */
+    float *tabular; /* [count,width] */
+    float *target;  /* [count] */
+    int *index;     /* [count] subject indices */
 } hf_batch;
 
 typedef struct hf_loader hf_loader;
 
 typedef struct hf_loader_options {
-    int batch_size;  /* required; the last batch of a pass may be smaller */
-    bool shuffle;    /* order of pass e is a function of (seed, e) alone */
+    int batch_size; /* required; the last batch of a pass may be smaller */
+    bool shuffle;   /* order of pass e is a function of (seed, e) alone */
     uint64_t seed;
-    int depth;       /* batches prepared ahead by the background thread; default 2 */
+    int depth; /* batches prepared ahead by the background thread; default 2 */
 } hf_loader_options;
 
 /* Serves batches of the given subject indices (copied). */
@@ -278,9 +278,9 @@ double hf_loader_waited(const hf_loader *loader);
 /* ---- the synthetic cohort (datasets/synth.c) --------------------------------------------------------------------- */
 
 typedef struct hf_synth_options {
-    const char *task;  /* "brain-age" (default) or "ad" */
-    int subjects;      /* default 120 */
-    int shape[3];      /* D,H,W; default 45,55,45 */
+    const char *task; /* "brain-age" (default) or "ad" */
+    int subjects;     /* default 120 */
+    int shape[3];     /* D,H,W; default 45,55,45 */
     uint64_t seed;
     hf_progress *progress;
     void *user;

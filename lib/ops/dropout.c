@@ -8,8 +8,8 @@
 #include <math.h>
 
 #define CHUNK 1024 /* voxels of one work-item, as in dropout.cl */
-#define FEW   8   /* work-items in a group where each has a chunk to do, as in dropout.cl */
-#define STATE 4   /* numbers in a state */
+#define FEW   8    /* work-items in a group where each has a chunk to do, as in dropout.cl */
+#define STATE 4    /* numbers in a state */
 
 static const hf_op dropout, dropout_dx;
 

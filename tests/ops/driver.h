@@ -20,7 +20,7 @@
 
 /* Values by letter; absent letters have the default of the operator. */
 typedef struct hf_case {
-    int value[26];   /* by lower-case letter */
+    int value[26]; /* by lower-case letter */
     bool given[26];
 } hf_case;
 
@@ -53,7 +53,7 @@ typedef struct hf_op_test {
     /* Fixed cases worth naming, ended by NULL; also the benchmark's. Those above HF_TEST_FLOP or HF_TEST_ELEMENTS are
      * for the benchmark alone, unless a case is named on the command line. */
     const char *const *cases;
-    bool exact;               /* integer operands must give exactly the reference */
+    bool exact; /* integer operands must give exactly the reference */
 
     /* Options and operand descriptions (plain layout; absent ones rank 0) of a case; returns the number of operands. */
     int (*setup)(const hf_case *test_case, hf_params *params, hf_desc *in);

@@ -83,8 +83,8 @@ typedef struct hf_bed {
     bool slow;  /* tiny shapes only */
     bool apart; /* every tensor in a buffer of its own */
     hf_fault fault;
-    hf_buffer *arena;   /* guards, operands, results */
-    hf_buffer *scratch; /* and a guard behind it */
+    hf_buffer *arena;                    /* guards, operands, results */
+    hf_buffer *scratch;                  /* and a guard behind it */
     unsigned char *image, *found, *work; /* host copies of the arena: before, after, for comparing */
     size_t host_bytes;                   /* of each */
     double worst;                        /* largest error met, in units of its bound */
@@ -100,8 +100,7 @@ hf_status hf_bed_check(hf_bed *bed, int impl, hf_problem *integers, hf_problem *
 /* ---- gradient.c, refuse.c ---------------------------------------------------------------------------------------- */
 
 /* The operators named by the rules of test->op, through their references. *checked: operands that have a gradient. */
-hf_status hf_check_gradients(const hf_op_test *test, const hf_case *test_case, uint64_t seed,
-                             int *checked) HF_MUST_USE;
+hf_status hf_check_gradients(const hf_op_test *test, const hf_case *test_case, uint64_t seed, int *checked) HF_MUST_USE;
 
 /* Feeds damaged operand descriptions to the shape rule. *checked: how many. */
 hf_status hf_check_refusals(const hf_op_test *test, const hf_case *test_case, int *checked) HF_MUST_USE;
