@@ -25,6 +25,8 @@ const hf_key hf_recipe_keys[] = {
       "size of each hyper layer's embedding; 0: the network's own" },
     { "model.variance", HF_KEY_NUMBER, AT(model.variance), "0", 0, 1e6, NULL,
       "variance term of the hyperfan-in initialisation; 0: the network's own" },
+    { "model.variance_mode", HF_KEY_TEXT, AT(model.variance_mode), "constant", 0, 0, "constant, input, embedding",
+      "that term: model.variance, or measured on the training rows or on what the untrained embedding makes of them" },
     { "model.dropout", HF_KEY_NUMBER, AT(model.dropout), "-1", -1, 0.95, NULL,
       "dropout probability; -1: the network's own" },
 

@@ -23,11 +23,12 @@ typedef struct hf_recipe {
     char *path; /* where it was read; "" for the defaults alone */
     char *task; /* "brain-age" or "ad" */
     struct {
-        char *name;         /* a network; in a file, "model: NAME" says the same as "model: {name: NAME}" */
-        char *hyper_layers; /* comma list, "all", "none"; "": the network's own */
-        int64_t embedding;  /* 0: the network's own */
-        double variance;    /* 0: the network's own */
-        double dropout;     /* -1: the network's own */
+        char *name;          /* a network; in a file, "model: NAME" says the same as "model: {name: NAME}" */
+        char *hyper_layers;  /* comma list, "all", "none"; "": the network's own */
+        int64_t embedding;   /* 0: the network's own */
+        double variance;     /* 0: the network's own */
+        char *variance_mode; /* "constant", "input", "embedding" */
+        double dropout;      /* -1: the network's own */
     } model;
     struct {
         char *path, *table, *id_column, *image_column;

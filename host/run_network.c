@@ -29,15 +29,32 @@ hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
     return status;
 }
 
-static hf_network_options network_options(const hf_recipe *recipe)
+static hf_network_options network_options(const hf_recipe *recipe, double variance)
 {
     const double dropout = recipe->model.dropout; /* -1: the network's own; the network says 0 for that */
     return (hf_network_options){ .hyper_layers = recipe->model.hyper_layers[0] ? recipe->model.hyper_layers : NULL,
                                  .embedding = (int)recipe->model.embedding,
-                                 .variance = recipe->model.variance,
+                                 .variance = variance,
                                  .dropout = dropout < 0    ? 0
                                             : dropout == 0 ? -1
                                                            : dropout };
+}
+
+/* The variance term as the recipe wants it: a number, or measured on the training rows or their embedding. */
+static hf_status find_variance(hf_run_network *network, const hf_recipe *recipe, const float *rows, int64_t count)
+{
+    const hf_network *kind;
+    const hf_network_options options = network_options(recipe, 0);
+    const char *mode = recipe->model.variance_mode;
+    network->variance = recipe->model.variance;
+    if (!rows || !network->width || strcmp(mode, "constant") == 0) return HF_OK;
+    if (strcmp(mode, "input") == 0) {
+        network->variance = hf_hyperfan_variance(rows, count, network->width);
+        return HF_OK;
+    }
+    HF_TRY(hf_run_network_find(&kind, recipe));
+    return hf_network_embedding_variance(&network->variance, kind, &options, network->context,
+                                         (uint64_t)recipe->train.seed, rows, count, network->width);
 }
 
 /* The loss by its name in a recipe. */
@@ -52,7 +69,7 @@ static hf_node *make_loss(hf_node *prediction, hf_node *target, const char *name
 static hf_status plan_step(hf_run_step *step, const hf_run_network *network, const hf_recipe *recipe, bool training)
 {
     const hf_network *kind;
-    const hf_network_options options = network_options(recipe);
+    const hf_network_options options = network_options(recipe, network->variance);
     const int *s = network->shape;
     HF_TRY(hf_run_network_find(&kind, recipe));
     HF_TRY(hf_graph_new(&step->graph, network->model, training));
@@ -68,9 +85,10 @@ static hf_status plan_step(hf_run_step *step, const hf_run_network *network, con
 }
 
 static hf_status plan_all(hf_run_network *network, const hf_recipe *recipe, const char *device,
-                          const int batch[HF_N_STEPS])
+                          const int batch[HF_N_STEPS], const float *rows, int64_t count)
 {
     HF_TRY(hf_context_new(&network->context, device, NULL));
+    HF_TRY(find_variance(network, recipe, rows, count));
     HF_TRY(hf_model_new(&network->model, network->context, (uint64_t)recipe->train.seed));
     for (int i = 0; i < HF_N_STEPS; i++) {
         network->step[i].batch = batch[i];
@@ -85,14 +103,14 @@ static hf_status plan_all(hf_run_network *network, const hf_recipe *recipe, cons
 }
 
 hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, const char *device, const int shape[3],
-                              int width, const int batch[HF_N_STEPS])
+                              int width, const int batch[HF_N_STEPS], const float *rows, int64_t count)
 {
     const hf_network *kind;
     *out = (hf_run_network){ 0 };
     HF_TRY(hf_run_network_find(&kind, recipe));
     memcpy(out->shape, shape, sizeof out->shape);
     out->width = kind->uses_tabular ? width : 0;
-    const hf_status status = plan_all(out, recipe, device, batch);
+    const hf_status status = plan_all(out, recipe, device, batch, rows, count);
     if (status != HF_OK) hf_run_network_free(out);
     return status;
 }

@@ -110,12 +110,15 @@ typedef struct hf_run_network {
     hf_run_step step[HF_N_STEPS];
     int shape[3];                 /* D,H,W */
     int width;                    /* of a table row; 0: not used */
+    double variance;              /* V of the hyperfan-in rule; 0: the network's own */
     float *staging, *staging_row; /* [evaluation batch, ...]: the last, smaller batch is padded here */
 } hf_run_network;
 
-/* Opens the device and plans; no device memory yet. */
+/* Opens the device and plans; no device memory yet. `rows` [count,width] are the encoded training rows, on which the
+ * variance term of the hyper layers' initial values is measured when the recipe says so; NULL when initial values do not
+ * matter. */
 hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, const char *device, const int shape[3],
-                              int width, const int batch[HF_N_STEPS]) HF_MUST_USE;
+                              int width, const int batch[HF_N_STEPS], const float *rows, int64_t count) HF_MUST_USE;
 /* Bytes on the device once bound. */
 size_t hf_run_network_bytes(const hf_run_network *network, bool training);
 hf_status hf_run_network_bind(hf_run_network *network, const hf_recipe *recipe, bool training) HF_MUST_USE;

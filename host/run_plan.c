@@ -60,7 +60,7 @@ hf_status hf_run_plan_new(hf_run_plan *out, const hf_recipe *recipe, const char 
     hf_run_network *network = NULL;
     HF_TRY(measure(made.shape, &made.width, recipe));
     HF_TRY(hf_alloc(&network, 1, sizeof *network, "a network"));
-    const hf_status status = hf_run_network_plan(network, recipe, device, made.shape, made.width, sizes);
+    const hf_status status = hf_run_network_plan(network, recipe, device, made.shape, made.width, sizes, NULL, 0);
     if (status != HF_OK) {
         free(network);
         return status;

@@ -61,7 +61,8 @@ typedef struct trained {
 static hf_status load(trained *t, const char *folder, const char *device, int batch)
 {
     const int sizes[HF_N_STEPS] = { [HF_STEP_EVALUATE] = batch };
-    HF_TRY(hf_run_network_plan(&t->network, &t->recipe, device, t->fixed.shape, t->fixed.encoder.width, sizes));
+    HF_TRY(
+        hf_run_network_plan(&t->network, &t->recipe, device, t->fixed.shape, t->fixed.encoder.width, sizes, NULL, 0));
     HF_TRY(hf_run_network_bind(&t->network, &t->recipe, false));
     const hf_status status = hf_model_load(t->network.model, &t->archive);
     return status == HF_OK ? HF_OK : hf_fail_in(status, "'%s/%s'", folder, HF_BEST_FILE);

@@ -191,12 +191,30 @@ static hf_status open_data(run *r, bool resume)
     return status;
 }
 
+/* The encoded table rows of the training subjects, [count,width]; *rows is freed by the caller. */
+static hf_status training_rows(float **rows, const run *r)
+{
+    const hf_run_data *d = &r->data;
+    const size_t width = (size_t)r->fixed.encoder.width, count = (size_t)d->count[HF_TRAIN];
+    hf_status status = HF_OK;
+    HF_TRY(hf_alloc(rows, count * width + 1, sizeof **rows, "the training rows"));
+    for (size_t i = 0; i < count && status == HF_OK && width; i++)
+        status = hf_dataset_get(d->dataset, d->index[(size_t)d->first[HF_TRAIN] + i], NULL, *rows + i * width, NULL);
+    return status;
+}
+
 static hf_status open_network(run *r, const char *device)
 {
+    float *rows = NULL;
     const int samples = r->data.count[HF_TRAIN], wanted = (int)r->recipe->train.batch_size;
     const int batch = samples < wanted ? samples : wanted;
     const int sizes[HF_N_STEPS] = { batch, samples % batch, batch < EVALUATE_BATCH ? batch : EVALUATE_BATCH };
-    HF_TRY(hf_run_network_plan(&r->network, r->recipe, device, r->fixed.shape, r->fixed.encoder.width, sizes));
+    hf_status status = training_rows(&rows, r);
+    if (status == HF_OK)
+        status = hf_run_network_plan(&r->network, r->recipe, device, r->fixed.shape, r->fixed.encoder.width, sizes,
+                                     rows, samples);
+    free(rows);
+    HF_TRY(status);
     const hf_device_info *info = hf_context_device(r->network.context);
     hf_watch_say(r->watch, "device: %s (%s), network: %lld parameters, %.1f MiB on the device", info->id, info->name,
                  (long long)hf_model_parameter_count(r->network.model),

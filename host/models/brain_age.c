@@ -39,12 +39,22 @@ static double dropout_of(const hf_network_options *options)
     return options->dropout > 0 ? options->dropout : 0;
 }
 
+static hf_conditioning conditioning(hf_node *tabular, const hf_network_options *options)
+{
+    return hf_conditioning_of(tabular, options, layers, "linear1,linear2,linear3,final_layer", EMBEDDING, VARIANCE);
+}
+
 static hf_node *hyperfusion(hf_node *image, hf_node *tabular, const hf_network_options *options)
 {
     if (!tabular) return hf_graph_fail(hf_node_graph(image), HF_ERR_ARGUMENT, "this network needs a table row");
-    const hf_conditioning c =
-        hf_conditioning_of(tabular, options, layers, "linear1,linear2,linear3,final_layer", EMBEDDING, VARIANCE);
+    const hf_conditioning c = conditioning(tabular, options);
     return build(image, NULL, &c, dropout_of(options));
+}
+
+static hf_node *embed(hf_node *tabular, const hf_network_options *options)
+{
+    const hf_conditioning c = conditioning(tabular, options);
+    return hf_conditioned_embedding(&c, "linear1");
 }
 
 static hf_node *image_only(hf_node *image, hf_node *tabular, const hf_network_options *options)
@@ -60,10 +70,10 @@ static hf_node *concatenation(hf_node *image, hf_node *tabular, const hf_network
 }
 
 const hf_network hf_networks_brain_age[] = {
-    { "brain-age-hyperfusion", "linear layers generated from the table row (paper, Table 5)", true, layers,
-      hyperfusion },
-    { "brain-age-image-only", "the same network with ordinary linear layers", false, "", image_only },
+    { "brain-age-hyperfusion", "linear layers generated from the table row (paper, Table 5)", true, layers, hyperfusion,
+      embed },
+    { "brain-age-image-only", "the same network with ordinary linear layers", false, "", image_only, NULL },
     { "brain-age-concatenation", "the table row appended to the input of the second linear layer", true, "",
-      concatenation },
+      concatenation, NULL },
     { 0 },
 };

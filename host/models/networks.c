@@ -1,6 +1,7 @@
 /* networks.c: the table of networks, and conditioning by name. */
 #include "networks.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 extern const hf_network hf_networks_brain_age[];
@@ -55,10 +56,8 @@ hf_conditioning hf_conditioning_of(hf_node *tabular, const hf_network_options *o
 
 /* Each hyper layer has an embedding of its own: with weights 1 and bias 0 a one-hot pair starts at 1 for both sexes, so
  * that the generated weights separate only by training. */
-static hf_layer_options options_for(const hf_conditioning *c, const char *name)
+hf_node *hf_conditioned_embedding(const hf_conditioning *c, const char *name)
 {
-    hf_layer_options o = { 0 };
-    if (!c->hyper || !lists(c->hyper, name, strlen(name))) return o;
     char label[160];
     hf_graph *graph = hf_node_graph(c->tabular);
     const hf_shape weight = HF_SHAPE(c->embedding, hf_dim(c->tabular, 1)), bias = HF_SHAPE(c->embedding);
@@ -67,7 +66,14 @@ static hf_layer_options options_for(const hf_conditioning *c, const char *name)
     snprintf(label, sizeof label, "%.120s.embedding.bias", name);
     hf_node *b = hf_parameter(graph, label, bias, (hf_init){ HF_INIT_CONSTANT, 0 });
     snprintf(label, sizeof label, "%.120s.embedding", name);
-    o.embedding = hf_apply(graph, "linear", label, NULL, 3, (hf_node *[]){ c->tabular, w, b });
+    return hf_apply(graph, "linear", label, NULL, 3, (hf_node *[]){ c->tabular, w, b });
+}
+
+static hf_layer_options options_for(const hf_conditioning *c, const char *name)
+{
+    hf_layer_options o = { 0 };
+    if (!c->hyper || !lists(c->hyper, name, strlen(name))) return o;
+    o.embedding = hf_conditioned_embedding(c, name);
     o.variance = c->variance;
     return o;
 }
@@ -85,4 +91,31 @@ hf_node *hf_conditioned_conv3d(hf_node *x, const hf_conditioning *c, const char 
     o.kernel = kernel;
     o.pad = pad;
     return hf_conv3d(x, name, channels, &o);
+}
+
+hf_status hf_network_embedding_variance(double *out, const hf_network *network, const hf_network_options *options,
+                                        hf_context *context, uint64_t seed, const float *rows, int64_t count,
+                                        int64_t width)
+{
+    hf_model *model = NULL;
+    hf_graph *graph = NULL;
+    hf_plan *plan = NULL;
+    float *embedded = NULL; /* [count,J] */
+    hf_status status = HF_OK;
+    if (!network->embed) return hf_fail(HF_ERR_UNSUPPORTED, "the network '%s' has no embedding", network->name);
+    HF_TRY_OUT(hf_model_new(&model, context, seed));
+    HF_TRY_OUT(hf_graph_new(&graph, model, false));
+    hf_node *embedding = network->embed(hf_input(graph, "tabular", HF_SHAPE(count, width)), options);
+    HF_TRY_OUT(hf_plan_new(&plan, graph, &(hf_plan_options){ .keep = &embedding, .n_keep = 1 }));
+    HF_TRY_OUT(hf_alloc(&embedded, (size_t)(count * hf_dim(embedding, 1)), sizeof *embedded, "embedded rows"));
+    HF_TRY_OUT(hf_plan_set(plan, "tabular", rows));
+    HF_TRY_OUT(hf_plan_run(plan));
+    HF_TRY_OUT(hf_plan_get(plan, embedding, embedded));
+    *out = hf_hyperfan_variance(embedded, count, hf_dim(embedding, 1));
+out:
+    free(embedded);
+    hf_plan_free(&plan);
+    hf_graph_free(&graph);
+    hf_model_free(&model);
+    return status;
 }

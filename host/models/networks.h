@@ -18,6 +18,9 @@ typedef struct hf_conditioning {
 hf_conditioning hf_conditioning_of(hf_node *tabular, const hf_network_options *options, const char *layers,
                                    const char *hyper_default, int embedding, double variance);
 
+/* The embedding of the hyper layer `name`: [N,J]. */
+hf_node *hf_conditioned_embedding(const hf_conditioning *c, const char *name);
+
 /* hf_linear and hf_conv3d, ordinary or hyper as the conditioning says for this name. */
 hf_node *hf_conditioned_linear(hf_node *x, const hf_conditioning *c, const char *name, int units);
 hf_node *hf_conditioned_conv3d(hf_node *x, const hf_conditioning *c, const char *name, int channels, int kernel,
