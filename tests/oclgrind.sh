@@ -35,7 +35,8 @@ watch() {
     rm -f "$work/log"
     build_options=$1
     shift
-    oclgrind --data-races --uniform-writes --check-api --max-errors 1000 --log "$work/log" \
+    # One thread: with more, Oclgrind waits on itself, and takes twenty times as long on a busy machine.
+    oclgrind --num-threads 1 --data-races --uniform-writes --check-api --max-errors 1000 --log "$work/log" \
         --local-mem-size 65536 --build-options "$build_options" "$@" >"$work/out" 2>&1
 }
 
