@@ -78,6 +78,8 @@ static void run_pass(int order[N], hf_loader *loader, uint64_t epoch, int batch_
 {
     const hf_batch *batch = NULL;
     int done = 0;
+    for (int i = 0; i < N; i++)
+        order[i] = -1;
     CHECK_OK(hf_loader_start(loader, epoch));
     for (;;) {
         if (!CHECK_OK(hf_loader_next(loader, &batch)) || !batch) break;
@@ -163,8 +165,9 @@ static void test_indices(void)
     if (!CHECK_OK(hf_loader_new(&loader, dataset, chosen, 5, &options))) return;
     memset(chosen, 0xff, sizeof chosen);
     CHECK_OK(hf_loader_start(loader, 0));
-    CHECK(hf_loader_next(loader, &batch) == HF_OK && batch && batch->count == 5);
-    CHECK(memcmp(batch->index, same, sizeof same) == 0 && wrong_samples(batch) == 0);
+    CHECK_OK(hf_loader_next(loader, &batch));
+    if (CHECK(batch && batch->count == 5))
+        CHECK(memcmp(batch->index, same, sizeof same) == 0 && wrong_samples(batch) == 0);
     hf_loader_free(&loader);
 }
 
@@ -179,8 +182,9 @@ static void test_without_rows(bool no_cache)
     CHECK_OK(hf_dataset_open(&bare, &cohort, &small_window, NULL, &options));
     if (!CHECK_OK(hf_loader_new(&loader, bare, all, N, &two))) return;
     CHECK_OK(hf_loader_start(loader, 0));
-    CHECK(hf_loader_next(loader, &batch) == HF_OK && batch && batch->count == 2);
-    for (int k = 0; k < 2; k++) {
+    CHECK_OK(hf_loader_next(loader, &batch));
+    CHECK(batch && batch->count == 2);
+    for (int k = 0; batch && k < batch->count; k++) {
         CHECK(memcmp(batch->volume + k * VOXELS, expected[k], VOXELS * sizeof(float)) == 0);
         CHECK(isnan(batch->target[k]));
     }

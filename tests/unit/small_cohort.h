@@ -38,9 +38,10 @@ static inline const char *small_cache(void)
     return path;
 }
 
-/* Plain and without flushing, so that a test can write many. */
+/* Plain and without flushing, so that a test can write many; some file systems flush what is written over. */
 static inline void small_put(const char *path, const void *data, size_t size)
 {
+    remove(path);
     FILE *file = fopen(path, "wb");
     small_must(file && fwrite(data, 1, size, file) == size && fclose(file) == 0, path);
 }
@@ -70,19 +71,15 @@ static inline size_t small_count(const int shape[3])
     return (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
 }
 
-/* NumPy's format, version 1, float32. */
+/* NumPy's format, version 1, float32; the header is padded to 128 bytes. */
 static inline void small_put_npy(const char *path, const float *voxels, const int shape[3])
 {
-    char header[128];
-    char dictionary[118 + 1];
-    snprintf(dictionary, sizeof dictionary, "{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d, %d), }",
-             shape[0], shape[1], shape[2]);
-    memset(header, ' ', sizeof header);
-    memcpy(header, "\x93NUMPY\x01\x00\x76\x00", 10);
-    memcpy(header + 10, dictionary, strlen(dictionary));
-    header[sizeof header - 1] = '\n';
+    static const unsigned char start[10] = { 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 118, 0 };
+    char text[64];
+    snprintf(text, sizeof text, "(%d, %d, %d), }", shape[0], shape[1], shape[2]);
     FILE *file = fopen(path, "wb");
-    small_must(file && fwrite(header, sizeof header, 1, file) == 1, path);
+    small_must(file && fwrite(start, sizeof start, 1, file) == 1, path);
+    small_must(fprintf(file, "{'descr': '<f4', 'fortran_order': False, 'shape': %-67s\n", text) == 118, path);
     small_must(fwrite(voxels, sizeof *voxels, small_count(shape), file) == small_count(shape), path);
     small_must(fclose(file) == 0, path);
 }
