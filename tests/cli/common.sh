@@ -1,7 +1,7 @@
 # common.sh: what the command-line sessions share. Sourced with the program and the source folder as arguments; each
 # session ends with `finish NAME`, which prints the line the test runner reads.
 set -u
-program=$1
+program=$(realpath "$1") # the sessions work in a folder of their own
 source_root=$2
 LC_ALL=C
 export LC_ALL
