@@ -51,7 +51,7 @@ PYTHON
     [ -s "$work/compiled" ] || return 1
     sources '*.c' | grep -xFf "$work/compiled" | sort -u >"$work/files"
     xargs -n 4 -P "$jobs" clang-tidy --quiet -p "$build" <"$work/files" >"$work/tidy" 2>"$work/tidy-errors" && return 0
-    grep -hE ' (warning|error): ' "$work/tidy" | sed "s|^.*$(basename "$PWD")/||" | sort -u | grep . || cat "$work/tidy-errors"
+    grep -hE ' (warning|error): ' "$work/tidy" | sed -E "s,^([^ :]*/)?\.\./,," | sort -u | grep . || cat "$work/tidy-errors"
     return 1
 }
 

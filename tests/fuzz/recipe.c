@@ -1,6 +1,5 @@
 /* Fuzzes the recipe reader: whatever the bytes, it must refuse them with a message or give a recipe that reads back as
- * the same text after it has been written. The first byte picks between a file and a "--set". With -DHF_FUZZ_REPLAY the
- * program reads the files named on its command line instead, so that findings can be run again with any compiler. */
+ * the same text after it has been written. The first byte picks between a file and a "--set". */
 #include "recipe.h"
 
 #include <stdlib.h>
@@ -46,17 +45,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hf_recipe_free(&recipe);
     return 0;
 }
-
-#ifdef HF_FUZZ_REPLAY
-int main(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        void *data;
-        size_t size;
-        if (hf_file_read(&data, &size, argv[i], (size_t)1 << 28) != HF_OK) return 1;
-        LLVMFuzzerTestOneInput(data, size);
-        free(data);
-    }
-    return 0;
-}
-#endif

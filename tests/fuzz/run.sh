@@ -16,7 +16,7 @@ build=$(realpath -m "${HF_FUZZ_BUILD:-build-fuzz}")
 if [ $# -gt 0 ]; then
     targets=("$@")
 else
-    mapfile -t targets < <(cd tests/fuzz && ls -- *.c | sed 's/\.c$//')
+    mapfile -t targets < <(cd tests/fuzz && ls -- *.c | sed 's/\.c$//' | grep -vx replay)
 fi
 if [ ! -f "$build/build.ninja" ]; then
     CC=clang meson setup "$build" -Dfuzz=true -Ddefault_library=static -Db_lundef=false -Doptimization=1 \

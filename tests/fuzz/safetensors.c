@@ -1,6 +1,5 @@
 /* Fuzzes the checkpoint reader: whatever the bytes, it must refuse them with a message or give tensors whose names,
- * shapes and bytes can all be read. With -DHF_FUZZ_REPLAY the program reads the files named on its command line
- * instead, so that findings can be run again with any compiler. */
+ * shapes and bytes can all be read. */
 #include "hyperfusion.h"
 
 #include <stdlib.h>
@@ -32,17 +31,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hf_archive_free(&archive);
     return 0;
 }
-
-#ifdef HF_FUZZ_REPLAY
-int main(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        void *data;
-        size_t size;
-        if (hf_file_read(&data, &size, argv[i], (size_t)1 << 28) != HF_OK) return 1;
-        LLVMFuzzerTestOneInput(data, size);
-        free(data);
-    }
-    return 0;
-}
-#endif

@@ -1,6 +1,5 @@
 /* Fuzzes the table reader: whatever the bytes, it must refuse them or give a table whose every cell can be read. The
- * first byte picks the name's ending. With -DHF_FUZZ_REPLAY the program reads the files named on its command line
- * instead, so that findings can be run again with any compiler. */
+ * first byte picks the name's ending. */
 #include "cohort.h"
 
 #include <stdlib.h>
@@ -35,17 +34,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hf_table_free(&table);
     return 0;
 }
-
-#ifdef HF_FUZZ_REPLAY
-int main(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        void *data;
-        size_t size;
-        if (hf_file_read(&data, &size, argv[i], (size_t)1 << 28) != HF_OK) return 1;
-        LLVMFuzzerTestOneInput(data, size);
-        free(data);
-    }
-    return 0;
-}
-#endif

@@ -1,8 +1,5 @@
 /* Fuzzes the volume readers: any bytes must give a sound volume or an error with a message, without touching memory
- * that is not theirs. The beginning of the bytes chooses the format, so ordinary files are good seeds.
- *
- *   clang -fsanitize=fuzzer,address,undefined ...      a fuzzer
- *   cc -DHF_FUZZ_REPLAY ...; ./replay FILE...          runs the files given, for regression tests */
+ * that is not theirs. The beginning of the bytes chooses the format, so ordinary files are good seeds. */
 #include "hfdata.h"
 
 #include <math.h>
@@ -68,21 +65,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hf_volume_free(&volume);
     return 0;
 }
-
-#ifdef HF_FUZZ_REPLAY
-int main(int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        void *bytes = NULL;
-        size_t size = 0;
-        if (hf_file_read(&bytes, &size, argv[i], (size_t)64 << 20) != HF_OK) {
-            fprintf(stderr, "%s\n", hf_error_message());
-            return 1;
-        }
-        LLVMFuzzerTestOneInput(bytes, size);
-        free(bytes);
-    }
-    printf("volume replay: %d passed, 0 failed\n", argc - 1);
-    return 0;
-}
-#endif
