@@ -73,6 +73,8 @@ typedef struct hf_arg {
 typedef struct hf_range {
     size_t groups[3];
     size_t items[3];
+    bool shrinks; /* groups are WG work-items that know nothing of each other: on a device that allows fewer, the
+                     program is compiled with a smaller WG, for as many work-items in all */
 } hf_range;
 
 /* Adds a launch of kernel `kernel` from cl_kernels/<program>.cl compiled with `defines` ("-DTILE=8 -DACT=1", NULL:

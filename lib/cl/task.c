@@ -42,33 +42,55 @@ static hf_status set_arg(const hf_context *context, cl_kernel kernel, cl_uint in
     return code == CL_SUCCESS ? HF_OK : hf_cl_fail(code, "kernel %s, argument %u", name, (unsigned)index);
 }
 
-/* Kernels are compiled for their group size; a device that cannot run it must be refused before it is enqueued. */
-static hf_status check_group(const hf_context *context, cl_kernel kernel, const char *name, const size_t *local)
+/* The most work-items that this device runs in a group of this kernel. */
+static hf_status group_limit(size_t *limit, const hf_context *context, cl_kernel kernel)
 {
-    size_t limit = 0;
-    const size_t items = local[0] * local[1] * local[2];
-    HF_CL(clGetKernelWorkGroupInfo(kernel, context->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL));
-    if (items <= limit) return HF_OK;
-    return hf_fail(HF_ERR_DEVICE, "kernel %s wants groups of %zu work-items; %s allows %zu", name, items,
-                   context->info.name, limit);
+    *limit = 0;
+    HF_CL(clGetKernelWorkGroupInfo(kernel, context->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof *limit, limit, NULL));
+    return HF_OK;
+}
+
+static hf_status new_kernel(hf_launch_record *launch, hf_call *call, const char *program, const char *defines)
+{
+    cl_program built = NULL;
+    cl_int code;
+    HF_TRY(hf_program_get(&built, call->context, program, defines));
+    if (launch->kernel) clReleaseKernel(launch->kernel);
+    launch->kernel = clCreateKernel(built, launch->name, &code);
+    return code == CL_SUCCESS ? HF_OK : hf_cl_fail(code, "clCreateKernel of %s in %s.cl", launch->name, program);
+}
+
+/* Kernels are compiled for their group size. Where the device allows fewer work-items, a range that shrinks is compiled
+ * again; any other is refused here, before it is enqueued. */
+static hf_status fit_group(hf_launch_record *launch, hf_call *call, const char *program, const char *defines,
+                           bool shrinks)
+{
+    char smaller[256];
+    size_t limit, items = launch->local[0];
+    HF_TRY(group_limit(&limit, call->context, launch->kernel));
+    if (launch->local[0] * launch->local[1] * launch->local[2] <= limit) return HF_OK;
+    while (items > limit && items > 1)
+        items /= 2;
+    if (!shrinks || items > limit)
+        return hf_fail(HF_ERR_DEVICE, "kernel %s wants groups of %zu work-items; %s allows %zu", launch->name,
+                       launch->local[0] * launch->local[1] * launch->local[2], call->context->info.name, limit);
+    snprintf(smaller, sizeof smaller, "%s%s-DWG=%zu", defines ? defines : "", defines ? " " : "", items);
+    launch->local[0] = items;
+    return new_kernel(launch, call, program, smaller);
 }
 
 hf_status hf_launch(hf_call *call, const char *program, const char *kernel, const char *defines, hf_range range,
                     const hf_arg *args, int n_args)
 {
-    cl_program built = NULL;
     hf_launch_record *launch = NULL;
-    cl_int code;
-    HF_TRY(hf_program_get(&built, call->context, program, defines));
     HF_TRY(new_record(&launch, call, kernel));
     launch->kind = HF_LAUNCH_KERNEL;
-    launch->kernel = clCreateKernel(built, kernel, &code);
-    if (code != CL_SUCCESS) return hf_cl_fail(code, "clCreateKernel of %s in %s.cl", kernel, program);
     for (int d = 0; d < 3; d++) {
         launch->local[d] = range.items[d] ? range.items[d] : 1;
         launch->global[d] = launch->local[d] * (range.groups[d] ? range.groups[d] : 1);
     }
-    HF_TRY(check_group(call->context, launch->kernel, kernel, launch->local));
+    HF_TRY(new_kernel(launch, call, program, defines));
+    HF_TRY(fit_group(launch, call, program, defines, range.shrinks));
     for (int i = 0; i < n_args; i++)
         HF_TRY(set_arg(call->context, launch->kernel, (cl_uint)i, &args[i], kernel));
     return HF_OK;

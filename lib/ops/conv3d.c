@@ -249,11 +249,19 @@ static hf_params gradient_params(const hf_params *params, const hf_desc *in, int
 
 /* ---- plain implementations --------------------------------------------------------------------------------------- */
 
+/* Work-items that know nothing of each other, in groups that may be smaller where the device wants it. */
+static hf_range line(int64_t items)
+{
+    hf_range range = hf_conv3d_line(items, GROUP);
+    range.shrinks = true;
+    return range;
+}
+
 static hf_status prepare_plain(hf_call *call)
 {
     hf_conv3d_size s = hf_conv3d_size_of(call);
     int64_t items = s.n * s.o * hf_conv3d_out_voxels(&s);
-    return hf_launch(call, "conv3d", "conv3d_plain", NULL, hf_conv3d_line(items, GROUP),
+    return hf_launch(call, "conv3d", "conv3d_plain", NULL, line(items),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(&call->out[0]), HF_I(s.n),
                              HF_I(s.c), HF_I(s.o), HF_I(s.in[0]), HF_I(s.in[1]), HF_I(s.in[2]), HF_I(s.out[0]),
                              HF_I(s.out[1]), HF_I(s.out[2]), HF_I(s.k), HF_I(s.stride), HF_I(s.pad), HF_I(s.per_sample),
@@ -264,7 +272,7 @@ static hf_status prepare_dx_plain(hf_call *call)
 {
     hf_conv3d_size s = hf_conv3d_size_of(call);
     int64_t items = s.n * s.c * hf_conv3d_in_voxels(&s);
-    return hf_launch(call, "conv3d", "conv3d_dx_plain", NULL, hf_conv3d_line(items, GROUP),
+    return hf_launch(call, "conv3d", "conv3d_dx_plain", NULL, line(items),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(s.n), HF_I(s.c),
                              HF_I(s.o), HF_I(s.in[0]), HF_I(s.in[1]), HF_I(s.in[2]), HF_I(s.out[0]), HF_I(s.out[1]),
                              HF_I(s.out[2]), HF_I(s.k), HF_I(s.stride), HF_I(s.pad), HF_I(s.per_sample)));
@@ -305,13 +313,13 @@ static hf_status prepare_dw_plain(hf_call *call)
     int64_t items = pieces.weights * pieces.chunks;
     hf_tensor part = call->out[0];
     if (pieces.chunks > 1) HF_TRY(hf_scratch_part(&part, call, 0, items));
-    HF_TRY(hf_launch(call, "conv3d", "conv3d_dw_plain", NULL, hf_conv3d_line(items, GROUP),
+    HF_TRY(hf_launch(call, "conv3d", "conv3d_dw_plain", NULL, line(items),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&part), HF_I(s.per_sample ? s.n : 1),
                              HF_I(s.c), HF_I(s.o), HF_I(s.in[0]), HF_I(s.in[1]), HF_I(s.in[2]), HF_I(s.out[0]),
                              HF_I(s.out[1]), HF_I(s.out[2]), HF_I(s.k), HF_I(s.stride), HF_I(s.pad), HF_I(pieces.rows),
                              HF_I(pieces.rows_per_chunk), HF_I(pieces.chunks))));
     if (pieces.chunks == 1) return HF_OK;
-    return hf_launch(call, "conv3d", "conv3d_add_parts", NULL, hf_conv3d_line(pieces.weights, GROUP),
+    return hf_launch(call, "conv3d", "conv3d_add_parts", NULL, line(pieces.weights),
                      HF_ARGS(HF_T(&part), HF_T(&call->out[0]), HF_I(pieces.weights), HF_I(pieces.chunks)));
 }
 
@@ -333,10 +341,10 @@ static hf_status prepare_db(hf_call *call, const char *defines)
     int banks = s.per_sample ? s.n : 1;
     hf_tensor part;
     HF_TRY(hf_scratch_part(&part, call, 0, items));
-    HF_TRY(hf_launch(call, "conv3d", "conv3d_db_part", defines, hf_conv3d_line(items, GROUP),
+    HF_TRY(hf_launch(call, "conv3d", "conv3d_db_part", defines, line(items),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&part), HF_I(s.n), HF_I(s.o), HF_I(hf_conv3d_out_voxels(&s)),
                              HF_I(SUM_POSITIONS), HF_I(chunks))));
-    return hf_launch(call, "conv3d", "conv3d_db_sum", defines, hf_conv3d_line((int64_t)banks * s.o, GROUP),
+    return hf_launch(call, "conv3d", "conv3d_db_sum", defines, line((int64_t)banks * s.o),
                      HF_ARGS(HF_T(&part), HF_T(&call->out[0]), HF_I(s.o), HF_I(banks), HF_I(chunks * s.n / banks)));
 }
 

@@ -58,7 +58,9 @@ static inline hf_params hf_params_with_shape(const hf_params *params, const hf_d
 /* Enough groups of `group` work-items for `items`, by `rows` along the second dimension. */
 static inline hf_range hf_range_over(int64_t items, size_t group, int64_t rows)
 {
-    return (hf_range){ .groups = { hf_ceil_div((size_t)items, group), (size_t)rows, 1 }, .items = { group, 1, 1 } };
+    return (hf_range){ .groups = { hf_ceil_div((size_t)items, group), (size_t)rows, 1 },
+                       .items = { group, 1, 1 },
+                       .shrinks = group == 64 };
 }
 
 /* Floats a tensor has in memory, with the padding channels of the blocked layout. */

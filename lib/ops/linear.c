@@ -199,7 +199,7 @@ static hf_params outer_rule_params(const hf_params *params, const hf_desc *in, i
 
 static hf_range line(int64_t items)
 {
-    return (hf_range){ .groups = { hf_ceil_div((size_t)items, GROUP) }, .items = { GROUP } };
+    return (hf_range){ .groups = { hf_ceil_div((size_t)items, GROUP) }, .items = { GROUP }, .shrinks = true };
 }
 
 static hf_status prepare_linear_plain(hf_call *call)

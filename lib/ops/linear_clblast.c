@@ -43,7 +43,7 @@ hf_status hf_linear_clblast_prepare(hf_call *call)
     gemm.ldc = gemm.n;
     HF_TRY(hf_launch_gemm(call, &gemm, &call->in[0], &call->in[1], &call->out[0]));
     if (!bias && !relu) return HF_OK;
-    hf_range range = { .groups = { hf_ceil_div((size_t)(s.n * s.o), GROUP) }, .items = { GROUP } };
+    hf_range range = { .groups = { hf_ceil_div((size_t)(s.n * s.o), GROUP) }, .items = { GROUP }, .shrinks = true };
     return hf_launch(call, "linear", "linear_finish", NULL, range,
                      HF_ARGS(HF_T(&call->out[0]), HF_T(&call->in[2]), HF_I(s.n), HF_I(s.o), HF_I(bias), HF_I(relu)));
 }
