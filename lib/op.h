@@ -47,6 +47,8 @@ struct hf_op {
 /* True under HF_TEST_ANY_DEVICE=1: implementations meant for another kind of device do not refuse this one, so that all
  * of them can be tested on whatever device there is. */
 bool hf_context_any_device(const hf_context *context);
+/* Whether groups of this many work-items really run; found out once a size, by asking for a kernel of that size. */
+bool hf_context_runs_groups_of(hf_context *context, size_t items);
 bool hf_context_plain_only(const hf_context *context);
 const char *hf_context_forced(const hf_context *context); /* "op=impl,..." or NULL */
 

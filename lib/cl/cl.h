@@ -20,9 +20,10 @@ struct hf_context {
     cl_command_queue queue; /* in order */
     hf_program *programs;
     int compiled, cached;
-    char *cache_dir;    /* of compiled programs; NULL: none */
-    char *build_lock;   /* path of the lock around driver builds; NULL: the driver needs none */
-    hf_buffer *nothing; /* stands in for absent operands */
+    char *cache_dir;                /* of compiled programs; NULL: none */
+    char *build_lock;               /* path of the lock around driver builds; NULL: the driver needs none */
+    hf_buffer *nothing;             /* stands in for absent operands */
+    size_t group_runs, group_fails; /* sizes of groups known to run, and known not to; 0: none asked for yet */
     bool plain_only;
     bool any_device;
     char *force; /* "op=impl,op=impl", or NULL */

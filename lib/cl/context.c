@@ -1,6 +1,7 @@
 /* context.c: choosing a device; the queue, and what belongs to both. */
 #include "cl.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -136,6 +137,34 @@ const hf_device_info *hf_context_device(const hf_context *context)
 bool hf_context_any_device(const hf_context *context)
 {
     return context->any_device;
+}
+
+static bool probe_group(hf_context *context, size_t items)
+{
+    char defines[32];
+    cl_program program = NULL;
+    cl_int code;
+    size_t limit = 0;
+    snprintf(defines, sizeof defines, "-DWG=%zu", items);
+    if (items > context->info.max_group || items > context->info.max_items[0]) return false;
+    if (hf_program_get(&program, context, "probe", defines) != HF_OK) return false;
+    cl_kernel kernel = clCreateKernel(program, "probe", &code);
+    if (code != CL_SUCCESS) return false;
+    code = clGetKernelWorkGroupInfo(kernel, context->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof limit, &limit, NULL);
+    clReleaseKernel(kernel);
+    return code == CL_SUCCESS && limit >= items;
+}
+
+bool hf_context_runs_groups_of(hf_context *context, size_t items)
+{
+    if (items <= context->group_runs) return true;
+    if (context->group_fails && items >= context->group_fails) return false;
+    const bool runs = probe_group(context, items);
+    if (runs)
+        context->group_runs = items;
+    else
+        context->group_fails = items;
+    return runs;
 }
 
 bool hf_context_plain_only(const hf_context *context)

@@ -71,7 +71,7 @@ static const char *refuse_device(const hf_call *call)
     const hf_device_info *device = hf_context_device(call->context);
     if (device->is_cpu && !hf_context_any_device(call->context)) return "the device is a CPU";
     if (device->local_memory < tile_local_bytes(&largest)) return "the device has too little local memory";
-    if (device->max_group < (size_t)tile_group(&largest) || device->max_items[0] < (size_t)tile_group(&largest))
+    if (!hf_context_runs_groups_of(call->context, (size_t)tile_group(&largest)))
         return "the device's groups are too small";
     return NULL;
 }
