@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MOST_IMPLS    8
 #define MOST_ROUNDS   101
@@ -42,13 +41,6 @@ typedef struct bench {
     const char *text; /* the case */
     entry entries[MOST_IMPLS];
 } bench;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
@@ -107,11 +99,11 @@ static void close_entry(entry *e)
 
 static hf_status time_runs(double *seconds, bench *b, const entry *e, int repeats)
 {
-    double start = now();
+    double start = hf_seconds();
     for (int i = 0; i < repeats; i++)
         HF_TRY(hf_task_run(e->task));
     HF_TRY(hf_context_finish(b->context));
-    *seconds = (now() - start) / repeats;
+    *seconds = (hf_seconds() - start) / repeats;
     return HF_OK;
 }
 

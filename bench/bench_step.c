@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define WARM_UP   2
 #define MAX_STEPS 100
@@ -24,13 +23,6 @@ typedef struct bench {
     hf_node *loss;
     float *image, *tabular, *target;
 } bench;
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static hf_status build(bench *b)
 {
@@ -67,7 +59,7 @@ static hf_status fill(bench *b)
 static hf_status step(bench *b, uint32_t number, double *took)
 {
     float loss = 0;
-    const double start = seconds();
+    const double start = hf_seconds();
     HF_TRY(hf_model_set_step(b->model, 1, number));
     HF_TRY(hf_plan_set(b->plan, "image", b->image));
     HF_TRY(hf_plan_set(b->plan, "tabular", b->tabular));
@@ -76,7 +68,7 @@ static hf_status step(bench *b, uint32_t number, double *took)
     HF_TRY(hf_optimizer_step(b->optimizer));
     HF_TRY(hf_plan_get(b->plan, b->loss, &loss));
     HF_TRY(hf_context_finish(b->context));
-    *took = seconds() - start;
+    *took = hf_seconds() - start;
     return HF_OK;
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEFAULT_DEPTH 2
 
@@ -35,13 +34,6 @@ struct hf_loader {
     char message[1024];
     double waited;
 };
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
@@ -209,7 +201,7 @@ hf_status hf_loader_next(hf_loader *loader, const hf_batch **batch)
     hf_loader *l = loader;
     hf_status status = HF_OK;
     *batch = NULL;
-    const double start = seconds();
+    const double start = hf_seconds();
     pthread_mutex_lock(&l->mutex);
     if (l->pass == 0) {
         status = hf_fail(HF_ERR_ARGUMENT, "no pass was started");
@@ -226,7 +218,7 @@ hf_status hf_loader_next(hf_loader *loader, const hf_batch **batch)
         status = hf_fail(l->status, "%s", l->message);
     }
 out:
-    l->waited += seconds() - start;
+    l->waited += hf_seconds() - start;
     pthread_mutex_unlock(&l->mutex);
     return status;
 }

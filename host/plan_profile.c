@@ -1,22 +1,14 @@
 /* plan_profile.c: where the time of a run goes: every task by itself, waiting for the device in between. */
 #include "graph.h"
 #include <stdlib.h>
-#include <time.h>
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static hf_status time_task(double *best, hf_context *context, hf_task *task)
 {
     HF_TRY(hf_context_finish(context));
-    const double start = seconds();
+    const double start = hf_seconds();
     HF_TRY(hf_task_run(task));
     HF_TRY(hf_context_finish(context));
-    const double took = seconds() - start;
+    const double took = hf_seconds() - start;
     if (took < *best) *best = took;
     return HF_OK;
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define EVALUATE_BATCH 4 /* samples; more would only cost memory */
 
@@ -28,13 +27,6 @@ typedef struct run {
     hf_loader *train, *valid;
     float *predicted, *truth; /* [validation subjects] */
 } run;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
@@ -322,12 +314,12 @@ static hf_status finish_epoch(run *r, hf_epoch *e)
 static hf_status train_epoch(run *r, int64_t epoch)
 {
     hf_epoch e = { .epoch = (int)epoch, .epochs = (int)r->recipe->train.epochs };
-    const double start = now(), waited = hf_loader_waited(r->train);
+    const double start = hf_seconds(), waited = hf_loader_waited(r->train);
     HF_TRY(train_pass(&e.train_loss, r, epoch));
-    const double trained = now() - start;
+    const double trained = hf_seconds() - start;
     e.waited_seconds = hf_loader_waited(r->train) - waited;
     HF_TRY(validate(&e, r));
-    e.seconds = now() - start;
+    e.seconds = hf_seconds() - start;
     e.samples_per_second = r->data.count[HF_TRAIN] / trained;
     HF_TRY(finish_epoch(r, &e));
     if (r->watch->epoch) r->watch->epoch(r->watch->user, &e);

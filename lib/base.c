@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #undef hf_fail
 #undef hf_fail_in
@@ -97,4 +98,11 @@ hf_status hf_strdup(char **out, const char *text)
     HF_TRY(hf_alloc(out, size, 1, "text"));
     memcpy(*out, text, size);
     return HF_OK;
+}
+
+double hf_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }

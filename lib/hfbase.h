@@ -106,6 +106,9 @@ void hf_text_add_bytes(hf_text *text, const void *bytes, size_t size);
 hf_status hf_text_check(const hf_text *text) HF_MUST_USE; /* HF_ERR_MEMORY when an append failed */
 void hf_text_free(hf_text *text);
 
+/* Seconds since some fixed moment, never going back: for measuring how long things take. */
+double hf_seconds(void);
+
 /* The candidate nearest to `word` by edit distance, or NULL when none is near enough to be what was meant. */
 const char *hf_nearest(const char *word, const char *const *candidates, size_t count);
 

@@ -5,19 +5,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REDRAW_SECONDS 0.1
 #define LINE_SECONDS   15
 #define BAR_CELLS      24
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 void cli_progress_begin(cli_progress *progress, int64_t epochs)
 {
@@ -74,7 +66,7 @@ static void describe(const cli_progress *p, int done, int total, double loss, do
 static void show(void *user, const char *what, int done, int total, double loss)
 {
     cli_progress *p = user;
-    const double time = now();
+    const double time = hf_seconds();
     if (strcmp(p->what, what) != 0 || done <= p->first) {
         snprintf(p->what, sizeof p->what, "%s", what);
         p->start = time;
