@@ -76,17 +76,17 @@ static bool environment_is_set(const char *name)
     return value && *value && strcmp(value, "0") != 0;
 }
 
-static hf_status open_caches(hf_context *context, bool no_cache)
+/* Caching is a convenience: where its folders cannot be made (no home, a read-only one), kernels are compiled anew and
+ * processes do not wait for each other. */
+static void open_caches(hf_context *context, bool no_cache)
 {
-    if (!no_cache && !environment_is_set("HF_NO_CACHE")) HF_TRY(hf_cache_dir(&context->cache_dir, "kernels"));
-    if (strcmp(context->info.platform, "Portable Computing Language") == 0) {
-        char *folder = NULL;
-        HF_TRY(hf_cache_dir(&folder, "locks"));
-        hf_status status = hf_path_join(&context->build_lock, folder, "build");
-        free(folder);
-        HF_TRY(status);
-    }
-    return HF_OK;
+    char *folder = NULL;
+    if (!no_cache && !environment_is_set("HF_NO_CACHE") && hf_cache_dir(&context->cache_dir, "kernels") != HF_OK)
+        context->cache_dir = NULL;
+    if (strcmp(context->info.platform, "Portable Computing Language") != 0) return;
+    if (hf_cache_dir(&folder, "locks") == HF_OK && hf_path_join(&context->build_lock, folder, "build") != HF_OK)
+        context->build_lock = NULL;
+    free(folder);
 }
 
 static hf_status open_all(hf_context *context, const char *device, const hf_context_options *options)
@@ -97,7 +97,7 @@ static hf_status open_all(hf_context *context, const char *device, const hf_cont
     if (force && *force) HF_TRY(hf_strdup(&context->force, force));
     HF_TRY(choose(context, device));
     HF_TRY(open_queue(context));
-    HF_TRY(open_caches(context, options && options->no_cache));
+    open_caches(context, options && options->no_cache);
     return hf_buffer_new(&context->nothing, context, 256, "the stand-in for absent operands");
 }
 
