@@ -89,11 +89,24 @@ hf_status hf_cache_store(const hf_context *context, const char *key, const void 
 
 /* ---- PoCL -------------------------------------------------------------------------------------------------------- */
 
+/* A folder of this user's own under /tmp: where there is no home, PoCL still needs a place that it can write to. */
+static bool temporary_folder(char path[64])
+{
+    struct stat info;
+    snprintf(path, 64, "/tmp/hyperfusion-%lu", (unsigned long)getuid());
+    mkdir(path, 0700);
+    /* Anybody can make a folder of that name; only one that is ours alone will do. */
+    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == getuid() && (info.st_mode & 077) == 0;
+}
+
 void hf_driver_prepare(void)
 {
-    char *folder = NULL;
+    char *folder = NULL, temporary[64];
     if (getenv("POCL_CACHE_DIR")) return;
-    if (hf_cache_dir(&folder, "pocl") == HF_OK) setenv("POCL_CACHE_DIR", folder, 0);
+    if (hf_cache_dir(&folder, "pocl") == HF_OK)
+        setenv("POCL_CACHE_DIR", folder, 0);
+    else if (temporary_folder(temporary))
+        setenv("POCL_CACHE_DIR", temporary, 0);
     free(folder);
 }
 
