@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_IMPLS    8
+#define MOST_IMPLS    12
 #define MOST_ROUNDS   101
 #define ROUND_SECONDS 0.02
 #define LONG_RUN      0.5 /* seconds; beyond it three rounds must do */

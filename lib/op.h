@@ -28,7 +28,7 @@ struct hf_impl {
     hf_status (*prepare)(hf_call *call);
 };
 
-#define HF_MAX_IMPLS 6
+#define HF_MAX_IMPLS 12
 
 struct hf_op {
     const char *name;

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define MOST_OPS      128
-#define MOST_IMPLS    8
+#define MOST_IMPLS    12
 #define MOST_REPORTS  5   /* printed failures per operator and device */
 #define MOST_SHRINKS  200 /* tries */
 #define TINY_DRAWS    64
