@@ -108,6 +108,10 @@ hf_status hf_launch_gemm(hf_call *call, const hf_gemm *gemm, const hf_tensor *a,
 hf_status hf_scratch_part(hf_tensor *out, hf_call *call, size_t offset, int64_t count);
 size_t hf_scratch_align(const hf_call *call, size_t bytes); /* rounds up to what a view needs */
 
+/* For tests, under HF_TEST_SCRATCH: "gaps" leaves memory unused between the parts; "apart" gives each part a buffer of
+ * its own. hf_task_part tells where a part lies in the scratch memory; false: there are not so many. */
+bool hf_task_part(const hf_task *task, int index, size_t *offset, size_t *bytes);
+
 /* ---- data that comes with the library ---------------------------------------------------------------------------- */
 
 /* Made from cl_kernels/ by embed.py; both lists end with a row of NULLs. */

@@ -26,7 +26,8 @@ struct hf_context {
     size_t group_runs, group_fails; /* sizes of groups known to run, and known not to; 0: none asked for yet */
     bool plain_only;
     bool any_device;
-    char *force; /* "op=impl,op=impl", or NULL */
+    enum { HF_SCRATCH_PACKED, HF_SCRATCH_GAPS, HF_SCRATCH_APART } scratch; /* how its parts lie */
+    char *force;                                                           /* "op=impl,op=impl", or NULL */
 };
 
 struct hf_buffer {

@@ -76,6 +76,12 @@ static bool environment_is_set(const char *name)
     return value && *value && strcmp(value, "0") != 0;
 }
 
+static bool environment_says(const char *name, const char *wanted)
+{
+    const char *value = getenv(name);
+    return value && strcmp(value, wanted) == 0;
+}
+
 /* Caching is a convenience: where its folders cannot be made (no home, a read-only one), kernels are compiled anew and
  * processes do not wait for each other. */
 static void open_caches(hf_context *context, bool no_cache)
@@ -89,16 +95,26 @@ static void open_caches(hf_context *context, bool no_cache)
     free(folder);
 }
 
+/* Full of NaN: what reads an absent operand gets no plausible number. */
+static hf_status open_nothing(hf_context *context)
+{
+    static const cl_uint nan_bits = 0x7FC00000u;
+    HF_TRY(hf_buffer_new(&context->nothing, context, 256, "the stand-in for absent operands"));
+    return hf_buffer_fill(context->nothing, 0, 256, &nan_bits, sizeof nan_bits);
+}
+
 static hf_status open_all(hf_context *context, const char *device, const hf_context_options *options)
 {
     const char *force = options && options->force ? options->force : getenv("HF_IMPL");
     context->plain_only = options && options->plain_only;
     context->any_device = environment_is_set("HF_TEST_ANY_DEVICE");
+    if (environment_says("HF_TEST_SCRATCH", "gaps")) context->scratch = HF_SCRATCH_GAPS;
+    if (environment_says("HF_TEST_SCRATCH", "apart")) context->scratch = HF_SCRATCH_APART;
     if (force && *force) HF_TRY(hf_strdup(&context->force, force));
     HF_TRY(choose(context, device));
     HF_TRY(open_queue(context));
     open_caches(context, options && options->no_cache);
-    return hf_buffer_new(&context->nothing, context, 256, "the stand-in for absent operands");
+    return open_nothing(context);
 }
 
 hf_status hf_context_new(hf_context **out, const char *device, const hf_context_options *options)

@@ -133,10 +133,12 @@ hf_status hf_launch_gemm(hf_call *call, const hf_gemm *gemm, const hf_tensor *a,
     return HF_OK;
 }
 
+#define SCRATCH_GAP 256 /* bytes left unused behind a part, for tests */
+
 size_t hf_scratch_align(const hf_call *call, size_t bytes)
 {
     const size_t align = hf_context_device(call->context)->align;
-    return hf_ceil_div(bytes, align) * align;
+    return hf_ceil_div(bytes + (call->context->scratch == HF_SCRATCH_GAPS ? SCRATCH_GAP : 0), align) * align;
 }
 
 hf_status hf_scratch_part(hf_tensor *out, hf_call *call, size_t offset, int64_t count)
@@ -144,9 +146,22 @@ hf_status hf_scratch_part(hf_tensor *out, hf_call *call, size_t offset, int64_t 
     hf_task *task = call->task;
     if (task->n_parts == HF_MAX_PARTS) return hf_fail(HF_ERR_ARGUMENT, "more than %d scratch parts", HF_MAX_PARTS);
     if (!call->scratch.buffer) return hf_fail(HF_ERR_ARGUMENT, "no scratch memory was asked for");
-    HF_TRY(hf_buffer_view(&task->part[task->n_parts], call->scratch.buffer, offset, (size_t)count * sizeof(float)));
+    const size_t bytes = (size_t)count * sizeof(float);
+    hf_buffer **part = &task->part[task->n_parts];
+    if (call->context->scratch == HF_SCRATCH_APART)
+        HF_TRY(hf_buffer_new(part, call->context, bytes, "a part of scratch memory"));
+    else
+        HF_TRY(hf_buffer_view(part, call->scratch.buffer, offset, bytes));
     *out = (hf_tensor){ hf_desc_f32((hf_shape){ 1, { count } }), task->part[task->n_parts++] };
     return HF_OK;
+}
+
+bool hf_task_part(const hf_task *task, int index, size_t *offset, size_t *bytes)
+{
+    if (index >= task->n_parts) return false;
+    *offset = task->part[index]->offset;
+    *bytes = task->part[index]->bytes;
+    return true;
 }
 
 /* ---- life of a task ---------------------------------------------------------------------------------------------- */

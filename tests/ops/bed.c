@@ -2,26 +2,41 @@
  *
  * Operands and results lie side by side in one buffer, the arena, each as a view with guard bytes before and behind.
  * The whole arena is prepared on the host (the image), written, and read back after the run: every byte outside the
- * results must be as it was, which covers guards and operands at once. Results start as bytes 0xFF, a NaN; so does
- * scratch memory before the first run, and the second run finds it as the first one left it. Element order in the
- * blocked layout is computed here, not asked of the library. A bed that keeps tensors `apart` gives each a buffer of
- * exactly its size instead, for interpreters that check bounds themselves. */
+ * results must be as it was, which covers guards and operands at once. Element order in the blocked layout is computed
+ * here, not asked of the library.
+ *
+ * Reads are watched as well as writes. In the first run all that surrounds operands and results is NaN, a different one
+ * in each place, so that what is read there shows in a result, and what is copied from there in a guard. Not everything
+ * that is read shows as a NaN: a maximum passes over it, and positions and labels are no floats. Therefore the second
+ * run, which must give equal bits, has other surroundings: huge numbers around floats, small ones that might be meant
+ * around integers. Results start as bytes 0xFF, also a NaN, and in the second run as more of the surroundings. Scratch
+ * memory, the gaps between its parts, and as much again behind it are NaN before the first run; the second run finds
+ * it as the first one left it.
+ *
+ * A bed that keeps tensors `apart` gives each a buffer of exactly its size instead, for interpreters that check bounds
+ * themselves. */
 #include "suite.h"
 
+#include "op.h"
+
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD      256 /* bytes, at least */
-#define GUARD_BYTE 0xA5
+#define GUARD      256   /* bytes behind a tensor, at least */
+#define WIDE_GUARD 16384 /* and at most; between them, as many as the tensor has, for whole rows and planes too many */
+#define LEAD       4096  /* bytes before the first tensor */
 #define FRESH_BYTE 0xFF
 #define FRESH_BITS 0xFFFFFFFFu
+#define TAIL_BITS  0x7FC0A5A5u /* behind scratch memory: a NaN */
 
 /* Where one operand or result lies. */
 typedef struct place {
     hf_desc desc; /* rank 0: absent */
     size_t offset, bytes;
-    int operand; /* of a result: the operand whose place it takes, -1: it has a place of its own */
+    size_t guard; /* bytes behind it */
+    int operand;  /* of a result: the operand whose place it takes, -1: it has a place of its own */
     hf_buffer *buffer;
 } place;
 
@@ -62,7 +77,7 @@ static hf_status grow_buffer(hf_buffer **buffer, hf_context *context, size_t byt
 static hf_status grow(hf_bed *bed, const plan *p)
 {
     HF_TRY(grow_buffer(&bed->arena, bed->context, p->bytes, "test arena"));
-    HF_TRY(grow_buffer(&bed->scratch, bed->context, p->scratch_bytes + GUARD, "test scratch"));
+    HF_TRY(grow_buffer(&bed->scratch, bed->context, 2 * p->scratch_bytes + GUARD, "test scratch"));
     if (bed->host_bytes >= p->bytes) return HF_OK;
     free(bed->image);
     free(bed->found);
@@ -135,6 +150,11 @@ static bool is_fresh(const unsigned char *bytes, hf_type type, size_t index)
 
 /* ---- the plan ---------------------------------------------------------------------------------------------------- */
 
+static size_t guard_of(size_t bytes)
+{
+    return bytes < GUARD ? GUARD : bytes > WIDE_GUARD ? WIDE_GUARD : bytes;
+}
+
 static hf_status put(hf_bed *bed, plan *p, place *at, const hf_desc *desc, hf_layout layout)
 {
     size_t align = bed->device->align > 0 ? bed->device->align : 1;
@@ -142,8 +162,9 @@ static hf_status put(hf_bed *bed, plan *p, place *at, const hf_desc *desc, hf_la
     at->desc.layout = layout;
     if (!desc->shape.rank) return HF_OK;
     at->bytes = hf_desc_bytes(&at->desc);
+    at->guard = guard_of(at->bytes);
     at->offset = (p->bytes + align - 1) / align * align;
-    if (!hf_size_add(at->offset, at->bytes, &p->bytes) || !hf_size_add(p->bytes, GUARD, &p->bytes))
+    if (!hf_size_add(at->offset, at->bytes, &p->bytes) || !hf_size_add(p->bytes, at->guard, &p->bytes))
         return hf_fail(HF_ERR_MEMORY, "test arena: the case is too large");
     return HF_OK;
 }
@@ -161,7 +182,7 @@ static hf_status make_plan(hf_bed *bed, plan *p, const hf_problem *problem, int 
     if (!results || (int)(results - letters) < problem->n_in || (int)strlen(results + 1) < problem->n_out)
         return hf_fail(HF_ERR_SHAPE, "layouts \"%s\" do not name %d operands and %d results", letters, problem->n_in,
                        problem->n_out);
-    *p = (plan){ .bytes = GUARD };
+    *p = (plan){ .bytes = LEAD };
     for (int i = 0; i < problem->n_in; i++)
         HF_TRY(put(bed, p, &p->in[i], &problem->in[i], layout_of(letters[i], blocked, &problem->in[i])));
     for (int i = 0; i < problem->n_out; i++) {
@@ -196,18 +217,41 @@ static bool can_be_blocked(const hf_problem *problem, int impl)
 
 /* ---- before a run ------------------------------------------------------------------------------------------------ */
 
-static void draw_image(hf_bed *bed, const plan *p, const hf_problem *problem)
+/* One word of what surrounds tensors of this type, at a word of the arena. */
+static uint32_t around(hf_type type, size_t word, bool second)
 {
-    memset(bed->image, GUARD_BYTE, p->bytes);
-    for (int i = 0; i < problem->n_out; i++)
-        if (p->out[i].operand < 0) memset(bed->image + p->out[i].offset, FRESH_BYTE, p->out[i].bytes);
-    for (int i = 0; i < problem->n_in; i++) {
-        const place *at = &p->in[i];
-        if (!at->desc.shape.rank) continue;
-        memset(bed->image + at->offset, 0, at->bytes);
-        for (size_t j = 0, count = (size_t)hf_count(&at->desc); j < count; j++)
-            store(bed->image + at->offset, at->desc.type, memory_index(&at->desc, j), problem->in_values[i][j]);
+    const uint32_t mix = (uint32_t)word * 2654435761u;
+    if (!second) return 0x7FC00000u | mix >> 10;
+    switch (type) {
+    case HF_F32: /* between 2^65 and 2^66 */
+        return 0x60000000u | mix >> 9;
+    case HF_I32: /* a label */
+        return mix >> 30;
+    default: /* four positions in a window */
+        return (mix >> 24) % 27 << 24 | (mix >> 20) % 27 << 16 | (mix >> 16) % 8 << 8 | (mix >> 12) % 8;
     }
+}
+
+static void surround(hf_bed *bed, hf_type type, size_t begin, size_t end, bool second)
+{
+    for (size_t i = begin; i < end; i++)
+        bed->image[i] = (unsigned char)(around(type, i / 4, second) >> 8 * (i % 4));
+}
+
+/* A tensor's share of what lies between two: all that is behind it but the last half guard, and so much before it. */
+static void surround_place(hf_bed *bed, const place *at, bool second)
+{
+    if (!at->desc.shape.rank || at->operand >= 0 || at->desc.type == HF_F32) return;
+    surround(bed, at->desc.type, at->offset - GUARD / 2, at->offset, second);
+    surround(bed, at->desc.type, at->offset + at->bytes, at->offset + at->bytes + at->guard - GUARD / 2, second);
+}
+
+static void draw_operand(hf_bed *bed, const place *at, const double *values)
+{
+    if (!at->desc.shape.rank) return;
+    memset(bed->image + at->offset, 0, at->bytes);
+    for (size_t j = 0, count = (size_t)hf_count(&at->desc); j < count; j++)
+        store(bed->image + at->offset, at->desc.type, memory_index(&at->desc, j), values[j]);
 }
 
 /* Bends the last float operand's first value that is not zero. */
@@ -224,11 +268,30 @@ static void drop_tap(hf_bed *bed, const plan *p, const hf_problem *problem)
     }
 }
 
+static void draw_image(hf_bed *bed, const plan *p, const hf_problem *problem, bool second)
+{
+    for (size_t word = 0; word < p->bytes / 4; word++) {
+        const uint32_t bits = around(HF_F32, word, second);
+        memcpy(bed->image + 4 * word, &bits, 4);
+    }
+    surround(bed, HF_F32, p->bytes / 4 * 4, p->bytes, second);
+    for (int i = 0; i < HF_MAX_IN; i++)
+        surround_place(bed, &p->in[i], second);
+    for (int i = 0; i < HF_MAX_OUT; i++)
+        surround_place(bed, &p->out[i], second);
+    for (int i = 0; i < problem->n_out && !second; i++)
+        memset(bed->image + p->out[i].offset, FRESH_BYTE, p->out[i].bytes);
+    for (int i = 0; i < problem->n_in; i++)
+        draw_operand(bed, &p->in[i], problem->in_values[i]);
+    if (bed->fault == HF_FAULT_TAP) drop_tap(bed, p, problem);
+}
+
 static hf_status poison_scratch(hf_bed *bed, const plan *p)
 {
-    const unsigned char fresh = FRESH_BYTE, guard = GUARD_BYTE;
-    if (p->scratch_bytes) HF_TRY(hf_buffer_fill(bed->scratch, 0, p->scratch_bytes, &fresh, 1));
-    return hf_buffer_fill(bed->scratch, p->scratch_bytes, GUARD, &guard, 1);
+    const uint32_t fresh = FRESH_BITS, tail = TAIL_BITS;
+    const size_t bytes = (p->scratch_bytes + 3) / 4 * 4;
+    if (bytes) HF_TRY(hf_buffer_fill(bed->scratch, 0, bytes, &fresh, 4));
+    return hf_buffer_fill(bed->scratch, bytes, (p->scratch_bytes + GUARD) / 4 * 4, &tail, 4);
 }
 
 /* ---- after a run ------------------------------------------------------------------------------------------------- */
@@ -243,28 +306,52 @@ static hf_status name_change(const hf_problem *problem, const plan *p, size_t of
         if (offset < at->offset && at->offset - offset <= GUARD)
             return hf_fail(HF_ERR_NUMBER, "the guard %zu bytes before result %d was overwritten", at->offset - offset,
                            i);
-        if (offset >= at->offset + at->bytes && offset - at->offset - at->bytes < GUARD)
+        if (offset >= at->offset + at->bytes && offset - at->offset - at->bytes < at->guard)
             return hf_fail(HF_ERR_NUMBER, "the guard %zu bytes behind result %d was overwritten",
                            offset - at->offset - at->bytes, i);
     }
     return hf_fail(HF_ERR_NUMBER, "the guard at byte %zu of the arena was overwritten", offset);
 }
 
-/* Everything but the results is as it was. */
-static hf_status check_memory(hf_bed *bed, const plan *p, const hf_problem *problem)
+/* The bytes of scratch memory from `begin` are still the words that they were. */
+static hf_status check_scratch_words(hf_bed *bed, size_t begin, size_t bytes, uint32_t bits, const char *what)
 {
-    memcpy(bed->work, bed->found, p->bytes);
-    for (int i = 0; i < problem->n_out; i++)
-        memcpy(bed->work + p->out[i].offset, bed->image + p->out[i].offset, p->out[i].bytes);
-    if (memcmp(bed->work, bed->image, p->bytes) != 0)
-        for (size_t offset = 0; offset < p->bytes; offset++)
-            if (bed->work[offset] != bed->image[offset]) return name_change(problem, p, offset);
-    unsigned char guard[GUARD];
-    HF_TRY(hf_buffer_read(bed->scratch, p->scratch_bytes, guard, GUARD));
-    for (size_t i = 0; i < GUARD; i++)
-        if (guard[i] != GUARD_BYTE)
-            return hf_fail(HF_ERR_NUMBER, "scratch memory was overrun: %zu bytes were asked for", p->scratch_bytes);
+    uint32_t words[GUARD / 4];
+    const size_t count = (bytes < GUARD ? bytes : GUARD) / 4;
+    HF_TRY(hf_buffer_read(bed->scratch, begin, words, 4 * count));
+    for (size_t i = 0; i < count; i++)
+        if (words[i] != bits)
+            return hf_fail(HF_ERR_NUMBER, "scratch memory was overrun: word %zu %s was written", i, what);
     return HF_OK;
+}
+
+/* What lies behind a part of scratch memory, up to the next part. */
+static hf_status check_gap(hf_bed *bed, const plan *p, const hf_task *task, int index)
+{
+    size_t offset, bytes, next = p->scratch_bytes, other, other_bytes;
+    char what[32];
+    hf_task_part(task, index, &offset, &bytes);
+    for (int i = 0; hf_task_part(task, i, &other, &other_bytes); i++)
+        if (other > offset && other < next) next = other;
+    if (offset + bytes >= next) return HF_OK;
+    snprintf(what, sizeof what, "behind part %d", index);
+    return check_scratch_words(bed, offset + bytes, next - offset - bytes, FRESH_BITS, what);
+}
+
+/* Everything but the results is as it was: `bytes` is the arena after a run. */
+static hf_status check_memory(hf_bed *bed, const plan *p, const hf_task *task, const hf_problem *problem,
+                              const unsigned char *bytes)
+{
+    size_t offset, size;
+    for (int i = 0; i < problem->n_out; i++)
+        memcpy(bed->image + p->out[i].offset, bytes + p->out[i].offset, p->out[i].bytes);
+    if (memcmp(bytes, bed->image, p->bytes) != 0)
+        for (size_t i = 0; i < p->bytes; i++)
+            if (bytes[i] != bed->image[i]) return name_change(problem, p, i);
+    if (bed->apart) return HF_OK;
+    for (int i = 0; hf_task_part(task, i, &offset, &size); i++)
+        HF_TRY(check_gap(bed, p, task, i));
+    return check_scratch_words(bed, (p->scratch_bytes + 3) / 4 * 4, GUARD, TAIL_BITS, "behind it");
 }
 
 static hf_status check_padding(const unsigned char *bytes, const hf_desc *desc, int result)
@@ -317,6 +404,19 @@ static hf_status check_values(hf_bed *bed, const plan *p, const hf_problem *prob
 
 /* ---- defects on purpose ------------------------------------------------------------------------------------------ */
 
+/* A result with one element too many: in its sum, or in its maximum. */
+static void add_word(unsigned char *result, const unsigned char *other, bool maximum)
+{
+    float sum, term;
+    memcpy(&sum, result, 4);
+    memcpy(&term, other, 4);
+    if (maximum)
+        sum = term > sum ? term : sum;
+    else
+        sum += 0 * term;
+    memcpy(result, &sum, 4);
+}
+
 static void plant(const hf_bed *bed, const plan *p, unsigned char *bytes, bool second)
 {
     const place *at = &p->out[0];
@@ -335,6 +435,18 @@ static void plant(const hf_bed *bed, const plan *p, unsigned char *bytes, bool s
         break;
     case HF_FAULT_REPEAT:
         if (second) bytes[at->offset] ^= 1;
+        break;
+    case HF_FAULT_READ_BEFORE:
+        add_word(bytes + at->offset, bytes + p->in[0].offset - 4, false);
+        break;
+    case HF_FAULT_READ_BEHIND:
+        add_word(bytes + at->offset, bytes + p->in[0].offset + p->in[0].bytes, false);
+        break;
+    case HF_FAULT_READ_GREATEST:
+        add_word(bytes + at->offset, bytes + p->in[0].offset + p->in[0].bytes, true);
+        break;
+    case HF_FAULT_COPY: /* one element of operand 0 and of the result too many */
+        memcpy(bytes + at->offset + at->bytes, bytes + p->in[0].offset + p->in[0].bytes, 4);
         break;
     default:
         break;
@@ -362,29 +474,29 @@ static hf_status move(hf_bed *bed, const plan *p, unsigned char *bytes, bool wri
     return HF_OK;
 }
 
-/* One run from the image; the arena's contents afterwards in `bytes`. */
-static hf_status run_once(hf_bed *bed, const plan *p, hf_task *task, unsigned char *bytes, bool second)
+/* One run; the arena's contents afterwards in `bytes`. */
+static hf_status run_once(hf_bed *bed, const plan *p, hf_task *task, const hf_problem *problem, unsigned char *bytes,
+                          bool second)
 {
+    draw_image(bed, p, problem, second);
     HF_TRY(move(bed, p, bed->image, true));
     HF_TRY(hf_task_run(task));
     if (bed->apart) memcpy(bytes, bed->image, p->bytes);
     HF_TRY(move(bed, p, bytes, false));
     plant(bed, p, bytes, second);
-    return HF_OK;
+    return check_memory(bed, p, task, problem, bytes);
 }
 
 static hf_status run_filled(hf_bed *bed, const plan *p, hf_task *task, const hf_problem *problem)
 {
-    draw_image(bed, p, problem);
-    if (bed->fault == HF_FAULT_TAP) drop_tap(bed, p, problem);
-    HF_TRY(run_once(bed, p, task, bed->found, false));
-    HF_TRY(check_memory(bed, p, problem));
+    HF_TRY(run_once(bed, p, task, problem, bed->found, false));
     for (int i = 0; i < problem->n_out; i++)
         HF_TRY(check_values(bed, p, problem, i));
     if (problem->exact) return HF_OK;
-    HF_TRY(run_once(bed, p, task, bed->work, true));
-    if (memcmp(bed->found, bed->work, p->bytes) != 0)
-        return hf_fail(HF_ERR_NUMBER, "two runs on the same operands differ");
+    HF_TRY(run_once(bed, p, task, problem, bed->work, true));
+    for (int i = 0; i < problem->n_out; i++)
+        if (memcmp(bed->found + p->out[i].offset, bed->work + p->out[i].offset, p->out[i].bytes) != 0)
+            return hf_fail(HF_ERR_NUMBER, "two runs on the same operands, but for what surrounds them, differ");
     return HF_OK;
 }
 

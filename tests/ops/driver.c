@@ -427,6 +427,7 @@ int main(int count_of_arguments, char **arguments)
         }
     /* All implementations are tested on whatever device there is. */
     setenv("HF_TEST_ANY_DEVICE", "1", 1);
+    setenv("HF_TEST_SCRATCH", suite.options.apart ? "apart" : "gaps", 1);
     if (suite.options.name && strcmp(suite.options.name, "selftest") == 0) return hf_selftest();
     if (!name_exists(&suite.options)) {
         fprintf(stderr, "test_ops: there is no operator or stem '%s'\n", suite.options.name);

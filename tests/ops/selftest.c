@@ -101,6 +101,10 @@ static void check_faults(hf_bed *bed)
         { HF_FAULT_OPERAND, true, "operand 0" },
         { HF_FAULT_UNWRITTEN, true, "never written" },
         { HF_FAULT_REPEAT, false, "two runs" },
+        { HF_FAULT_READ_BEFORE, true, "nan" },
+        { HF_FAULT_READ_BEHIND, true, "nan" },
+        { HF_FAULT_READ_GREATEST, false, "two runs" },
+        { HF_FAULT_COPY, true, "behind result 0" },
     };
     for (int integers = 0; integers < 2; integers++) {
         trial good = { "conv3d", text, honest, HF_FAULT_NONE, integers };

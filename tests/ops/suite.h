@@ -68,12 +68,16 @@ bool hf_problem_tiny(const hf_problem *problem);
 /* Defects that the self-test plants; each but the first must be reported. */
 typedef enum hf_fault {
     HF_FAULT_NONE,
-    HF_FAULT_TAP,       /* one operand value differs on the device */
-    HF_FAULT_GUARD,     /* a byte beside a result changes */
-    HF_FAULT_OPERAND,   /* a byte of an operand changes */
-    HF_FAULT_UNWRITTEN, /* one result element keeps its fresh NaN */
-    HF_FAULT_PADDING,   /* a padding channel is not zero */
-    HF_FAULT_REPEAT,    /* the second run differs in one bit */
+    HF_FAULT_TAP,           /* one operand value differs on the device */
+    HF_FAULT_GUARD,         /* a byte beside a result changes */
+    HF_FAULT_OPERAND,       /* a byte of an operand changes */
+    HF_FAULT_UNWRITTEN,     /* one result element keeps its fresh NaN */
+    HF_FAULT_PADDING,       /* a padding channel is not zero */
+    HF_FAULT_REPEAT,        /* the second run differs in one bit */
+    HF_FAULT_READ_BEFORE,   /* a sum takes the word before operand 0 in, times zero */
+    HF_FAULT_READ_BEHIND,   /* the same with the word behind it */
+    HF_FAULT_READ_GREATEST, /* a maximum takes it in */
+    HF_FAULT_COPY,          /* a copy takes one element too many: from behind operand 0 to behind the result */
 } hf_fault;
 
 /* A device with memory that is reused from case to case. Start from {0}. */
