@@ -3,6 +3,7 @@
 #
 #     tests/oclgrind.sh [--quick] [--race RACE_PROGRAM] TEST_OPS [STEM...]
 #
+# A STEM may carry more arguments for test_ops: 'conv3d_dw impl=gpu'.
 # Oclgrind's exit code says nothing about races, so its log is read: any line in it is a finding. Every tensor gets a
 # buffer of its own, because accesses outside a view but inside its parent would not be noticed. With --race, defects
 # put into a kernel on purpose must be reported, and the same kernel without them must not: a checker that sees
@@ -52,10 +53,12 @@ fail() {
 # values, but not findings, get a second chance with the optimiser off; they must then be right, without findings.
 check_stem() {
     start=$(date +%s)
-    watch '' "$test_ops" "$1" tiny=1 apart=1 "shapes=$shapes"
+    # shellcheck disable=SC2086 # arguments
+    watch '' "$test_ops" $1 tiny=1 apart=1 "shapes=$shapes"
     code=$?
     if [ $code -ne 0 ] && [ ! -s "$work/log" ]; then
-        watch -cl-opt-disable "$test_ops" "$1" tiny=1 apart=1 "shapes=$shapes"
+        # shellcheck disable=SC2086
+        watch -cl-opt-disable "$test_ops" $1 tiny=1 apart=1 "shapes=$shapes"
         code=$?
     fi
     if [ $code -ne 0 ]; then

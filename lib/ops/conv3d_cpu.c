@@ -19,7 +19,8 @@
 
 const char *hf_conv3d_cpu_refuse(const hf_call *call)
 {
-    if (!hf_context_device(call->context)->is_cpu) return "device is not a CPU";
+    if (!hf_context_device(call->context)->is_cpu && !hf_context_any_device(call->context))
+        return "device is not a CPU";
     return hf_conv3d_size_of(call).stride == 1 ? NULL : "stride is not 1";
 }
 

@@ -4,10 +4,13 @@
  * axis, another element type, an axis one longer, too many operands. A refusal must be HF_ERR_SHAPE (or
  * HF_ERR_ARGUMENT for the number of operands) and its message must name the operator and an operand. Acceptance is
  * right only where the operator takes any shape, which shows in a result that follows the damaged operand; but among
- * all axes made longer, at least one must be refused wherever two operands have to agree. */
+ * all axes made longer, at least one must be refused wherever two operands have to agree. Options that an operator must
+ * refuse are a table of their own. */
 #include "suite.h"
 
 #include "op.h"
+
+#include <math.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -185,4 +188,124 @@ hf_status hf_check_refusals(const hf_op_test *test, const hf_case *test_case, in
     if (present > 1 && refusals == 0)
         return hf_fail(HF_ERR_NUMBER, "no operand with a longer axis was refused although %d must agree", present);
     return check_counts(&d.problem, checked);
+}
+
+/* ---- options ----------------------------------------------------------------------------------------------------- */
+
+static void stride_negative(hf_problem *p)
+{
+    p->params.stride = -1;
+}
+
+static void pad_negative(hf_problem *p)
+{
+    p->params.pad = -1;
+}
+
+static void kernel_negative(hf_problem *p)
+{
+    p->params.kernel = -1;
+}
+
+static void kernel_of_8(hf_problem *p)
+{
+    for (int axis = 2; axis < 5; axis++)
+        p->in[1].shape.dim[axis] = 8;
+}
+
+static void axis_negative(hf_problem *p)
+{
+    p->params.axis = -1;
+}
+
+static void axis_of_5(hf_problem *p)
+{
+    p->params.axis = 5;
+}
+
+static void shape_of_rank_4(hf_problem *p)
+{
+    p->params.shape = HF_SHAPE(1, 1, 1, 1);
+    p->params.axis = 4;
+}
+
+static void p_negative(hf_problem *p)
+{
+    p->params.p = -0.125f;
+}
+
+static void p_one(hf_problem *p)
+{
+    p->params.p = 1;
+}
+
+static void p_nan(hf_problem *p)
+{
+    p->params.p = NAN;
+}
+
+static void channels_of_rank_3(hf_problem *p)
+{
+    p->params.channels = 1;
+    p->in[0].shape = HF_SHAPE(2, 3, 4);
+}
+
+static void voxels_beyond_int(hf_problem *p)
+{
+    p->params.channels = 0;
+    p->in[0].shape = HF_SHAPE(1, 1, 1 << 11, 1 << 11, 1 << 11);
+}
+
+static void three_operands(hf_problem *p)
+{
+    p->n_in = 3;
+}
+
+static const struct {
+    const char *op, *text; /* a legal case, */
+    void (*damage)(hf_problem *problem);
+    const char *message; /* and what is said about it afterwards */
+} refusals[] = {
+    { "conv3d", "n1c1o1_d9h9w9_k3", stride_negative, "stride is -1" },
+    { "conv3d", "n1c1o1_d9h9w9_k3", pad_negative, "pad -1" },
+    { "conv3d", "n1c1o1_d9h9w9_k3", kernel_of_8, "K is 8" },
+    { "conv3d_dx", "n1c1o1_d9h9w9_k3", stride_negative, "stride is -1" },
+    { "conv3d_dw", "n1c1o1_d9h9w9_k3", kernel_negative, "K is -1" },
+    { "dropout", "n1c2_d2h2w2", p_negative, "p is -0.125" },
+    { "dropout", "n1c2_d2h2w2", p_one, "p is 1" },
+    { "dropout", "n1c2_d2h2w2", p_nan, "p is nan" },
+    { "dropout", "n1c2_d2h2w2", channels_of_rank_3, "expected" },
+    { "dropout", "n1c2_d2h2w2", voxels_beyond_int, "more than 2^31" },
+    { "dropout_dx", "n1c2_d2h2w2", p_one, "p is 1" },
+    { "softmax_cross_entropy_dx", "n2f3", three_operands, "dloss is missing" },
+    { "concat", "n2c3w4_k2a1", axis_negative, "axis is -1" },
+    { "concat", "n2c3w4_k2a1", axis_of_5, "axis is 5" },
+    { "slice", "n2c3_d2h2w2_a1i3", kernel_negative, "from index -1" },
+    { "slice", "n2c3_d2h2w2_a1i3", axis_negative, "axis is -1" },
+    { "slice", "n2c3_d2h2w2_a1i3", axis_of_5, "axis is 5" },
+    { "slice", "n1c1_d1h1w1_a4i1", shape_of_rank_4, "is not a part of" },
+    { "pad_slice", "n2c3_d2h2w2_a1i3", kernel_negative, "from index -1" },
+};
+
+static hf_status check_refusal(int row)
+{
+    hf_problem problem = { 0 };
+    hf_case test_case;
+    hf_desc out[HF_MAX_OUT];
+    int n_out;
+    const hf_op_test *test = hf_test_find(refusals[row].op);
+    if (!test) return hf_fail(HF_ERR_ARGUMENT, "no test for %s", refusals[row].op);
+    HF_TRY(hf_case_parse(&test_case, refusals[row].text));
+    HF_TRY(hf_problem_shape(&problem, test, &test_case));
+    refusals[row].damage(&problem);
+    if (hf_op_infer(problem.op, &problem.params, problem.in, problem.n_in, out, &n_out) == HF_OK)
+        return hf_fail(HF_ERR_NUMBER, "%s: accepted, expected \"%s\"", refusals[row].op, refusals[row].message);
+    if (strstr(hf_error_message(), refusals[row].op) && strstr(hf_error_message(), refusals[row].message)) return HF_OK;
+    return hf_fail_in(HF_ERR_NUMBER, "expected \"%s\"", refusals[row].message);
+}
+
+hf_status hf_check_option_refusal(int row, bool *found)
+{
+    *found = row < (int)(sizeof refusals / sizeof refusals[0]);
+    return *found ? check_refusal(row) : HF_OK;
 }

@@ -1,5 +1,6 @@
 /* selftest.c: the driver tested. A test that cannot fail proves nothing, so each kind of defect is planted once on
- * purpose and must be noticed; the same problem without a defect must pass. Also: every operator has a test. */
+ * purpose and must be noticed; the same problem without a defect must pass. Also: every operator has a test, and the
+ * options that are refused are. */
 #include "suite.h"
 
 #include "../check.h"
@@ -195,9 +196,17 @@ static void check_complete(void)
     }
 }
 
+static void check_refusals(void)
+{
+    bool found = true;
+    for (int row = 0; found; row++)
+        CHECK_OK(hf_check_option_refusal(row, &found));
+}
+
 int hf_selftest(void)
 {
     hf_bed bed;
+    check_refusals();
     check_cases();
     check_shrinking();
     check_complete();

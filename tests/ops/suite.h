@@ -109,6 +109,9 @@ hf_status hf_check_gradients(const hf_op_test *test, const hf_case *test_case, u
 /* Feeds damaged operand descriptions to the shape rule. *checked: how many. */
 hf_status hf_check_refusals(const hf_op_test *test, const hf_case *test_case, int *checked) HF_MUST_USE;
 
+/* Row number `row` of the options and counts that an operator must refuse; *found: there is such a row. */
+hf_status hf_check_option_refusal(int row, bool *found) HF_MUST_USE;
+
 /* ---- driver.c, selftest.c ---------------------------------------------------------------------------------------- */
 
 /* Draws case number `index`; a tiny one when asked. */

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# mutants.sh: defects put into the sources one at a time, each of which the tests must notice.
+#
+#     tests/mutants.sh [--jobs N] [PATTERN]
+#
+# tests/mutants.tsv has a line a mutant: a file, a substitution for perl (the file is one string), and what must fail:
+# `ops ARGUMENTS` is test_ops with these, `oclgrind STEM` the quick form of oclgrind.sh, `local ARGUMENTS` the test of
+# limits in oclgrind.sh. PATTERN picks lines. Works on a copy of the committed and changed files under a temporary folder,
+# with a cache of kernels of its own. What must fail is first run without a defect, where it must pass. Prints a line
+# for each mutant that survives, or that no longer applies, and at the end `mutants: N killed, N survived`.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
+pattern=${1-.}
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/tree"
+git ls-files -z | xargs -0 cp --parents -t "$work/tree" || exit 2
+list=$PWD/tests/mutants.tsv
+cd "$work/tree" || exit 2
+export XDG_CACHE_HOME=$work/cache
+killed=0 survived=0
+
+build() {
+    ninja -C build >"$work/log" 2>&1
+}
+
+# run KIND ARGUMENTS...
+run() {
+    local kind=$1
+    shift
+    case "$kind" in
+    ops) timeout 300 build/tests/test_ops "$@" ;;
+    oclgrind) timeout 300 tests/oclgrind.sh --quick build/tests/test_ops "$@" ;;
+    *) false ;;
+    esac >"$work/log" 2>&1
+}
+
+survive() {
+    survived=$((survived + 1))
+    echo "survived: $1"
+}
+
+# Whether what must fail passes without a defect; asked once for each.
+sound() {
+    grep -qxF -- "$1" "$work/sound" 2>/dev/null && return
+    # shellcheck disable=SC2086
+    run $1 || return 1
+    printf '%s\n' "$1" >>"$work/sound"
+}
+
+# mutant FILE SUBSTITUTION COMMAND
+mutant() {
+    local name="$1 $2"
+    sound "$3" || { survive "$name: '$3' fails without it"; return; }
+    cp "$1" "$work/original"
+    perl -0pi -e "$2" "$1"
+    if cmp -s "$1" "$work/original"; then
+        survive "$name: nothing to change"
+    elif ! build; then
+        survive "$name: does not compile"
+    elif run $3; then
+        survive "$name: '$3' passes"
+    else
+        killed=$((killed + 1))
+        echo "killed: $name: $(grep -m 1 -A 1 '^failed' "$work/log" | tail -n 1 | sed 's/^ *//')"
+    fi
+    cp "$work/original" "$1"
+}
+
+meson setup build >"$work/log" 2>&1 && build || { cat "$work/log"; exit 2; }
+while IFS=$'\t' read -r file change command <&3; do
+    case "$file" in '' | '#'*) continue ;; esac
+    grep -q -- "$pattern" <<<"$file $change $command" || continue
+    mutant "$file" "$change" "$command"
+    build
+done 3<"$list"
+echo "mutants: $killed killed, $survived survived"
+[ "$survived" -eq 0 ] && [ "$killed" -gt 0 ]
