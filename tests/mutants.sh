@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # mutants.sh: defects put into the sources one at a time, each of which the tests must notice.
 #
-#     tests/mutants.sh [--jobs N] [PATTERN]
+#     tests/mutants.sh [PATTERN]
 #
 # tests/mutants.tsv has a line a mutant: a file, a substitution for perl (the file is one string), and what must fail:
-# `ops ARGUMENTS` is test_ops with these, `oclgrind STEM` the quick form of oclgrind.sh, `local ARGUMENTS` the test of
-# limits in oclgrind.sh. PATTERN picks lines. Works on a copy of the committed and changed files under a temporary folder,
+# `ops ARGUMENTS` is test_ops with these, `oclgrind ARGUMENTS` the quick form of
+# oclgrind.sh with these. PATTERN picks lines. Works on a copy of the committed and changed files under a temporary folder,
 # with a cache of kernels of its own. What must fail is first run without a defect, where it must pass. Prints a line
 # for each mutant that survives, or that no longer applies, and at the end `mutants: N killed, N survived`.
 set -uo pipefail
@@ -30,7 +30,7 @@ run() {
     shift
     case "$kind" in
     ops) timeout 300 build/tests/test_ops "$@" ;;
-    oclgrind) timeout 300 tests/oclgrind.sh --quick build/tests/test_ops "$@" ;;
+    oclgrind) timeout 300 tests/oclgrind.sh --quick build/tests/test_ops "$*" ;;
     *) false ;;
     esac >"$work/log" 2>&1
 }
@@ -44,7 +44,7 @@ survive() {
 sound() {
     grep -qxF -- "$1" "$work/sound" 2>/dev/null && return
     # shellcheck disable=SC2086
-    run $1 || return 1
+    run $1 || { echo "$1 fails without a defect"; tail -n 5 "$work/log"; return 1; }
     printf '%s\n' "$1" >>"$work/sound"
 }
 
@@ -62,7 +62,7 @@ mutant() {
         survive "$name: '$3' passes"
     else
         killed=$((killed + 1))
-        echo "killed: $name: $(grep -m 1 -A 1 '^failed' "$work/log" | tail -n 1 | sed 's/^ *//')"
+        echo "killed: $name: $(grep -m 1 -A 9 '^failed' "$work/log" | sed -n 's/^  *//p' | grep -m 1 .)"
     fi
     cp "$work/original" "$1"
 }

@@ -49,18 +49,16 @@ fail() {
     grep '^failed' -A 1 "$work/out" | head -n 10 | sed 's/^/    /'
 }
 
-# Version 21.10 computes wrong values from some optimised vector code (a zero-extended comparison becomes -1), so wrong
-# values, but not findings, get a second chance with the optimiser off; they must then be right, without findings.
+# With the optimiser off: it removes loops that run past a private array before anything can be seen, and version 21.10
+# computes wrong values from some of its vector code (a zero-extended comparison becomes -1). But convolutions take four
+# times as long that way, too long for the quick form.
 check_stem() {
     start=$(date +%s)
-    # shellcheck disable=SC2086 # arguments
-    watch '' "$test_ops" $1 tiny=1 apart=1 "shapes=$shapes"
+    optimiser=-cl-opt-disable
+    case $1 in conv3d*) [ "$shapes" -gt 4 ] || optimiser= ;; esac
+    # shellcheck disable=SC2086 # a stem with arguments
+    watch "$optimiser" "$test_ops" $1 tiny=1 apart=1 "shapes=$shapes"
     code=$?
-    if [ $code -ne 0 ] && [ ! -s "$work/log" ]; then
-        # shellcheck disable=SC2086
-        watch -cl-opt-disable "$test_ops" $1 tiny=1 apart=1 "shapes=$shapes"
-        code=$?
-    fi
     if [ $code -ne 0 ]; then
         fail "$1: test_ops failed: $(tail -n 1 "$work/out")"
     elif ! grep -q '^device .*Oclgrind' "$work/out"; then
