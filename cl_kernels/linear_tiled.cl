@@ -160,7 +160,9 @@ kernel void linear_columns(global const float *a, global const float *b, global 
     int n0 = (int)get_global_id(0) * VEC, m0 = (int)get_group_id(1) * RM, left = N - n0;
     long z = get_group_id(2) / chunks, piece = get_group_id(2) % chunks;
     int first = (int)piece * chunk, last = min(first + chunk, K);
-    if (left <= 0) return;
+    /* Not "left <= 0": from that, Intel's CPU compiler (2026.2) builds linear_parts with its own test turned round, so
+     * that it stores nothing but what lies beyond the end. */
+    if (n0 >= N) return;
     global const float *rows[RM];
     floatv acc[RM];
 #pragma unroll
