@@ -4,7 +4,7 @@
 #     tests/mutants.sh [PATTERN]
 #
 # tests/mutants.tsv has a line a mutant: a file, a substitution for perl (the file is one string), and what must fail:
-# `ops ARGUMENTS` is test_ops with these, `oclgrind ARGUMENTS` the quick form of
+# `ops ARGUMENTS` is test_ops with these, `unit NAME` a unit test, `oclgrind ARGUMENTS` the quick form of
 # oclgrind.sh with these. PATTERN picks lines. Works on a copy of the committed and changed files under a temporary folder,
 # with a cache of kernels of its own. What must fail is first run without a defect, where it must pass. Prints a line
 # for each mutant that survives, or that no longer applies, and at the end `mutants: N killed, N survived`.
@@ -29,6 +29,7 @@ run() {
     local kind=$1
     shift
     case "$kind" in
+    unit) timeout 300 "build/tests/test_$1" ;;
     ops) timeout 300 build/tests/test_ops "$@" ;;
     oclgrind) timeout 300 tests/oclgrind.sh --quick build/tests/test_ops "$*" ;;
     *) false ;;

@@ -130,7 +130,7 @@ part_rusticl() {
     code=$?
     [ $code -eq 0 ] || grep -A 1 '^failed' "$work/out" | head -n 20
     local line
-    line="rusticl: $(sed -n 's/^[^ ]* *//p' "$work/devices" | head -n 2 | paste -sd, | sed 's/, */, /g'): \
+    line="rusticl: $(sed -n 's/^[^ ]* *//p' "$work/devices" | head -n 2 | paste -sd, | sed 's/ *, */, /g'): \
 $(add_up "$work/out") on tiny shapes, $((SECONDS - start)) s"
     if [ $code -eq 0 ]; then pass "$line"; else fail "$line"; fi
 }

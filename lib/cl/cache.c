@@ -1,16 +1,12 @@
-/* cache.c: compiled programs on disk, and peace between processes that compile at the same time.
+/* cache.c: compiled programs on disk.
  *
  * An entry is one file, <digest of the key>.bin, holding a magic word, the key's digest, the payload's digest and the
  * payload. The key is everything the binary depends on: source, options, device, driver, platform. Entries are written
  * by rename, so a reader sees a whole file or none; an entry that is damaged or foreign is simply not used and gets
- * replaced. Nothing is ever taken from a file whose digests do not match.
+ * replaced. Nothing is ever taken from a file whose digests do not match, nor from a folder that others can write to.
  *
- * PoCL keeps a cache of its own that several processes starting together corrupt, and a truncated file there aborts the
- * process. So it gets a folder of ours, builds are serialised by a lock, and the lock file carries a mark while a build
- * runs: whoever takes the lock and finds the mark knows that a builder died half-way, and empties the folder. */
+ * pocl.c looks after the cache that PoCL has besides. */
 #include "cl.h"
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,74 +83,23 @@ hf_status hf_cache_store(const hf_context *context, const char *key, const void 
     return status;
 }
 
-/* ---- PoCL -------------------------------------------------------------------------------------------------------- */
-
-/* A folder of this user's own under /tmp: where there is no home, PoCL still needs a place that it can write to. */
-static bool temporary_folder(char path[64])
+hf_status hf_code_dir(char **out, const char *name)
 {
     struct stat info;
-    snprintf(path, 64, "/tmp/hyperfusion-%lu", (unsigned long)getuid());
-    mkdir(path, 0700);
-    /* Anybody can make a folder of that name; only one that is ours alone will do. */
-    return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == getuid() && (info.st_mode & 077) == 0;
-}
-
-void hf_driver_prepare(void)
-{
-    char *folder = NULL, temporary[64];
-    if (getenv("POCL_CACHE_DIR")) return;
-    if (hf_cache_dir(&folder, "pocl") == HF_OK)
-        setenv("POCL_CACHE_DIR", folder, 0);
-    else if (temporary_folder(temporary))
-        setenv("POCL_CACHE_DIR", temporary, 0);
+    char *folder = NULL;
+    *out = NULL;
+    HF_TRY(hf_cache_dir(&folder, name));
+    /* Whoever can put a file there decides what this process runs. */
+    const bool own =
+        lstat(folder, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == getuid() && (info.st_mode & S_IWOTH) == 0;
+    if (own) {
+        *out = folder;
+        return HF_OK;
+    }
+    const hf_status status = hf_fail(HF_ERR_IO,
+                                     "%s: no place for compiled kernels: expected a folder, not a link, of this user's "
+                                     "own that not everybody may write to",
+                                     folder);
     free(folder);
-}
-
-/* Removes a folder's contents, two levels of names deep at a time; what cannot be removed stays. */
-static void empty_folder(const char *path, int depth)
-{
-    DIR *dir = depth > 0 ? opendir(path) : NULL;
-    if (!dir) return;
-    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
-        char *child = NULL;
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
-        if (hf_path_join(&child, path, entry->d_name) != HF_OK) break;
-        struct stat info;
-        if (lstat(child, &info) == 0 && S_ISDIR(info.st_mode)) {
-            empty_folder(child, depth - 1);
-            rmdir(child);
-        } else {
-            unlink(child);
-        }
-        free(child);
-    }
-    closedir(dir);
-}
-
-#define POCL_DEPTH 6 /* levels of folders in its cache */
-
-hf_status hf_build_begin(hf_build_guard *guard, const hf_context *context)
-{
-    *guard = (hf_build_guard){ .lock = { -1 }, .context = context };
-    if (!context->build_lock) return HF_OK;
-    HF_TRY(hf_lock_take(&guard->lock, context->build_lock));
-    char mark = 0;
-    if (pread(guard->lock.fd, &mark, 1, 0) == 1 && mark == 'b') {
-        char *folder = NULL;
-        if (hf_cache_dir(&folder, "pocl") == HF_OK) empty_folder(folder, POCL_DEPTH);
-        free(folder);
-    }
-    if (pwrite(guard->lock.fd, "b", 1, 0) != 1) {
-        hf_build_end(guard);
-        return hf_fail(HF_ERR_IO, "%s: cannot be written", context->build_lock);
-    }
-    return HF_OK;
-}
-
-void hf_build_end(hf_build_guard *guard)
-{
-    if (guard->lock.fd < 0) return;
-    const ssize_t cleared = pwrite(guard->lock.fd, "-", 1, 0);
-    (void)cleared; /* a mark left behind only makes the next builder start from an empty cache */
-    hf_lock_release(&guard->lock);
+    return status;
 }

@@ -86,6 +86,9 @@ void hf_programs_free(hf_context *context);
 hf_status hf_cache_load(void **binary, size_t *size, const hf_context *context, const char *key);
 hf_status hf_cache_store(const hf_context *context, const char *key, const void *binary, size_t size);
 
+/* hf_cache_dir for what is loaded as code: HF_ERR_IO unless it is this user's own and no link. Freed with free(). */
+hf_status hf_code_dir(char **out, const char *name);
+
 /* Serialises what the driver compiles between processes: PoCL's own cache breaks when several start together. The
  * guard remembers a process that died while building and then empties that cache. */
 typedef struct hf_build_guard {
@@ -97,6 +100,9 @@ void hf_build_end(hf_build_guard *guard);
 
 /* Points PoCL's cache into ours, before the first OpenCL call; does nothing when the user chose a place. */
 void hf_driver_prepare(void);
+
+/* Empties that cache when files in it are cut short, on which PoCL would abort. */
+hf_status hf_driver_check(const hf_context *context);
 
 hf_status hf_gemm_run(const hf_context *context, const hf_launch_record *launch);
 void hf_gemm_forget(void);

@@ -87,7 +87,7 @@ static bool environment_says(const char *name, const char *wanted)
 static void open_caches(hf_context *context, bool no_cache)
 {
     char *folder = NULL;
-    if (!no_cache && !environment_is_set("HF_NO_CACHE") && hf_cache_dir(&context->cache_dir, "kernels") != HF_OK)
+    if (!no_cache && !environment_is_set("HF_NO_CACHE") && hf_code_dir(&context->cache_dir, "kernels") != HF_OK)
         context->cache_dir = NULL;
     if (strcmp(context->info.platform, "Portable Computing Language") != 0) return;
     if (hf_cache_dir(&folder, "locks") == HF_OK && hf_path_join(&context->build_lock, folder, "build") != HF_OK)
@@ -114,6 +114,7 @@ static hf_status open_all(hf_context *context, const char *device, const hf_cont
     HF_TRY(choose(context, device));
     HF_TRY(open_queue(context));
     open_caches(context, options && options->no_cache);
+    if (context->build_lock) HF_TRY(hf_driver_check(context));
     return open_nothing(context);
 }
 

@@ -5,7 +5,8 @@
  *   - eight processes that start together on an empty cache all succeed, and nothing is compiled twice;
  *   - entries that are cut, changed or in the place of another one are made again without a word;
  *   - a process that is killed while it builds leaves a cache that works, and so does one whose driver's own files are
- *     left half-written. */
+ *     left half-written, with and without the mark of a build;
+ *   - folders that are links, or that everybody may write to, are neither emptied nor read. */
 #include "check.h"
 #include "hfcl.h"
 
@@ -283,6 +284,94 @@ static void test_killed(char *program, const char *caches, const answer *expecte
     free(kernels);
 }
 
+static bool is_object(const char *path)
+{
+    const size_t length = strlen(path);
+    return length > 3 && strcmp(path + length - 3, ".so") == 0;
+}
+
+/* Nobody died, but what was written last is not all there. */
+static void test_cut_objects(char *program, const char *caches, const answer *expected)
+{
+    char *folder, *files[MAX_FILES];
+    if (!CHECK_OK(hf_path_join(&folder, caches, "hyperfusion/pocl"))) return;
+    for (int eighth = 0; eighth < 8; eighth += 7) {
+        int count = 0, objects = 0;
+        list(files, &count, folder);
+        for (int i = 0; i < count; i++)
+            if (is_object(files[i])) {
+                cut(files[i], eighth);
+                objects++;
+            }
+        forget(files, count);
+        CHECK(objects > 0);
+        answer a = run(program);
+        CHECK(a.good && strcmp(a.digest, expected->digest) == 0);
+    }
+    free(folder);
+}
+
+static int files_in(const char *folder)
+{
+    char *files[MAX_FILES];
+    int count = 0;
+    list(files, &count, folder);
+    forget(files, count);
+    return count;
+}
+
+/* The driver's folder is a link to somebody's files, and a builder died: the files stay. */
+static void test_link(char *program, const char *caches, const answer *expected)
+{
+    char *folder, *lock, *target, *file;
+    if (!CHECK_OK(hf_path_join(&folder, caches, "hyperfusion/pocl"))) return;
+    if (!CHECK_OK(hf_path_join(&lock, caches, "hyperfusion/locks/build"))) return;
+    if (!CHECK_OK(hf_path_join(&target, caches, "elsewhere"))) return;
+    if (!CHECK_OK(hf_path_join(&file, target, "thesis.tex"))) return;
+    start_cold(caches);
+    CHECK(run(program).good);
+    check_remove_tree(folder);
+    CHECK(mkdir(target, 0700) == 0 && symlink(target, folder) == 0);
+    CHECK_OK(hf_file_write(file, "chapter 1", 9));
+    CHECK_OK(hf_file_write(lock, "b", 1));
+    answer a = run(program);
+    CHECK(a.good && strcmp(a.digest, expected->digest) == 0);
+    CHECK(hf_path_exists(file));
+    CHECK(files_in(target) == 1);
+    free(folder);
+    free(lock);
+    free(target);
+    free(file);
+}
+
+/* Folders that anybody, or somebody else, could have filled are left alone: every kernel is compiled. */
+static void check_left_alone(char *program, const char *folder, const answer *expected, const char *own)
+{
+    const int before = files_in(folder);
+    for (int i = 0; i < 2; i++) {
+        answer a = run(program);
+        CHECK(a.good && strcmp(a.digest, expected->digest) == 0);
+        if (strcmp(own, "kernels") == 0) CHECK(a.cached == 0 && a.compiled > 0);
+    }
+    CHECK(files_in(folder) == before);
+}
+
+static void test_foreign(char *program, const char *caches, const answer *expected, const char *own)
+{
+    char *folder, name[32];
+    snprintf(name, sizeof name, "hyperfusion/%s", own);
+    if (!CHECK_OK(hf_path_join(&folder, caches, name))) return;
+    start_cold(caches);
+    CHECK(run(program).good);
+    CHECK(chmod(folder, 0777) == 0);
+    check_left_alone(program, folder, expected, own);
+    if (geteuid() == 0) {
+        CHECK(chmod(folder, 0700) == 0 && chown(folder, 65534, 65534) == 0);
+        check_left_alone(program, folder, expected, own);
+    }
+    free(folder);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) return child((int)strtol(argv[1], NULL, 10));
@@ -294,10 +383,15 @@ int main(int argc, char **argv)
     unsetenv("HF_IMPL");
     answer expected = test_together(argv[0], caches);
     test_damage(argv[0], caches, &expected);
-    if (expected.is_pocl)
+    test_foreign(argv[0], caches, &expected, "kernels");
+    if (expected.is_pocl) {
         test_killed(argv[0], caches, &expected);
-    else
+        test_cut_objects(argv[0], caches, &expected);
+        test_link(argv[0], caches, &expected);
+        test_foreign(argv[0], caches, &expected, "pocl");
+    } else {
         check_skip("the driver is not PoCL: builds need no lock");
+    }
     check_remove_tree(caches);
     return check_done("kernel_cache");
 }
