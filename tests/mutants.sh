@@ -5,7 +5,7 @@
 #
 # tests/mutants.tsv has a line a mutant: a file, a substitution for perl (the file is one string), and what must fail:
 # `ops ARGUMENTS` is test_ops with these, `unit NAME` a unit test, `oclgrind ARGUMENTS` the quick form of
-# oclgrind.sh with these. PATTERN picks lines. Works on a copy of the committed and changed files under a temporary folder,
+# oclgrind.sh with these. PATTERN picks lines. Works on a copy of all files that git does not ignore, under a temporary folder,
 # with a cache of kernels of its own. What must fail is first run without a defect, where it must pass. Prints a line
 # for each mutant that survives, or that no longer applies, and at the end `mutants: N killed, N survived`.
 set -uo pipefail
@@ -14,7 +14,7 @@ pattern=${1-.}
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/tree"
-git ls-files -z | xargs -0 cp --parents -t "$work/tree" || exit 2
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$work/tree" || exit 2
 list=$PWD/tests/mutants.tsv
 cd "$work/tree" || exit 2
 export XDG_CACHE_HOME=$work/cache

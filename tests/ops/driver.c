@@ -349,7 +349,7 @@ static void check_exercised(test_suite *suite)
     const options *o = &suite->options;
     const hf_op_test *test;
     const char *stem;
-    if (o->only_case || o->impl || o->tiny || o->shapes < FULL_SHAPES) return;
+    if (o->only_case || o->impl || (o->tiny && !o->apart) || o->shapes < FULL_SHAPES) return;
     for (int i = 0; (test = hf_test_at(i, &stem)) && i < MOST_OPS; i++) {
         const hf_op *op = hf_op_find(test->op);
         if (!op || !is_wanted(o, test, stem)) continue;
