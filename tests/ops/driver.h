@@ -7,9 +7,9 @@
  *      `exact`), at least 30 % of the results non-zero;
  *   2. fills them with random reals and demands |result - reference| <= bound, element by element, where the double
  *      reference derives `bound` from error analysis (no hand-set tolerance);
- *   3. surrounds every result with guard bands and fills fresh memory with NaN: guards and operands must stay
- *      untouched, no result may stay NaN, padding channels must be zero;
- *   4. runs twice and demands equal bits;
+ *   3. surrounds operands, results and the parts of scratch memory with NaN and fills fresh memory with it: what
+ *      surrounds and operands must stay untouched, no result may become or stay NaN, padding channels must be zero;
+ *   4. runs twice, with something else around the second time, and demands equal bits;
  *   5. compares the reference gradients (the operators named by hf_op_rules) with central differences of the double
  *      forward reference along a random direction.
  * A failure prints one line to repeat it:  test_ops conv3d n2c3o4_d7h6w5_k3p1 impl=plain device=cpu:0 seed=7 */
