@@ -4,10 +4,10 @@
 #     tests/mutants.sh [PATTERN]
 #
 # tests/mutants.tsv has a line a mutant: a file, a substitution for perl (the file is one string), and what must fail:
-# `ops ARGUMENTS` is test_ops with these, `unit NAME` a unit test, `oclgrind ARGUMENTS` the quick form of
-# oclgrind.sh with these. PATTERN picks lines. Works on a copy of all files that git does not ignore, under a temporary folder,
-# with a cache of kernels of its own. What must fail is first run without a defect, where it must pass. Prints a line
-# for each mutant that survives, or that no longer applies, and at the end `mutants: N killed, N survived`.
+# `ops ARGUMENTS` is test_ops with these, `unit NAME` a unit test, `oclgrind ARGUMENTS` the quick form of oclgrind.sh with
+# these. PATTERN picks lines. Works on a copy of all files that git does not ignore, under a temporary folder, with a cache
+# of kernels of its own. What must fail is first run without a defect, where it must pass. Prints a line for each mutant;
+# one that survives, or no longer applies, fails. Ends with `mutants: N killed, N survived`.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 pattern=${1-.}
