@@ -38,17 +38,17 @@ typedef struct rows {
 
 /* Adds the products of the rows begin..end-1 to the tile of weights at `to`: tap `tap` and those after it, channels
  * from `channel` on. */
-HF_INLINE void add_rows(const rows *r, size_t begin, size_t end, int tap, int channel, float16 *to)
+HF_INLINE void add_rows(const rows *r, int begin, int end, int tap, int channel, float16 *to)
 {
     const int kd = tap / (r->K * r->K), kh = tap / r->K % r->K, kw = tap % r->K, left = r->pad - kw;
     const int last = r->W - TAPS + left, OW = r->OW;
     const int from = min(OW, max(0, (left + STRIDE - 1) / STRIDE));
     const int past = max(from, min(OW, last < 0 ? 0 : last / STRIDE + 1));
     int oh = begin % r->OH, od = begin / r->OH % r->OD;
-    size_t n = begin / r->OH / r->OD;
+    size_t n = begin / (r->OH * r->OD);
     float16 sum[TAPS][CHANNELS];
     EACH_TAP EACH_CHANNEL sum[k][c] = to[k * HF_BLOCK + c];
-    for (size_t row = begin; row < end; ++row) {
+    for (int row = begin; row < end; ++row) {
         const int h = oh * STRIDE + kh - r->pad, d = od * STRIDE + kd - r->pad;
         global const float16 *g = r->dy + n * r->dy_sample + (size_t)(od * r->OH + oh) * OW;
         global const float *line = r->x + n * r->x_sample + ((long)d * r->H + h) * r->W * HF_BLOCK + channel;
@@ -106,9 +106,9 @@ kernel void conv3d_dw_chunk(global const float *restrict x, global const float16
     const int c_blocks = (C + HF_BLOCK - 1) / HF_BLOCK, o_blocks = (O + HF_BLOCK - 1) / HF_BLOCK;
     const int o = get_group_id(1) / c_blocks, c = get_group_id(1) % c_blocks;
     const int channels = min(HF_BLOCK, C - c * HF_BLOCK), outputs = min(HF_BLOCK, O - o * HF_BLOCK), taps = K * K * K;
-    const size_t set = get_group_id(2), first = set * set_rows, in_voxels = (size_t)D * H * W;
-    const size_t out_voxels = (size_t)OD * OH * OW, begin = first + get_group_id(0) * chunk_rows;
-    const size_t end = min(first + set_rows, begin + chunk_rows);
+    const size_t set = get_group_id(2), in_voxels = (size_t)D * H * W, out_voxels = (size_t)OD * OH * OW;
+    const int first = set * set_rows, begin = first + get_group_id(0) * chunk_rows;
+    const int end = min(first + set_rows, begin + chunk_rows);
     const rows r = { x + c * in_voxels * HF_BLOCK,
                      dy + o * out_voxels,
                      c_blocks * in_voxels * HF_BLOCK,
@@ -127,7 +127,7 @@ kernel void conv3d_dw_chunk(global const float *restrict x, global const float16
         const int count = min(PORTION, taps - done);
         for (int i = 0; i < count * HF_BLOCK; ++i)
             sums[i] = 0;
-        for (size_t row = begin; row < end; row += sweep_rows)
+        for (int row = begin; row < end; row += sweep_rows)
             for (int tap = 0; tap < count; tap += TAPS)
                 for (int channel = 0; channel < channels; channel += CHANNELS)
                     add_rows(&r, row, min(end, row + sweep_rows), done + tap, channel, sums + tap * HF_BLOCK + channel);

@@ -21,7 +21,7 @@ HF_INLINE void arrange_run(global const float *w, int to_stride, int channels, i
         float16 v[HF_BLOCK];
 #pragma unroll
         for (int o = 0; o < HF_BLOCK; ++o)
-            v[o] = vload16(0, w + (size_t)o * to_stride + begin);
+            v[o] = vload16(0, w + (size_t)o * to_stride + begin), HF_PREFETCH(w + (size_t)o * to_stride + begin + 64);
         hf_transpose16(v);
 #pragma unroll
         for (int i = 0; i < HF_BLOCK; ++i) {

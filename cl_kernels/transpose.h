@@ -15,15 +15,16 @@
 
 /* Element j of vector i becomes element i of vector j. */
 HF_INLINE void hf_transpose16(float16 v[16]){
-    HF_EXCHANGE(8, ((float16)(a.lo, b.lo)), ((float16)(a.hi, b.hi)))
+    HF_EXCHANGE(
+        1, ((float16)(a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6, a.s8, b.s8, a.sa, b.sa, a.sc, b.sc, a.se, b.se)),
+        ((float16)(a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7, a.s9, b.s9, a.sb, b.sb, a.sd, b.sd, a.sf,
+                   b.sf))) HF_EXCHANGE(2, ((float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd)),
+                                       ((float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef)))
+
         HF_EXCHANGE(4, ((float16)(a.s0123, b.s0123, a.s89ab, b.s89ab)), ((float16)(a.s4567, b.s4567, a.scdef, b.scdef)))
-            HF_EXCHANGE(2, ((float16)(a.s01, b.s01, a.s45, b.s45, a.s89, b.s89, a.scd, b.scd)),
-                        ((float16)(a.s23, b.s23, a.s67, b.s67, a.sab, b.sab, a.sef, b.sef)))
-                HF_EXCHANGE(1,
-                            ((float16)(a.s0, b.s0, a.s2, b.s2, a.s4, b.s4, a.s6, b.s6, a.s8, b.s8, a.sa, b.sa, a.sc,
-                                       b.sc, a.se, b.se)),
-                            ((float16)(a.s1, b.s1, a.s3, b.s3, a.s5, b.s5, a.s7, b.s7, a.s9, b.s9, a.sb, b.sb, a.sd,
-                                       b.sd, a.sf, b.sf)))
+
+            HF_EXCHANGE(8, ((float16)(a.lo, b.lo)), ((float16)(a.hi, b.hi)))
+
 }
 
 /* Writes the first elements of the first vectors as rows of memory, `stride` apart: `rows` rows of `columns` elements,

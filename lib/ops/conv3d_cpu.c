@@ -235,12 +235,21 @@ static hf_status launch_arrange(hf_call *call, const rows_problem *p, const arra
                              HF_I(p->has_bias)));
 }
 
+/* Whether all samples meet a part of the weights before the next part. What comes last is read again and again: the
+ * weights by every sample, or x by every group of output channels. */
+static bool samples_inside(const rows_problem *p, const arranged *a, const tile *t)
+{
+    const int64_t x = a->from_blocks * a->step * p->from_size[0] * p->from_size[1] * p->from_size[2];
+    return !p->per_sample && a->to_blocks / t->out * x < a->weights;
+}
+
 static hf_status launch_rows(hf_call *call, const rows_problem *p, const arranged *a, const tile *t, const hf_tensor *x,
                              const hf_tensor *w, const hf_tensor *bias, const hf_tensor *zeros)
 {
-    const size_t rows = hf_ceil_div((size_t)p->to_size[1], (size_t)p->up);
-    const hf_range range = { .groups = { (size_t)p->up * hf_ceil_div(rows, (size_t)t->rows), (size_t)p->to_size[0],
-                                         (size_t)(p->n * a->to_blocks / t->out) } };
+    const size_t up = (size_t)p->up, rows = hf_ceil_div((size_t)p->to_size[1], up);
+    const int inner = samples_inside(p, a, t) ? p->n : 1;
+    const hf_range range = { .groups = { hf_ceil_div(rows, (size_t)t->rows), hf_ceil_div((size_t)p->to_size[0], up),
+                                         (size_t)(p->n * a->to_blocks / t->out) * up * up } };
     char defines[96];
     snprintf(defines, sizeof defines, "-DTILE=%d -DROWS=%d -DOUT=%d -DSTRIDE=%d -DFIRST=%d", t->width, t->rows, t->out,
              p->stride, p->first);
@@ -249,7 +258,7 @@ static hf_status launch_rows(hf_call *call, const rows_problem *p, const arrange
                              HF_I(p->to_channels), HF_I(p->from_size[0]), HF_I(p->from_size[1]),
                              HF_I(p->from_size[2] + 2 * t->widen), HF_I(p->to_size[0]), HF_I(p->to_size[1]),
                              HF_I(p->to_size[2]), HF_I(p->k), HF_I(p->pad), HF_I(p->pad - t->widen * p->up),
-                             HF_I(p->up), HF_I(p->relu), HF_L(p->per_sample ? a->weights / HF_BLOCK : 0),
+                             HF_I(p->up), HF_I(p->relu), HF_I(inner), HF_L(p->per_sample ? a->weights / HF_BLOCK : 0),
                              HF_L(p->per_sample ? a->to_blocks : 0)));
 }
 
