@@ -8,6 +8,19 @@
 /* States the size of a kernel's groups: HF_GROUP(WG) kernel void name(...) */
 #define HF_GROUP(items) __attribute__((reqd_work_group_size(items, 1, 1)))
 
+/* Part of the kernels that call it whatever its size: outside of kernels PoCL's compiler halves the widest vectors. */
+#define HF_INLINE __attribute__((always_inline))
+
+/* Asks for the cache line at a global pointer, which may lie anywhere. Not all compilers know a way. */
+#ifdef __has_builtin
+#if __has_builtin(__builtin_prefetch)
+#define HF_PREFETCH(p) __builtin_prefetch((const global void *)(p))
+#endif
+#endif
+#ifndef HF_PREFETCH
+#define HF_PREFETCH(p) (void)(p)
+#endif
+
 /* Floats in a vector of the elementwise kernels: 16 suits CPUs, 4 suits GPUs. Legal: 2, 4, 8, 16. */
 #ifndef VEC
 #define VEC 16

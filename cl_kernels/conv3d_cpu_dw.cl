@@ -1,106 +1,140 @@
-/* conv3d_cpu_dw.cl: partial weight gradients of a stride-1 3D convolution for CPUs, one work-item a group.
+/* conv3d_cpu_dw.cl: weight gradients of a 3D convolution for CPUs, one work-item a group.
  *
- *   dw[o,c,kd,kh,kw] = sum over n,d,h,w of dy[n,o,d,h,w] * x[n,c,d+kd-pad,h+kh-pad,w+kw-pad]
+ *   dw[o,c,t] = sum over n,p of dy[n,o,p] * x[n,c,p*STRIDE + t - pad], or one such bank for each n
  *
- * or one such bank for each n. A vector is 16 output channels. The rows (n,d,h) of dy are cut into chunks whose size
- * depends on the problem alone; a group sums one chunk for one pair of channel blocks, and conv3d_cpu_sum.cl adds the
- * partial results. Inside a group a tile of weights stays in registers while positions stream past it: outer products
- * of 16 output channels with input channels and taps.
+ * A vector is 16 output channels. The rows (n,d,h) of dy are cut into chunks whose size depends on the problem alone; a
+ * group sums one chunk for one pair of channel blocks. With one chunk its sum is the result; partial results of several
+ * are added by conv3d_cpu_sum.cl. Inside a group a tile of weights stays in registers while positions stream past it:
+ * outer products of 16 output channels with input channels and taps. Positions of which some tap of a tile falls
+ * outside the volume come apart from the others.
  *
  *   partial[set][chunk][O/16][C/16][K^3][16c][16o]     (set: a sample, or the one for all)
  *
- * TAPS  3: a tile is eight input channels by the three taps of a row, K must be 3;
- *       1: sixteen input channels by one tap, any K */
+ * TAPS    3: a tile is eight input channels by the three taps of a row, K must be 3;
+ *         1: sixteen input channels by one tap, any K
+ * STRIDE  voxels of x between neighbours of dy, 1 or 2 */
 #include "common.h"
+#include "transpose.h"
 
 #ifndef TAPS
 #define TAPS 3
 #endif
-
-#if TAPS == 3
-#define CHANNELS 8
-#define EACH(M)  M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7)
-#else
-#define CHANNELS 16
-#define EACH(M)  M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11) M(12) M(13) M(14) M(15)
+#ifndef STRIDE
+#define STRIDE 1
 #endif
 
-/* Registers of a tile: a<c> for tap kw, with TAPS 3 also b<c> and d<c> for the two taps after it. */
-#if TAPS == 3
-#define LOAD(c)  float16 a##c = to[c], b##c = to[c + HF_BLOCK], d##c = to[c + 2 * HF_BLOCK];
-#define STORE(c) to[c] = a##c, to[c + HF_BLOCK] = b##c, to[c + 2 * HF_BLOCK] = d##c;
-#define MULTIPLY(c)                                                                                                    \
-    {                                                                                                                  \
-        const float s = p[c];                                                                                          \
-        a##c += s * g0;                                                                                                \
-        b##c += s * g1;                                                                                                \
-        d##c += s * g2;                                                                                                \
+#define CHANNELS     (TAPS == 3 ? 8 : 16)
+#define PORTION      27 /* taps that are summed before their sums are written: all of K = 3 */
+#define EACH_TAP     _Pragma("unroll") for (int k = 0; k < TAPS; ++k)
+#define EACH_CHANNEL _Pragma("unroll") for (int c = 0; c < CHANNELS; ++c)
+
+/* The rows of dy that a group sums and what it reads them from. */
+typedef struct rows {
+    global const float *x;      /* first voxel of the input block in sample 0 */
+    global const float16 *dy;   /* and of the output block */
+    size_t x_sample, dy_sample; /* from sample to sample, in elements of each */
+    int D, H, W, OD, OH, OW, K, pad;
+} rows;
+
+/* Adds the products of the rows begin..end-1 to the tile of weights at `to`: tap `tap` and those after it, channels
+ * from `channel` on. */
+HF_INLINE void add_rows(const rows *r, int begin, int end, int tap, int channel, float16 *to)
+{
+    const int kd = tap / (r->K * r->K), kh = tap / r->K % r->K, kw = tap % r->K, left = r->pad - kw;
+    const int last = r->W - TAPS + left, OW = r->OW;
+    const int from = min(OW, max(0, (left + STRIDE - 1) / STRIDE));
+    const int past = max(from, min(OW, last < 0 ? 0 : last / STRIDE + 1));
+    int oh = begin % r->OH, od = begin / r->OH % r->OD;
+    size_t n = begin / (r->OH * r->OD);
+    float16 sum[TAPS][CHANNELS];
+    EACH_TAP EACH_CHANNEL sum[k][c] = to[k * HF_BLOCK + c];
+    for (int row = begin; row < end; ++row) {
+        const int h = oh * STRIDE + kh - r->pad, d = od * STRIDE + kd - r->pad;
+        global const float16 *g = r->dy + n * r->dy_sample + (size_t)(od * r->OH + oh) * OW;
+        global const float *line = r->x + n * r->x_sample + ((long)d * r->H + h) * r->W * HF_BLOCK + channel;
+        const bool there = h >= 0 && h < r->H && d >= 0 && d < r->D;
+        if (++oh == r->OH) {
+            oh = 0;
+            if (++od == r->OD) od = 0, ++n;
+        }
+        if (!there) continue;
+        global const float *p = line + (long)(from * STRIDE - left) * HF_BLOCK;
+        for (int i = from; i < past; ++i, p += STRIDE * HF_BLOCK) {
+            const float16 g0 = g[i];
+            EACH_CHANNEL EACH_TAP sum[k][c] += p[k * HF_BLOCK + c] * g0;
+        }
+#if TAPS > 1
+        for (int i = from ? 0 : past; i < OW; i = i + 1 == from ? past : i + 1) {
+            const float16 g0 = g[i];
+            EACH_TAP
+            {
+                const int w = i * STRIDE - left + k;
+                if (w < 0 || w >= r->W) continue;
+                EACH_CHANNEL sum[k][c] += line[w * HF_BLOCK + c] * g0;
+            }
+        }
+#endif
     }
-#else
-#define LOAD(c)     float16 a##c = to[c];
-#define STORE(c)    to[c] = a##c;
-#define MULTIPLY(c) a##c += p[c] * g0;
-#endif
+    EACH_TAP EACH_CHANNEL to[k * HF_BLOCK + c] = sum[k][c];
+}
 
-/* x [N][C/16][D,H,W][16], dy [N][O/16][OD,OH,OW][16]. Rows of dy are numbered through n,d,h; a set has set_rows of
- * them, a chunk chunk_rows, of which block_rows at a time are swept by all tiles, so that they stay in the cache.
- * Groups: chunks of a set, O/16 * C/16, sets. */
+/* Writes the sums of a pair of channel blocks to where their weights are, dw pointing to the first: `outputs` by
+ * `channels` of them, C channels from output to output. */
+HF_INLINE void write_weights(const float16 *sums, global float *dw, int taps, int channels, int outputs, int C)
+{
+    for (int t = 0; t < channels * taps; t += HF_BLOCK) {
+        float16 v[HF_BLOCK];
+#pragma unroll
+        for (int i = 0; i < HF_BLOCK; ++i) {
+            const int at = min(t + i, channels * taps - 1);
+            v[i] = sums[at % taps * HF_BLOCK + at / taps];
+        }
+        hf_transpose16(v);
+        hf_store_rows(v, dw + t, (size_t)C * taps, outputs, channels * taps - t);
+    }
+}
+
+/* x [N][C/16][D,H,W][16], dy [N][O/16][OD,OH,OW][16], dw [sets][O,C,K^3], written when a set has one chunk and K is at
+ * most 3. Rows of dy are numbered through n,d,h; a set has set_rows of them, a chunk chunk_rows, of which sweep_rows at
+ * a time are swept by all tiles, so that they stay in the cache. Groups: chunks of a set, O/16 * C/16, sets. */
 HF_GROUP(1)
 kernel void conv3d_dw_chunk(global const float *restrict x, global const float16 *restrict dy,
-                            global float16 *restrict partial, int C, int O, int D, int H, int W, int OD, int OH, int OW,
-                            int K, int pad, int set_rows, int chunk_rows, int block_rows)
+                            global float16 *restrict partial, global float *restrict dw, int C, int O, int D, int H,
+                            int W, int OD, int OH, int OW, int K, int pad, int set_rows, int chunk_rows, int sweep_rows,
+                            int direct)
 {
     const int c_blocks = (C + HF_BLOCK - 1) / HF_BLOCK, o_blocks = (O + HF_BLOCK - 1) / HF_BLOCK;
     const int o = get_group_id(1) / c_blocks, c = get_group_id(1) % c_blocks;
-    const int channels = min(HF_BLOCK, C - c * HF_BLOCK), taps = K * K * K;
-    const int begin = get_group_id(0) * chunk_rows, end = min(set_rows, begin + chunk_rows);
-    const size_t set = get_group_id(2);
+    const int channels = min(HF_BLOCK, C - c * HF_BLOCK), outputs = min(HF_BLOCK, O - o * HF_BLOCK), taps = K * K * K;
+    const size_t set = get_group_id(2), in_voxels = (size_t)D * H * W, out_voxels = (size_t)OD * OH * OW;
+    const int first = set * set_rows, begin = first + get_group_id(0) * chunk_rows;
+    const int end = min(first + set_rows, begin + chunk_rows);
+    const rows r = { x + c * in_voxels * HF_BLOCK,
+                     dy + o * out_voxels,
+                     c_blocks * in_voxels * HF_BLOCK,
+                     o_blocks * out_voxels,
+                     D,
+                     H,
+                     W,
+                     OD,
+                     OH,
+                     OW,
+                     K,
+                     pad };
+    float16 sums[PORTION * HF_BLOCK];
     partial += ((set * get_num_groups(0) + get_group_id(0)) * get_num_groups(1) + get_group_id(1)) * taps * HF_BLOCK;
-    for (int i = 0; i < taps * HF_BLOCK; ++i)
-        partial[i] = 0;
-    for (int block = begin; block < end; block += block_rows) {
-        const int block_end = min(end, block + block_rows);
-        for (int tile = 0; tile < taps / TAPS * (HF_BLOCK / CHANNELS); ++tile) {
-            const int tap = tile / (HF_BLOCK / CHANNELS) * TAPS, half_block = tile % (HF_BLOCK / CHANNELS) * CHANNELS;
-            const int kd = tap / (K * K), kh = tap / K % K;
-            if (half_block >= channels) continue;
-            global float16 *to = partial + tap * HF_BLOCK + half_block;
-            EACH(LOAD)
-            for (int row = block; row < block_end; ++row) {
-                const size_t line = set * set_rows + row;
-                const int oh = line % OH, h = oh + kh - pad, od = line / OH % OD, d = od + kd - pad;
-                const size_t n = line / OH / OD;
-                if (d < 0 || d >= D || h < 0 || h >= H) continue;
-                global const float *p = x + (((n * c_blocks + c) * D + d) * H + h) * W * HF_BLOCK + half_block;
-                global const float16 *g = dy + (((n * o_blocks + o) * OD + od) * OH + oh) * OW;
-#if TAPS == 3
-                /* position i of x meets dy at i+pad, i+pad-1, i+pad-2 through taps 0, 1, 2; outside dy
-                 * is zero, so an infinite x at the end of a row makes its neighbours' taps NaN as well */
-                float16 g1 = pad >= 1 && pad <= OW ? g[pad - 1] : 0, g2 = pad >= 2 && pad <= OW + 1 ? g[pad - 2] : 0;
-                const int inside = min(W, OW - pad);
-                int i = 0;
-                for (; i < inside; ++i, p += HF_BLOCK) {
-                    const float16 g0 = g[i + pad];
-                    EACH(MULTIPLY)
-                    g2 = g1;
-                    g1 = g0;
-                }
-                for (; i < W; ++i, p += HF_BLOCK) {
-                    const float16 g0 = 0;
-                    EACH(MULTIPLY)
-                    g2 = g1;
-                    g1 = g0;
-                }
-#else
-                const int kw = tap % K, from = max(0, pad - kw), past = min(OW, W + pad - kw);
-                p += (from + kw - pad) * HF_BLOCK;
-                for (int i = from; i < past; ++i, p += HF_BLOCK) {
-                    const float16 g0 = g[i];
-                    EACH(MULTIPLY)
-                }
-#endif
-            }
-            EACH(STORE)
-        }
+    for (int done = 0; done < taps; done += PORTION) {
+        const int count = min(PORTION, taps - done);
+        for (int i = 0; i < count * HF_BLOCK; ++i)
+            sums[i] = 0;
+        for (int row = begin; row < end; row += sweep_rows)
+            for (int tap = 0; tap < count; tap += TAPS)
+                for (int channel = 0; channel < channels; channel += CHANNELS)
+                    add_rows(&r, row, min(end, row + sweep_rows), done + tap, channel, sums + tap * HF_BLOCK + channel);
+        if (direct)
+            write_weights(sums, dw + ((set * O + o * HF_BLOCK) * C + c * HF_BLOCK) * taps, taps, channels, outputs, C);
+        else
+            for (int i = 0; i < count * HF_BLOCK; ++i)
+                partial[done * HF_BLOCK + i] = sums[i];
     }
 }

@@ -21,7 +21,7 @@
 HF_GROUP(1)
 kernel void conv3d_dw_first_chunk(global const float *restrict x, global const float16 *restrict dy,
                                   global float16 *restrict partial, int C, int O, int D, int H, int W, int OD, int OH,
-                                  int OW, int set_rows, int chunk_rows)
+                                  int OW, int stride, int set_rows, int chunk_rows)
 {
     const int o_blocks = (O + HF_BLOCK - 1) / HF_BLOCK, o = get_group_id(1) / C, c = get_group_id(1) % C;
     const int begin = get_group_id(0) * chunk_rows, end = min(set_rows, begin + chunk_rows);
@@ -38,9 +38,9 @@ kernel void conv3d_dw_first_chunk(global const float *restrict x, global const f
             const size_t line = set * set_rows + row;
             const int oh = line % OH, od = line / OH % OD;
             const size_t n = line / OH / OD;
-            global const float *p = x + (((n * C + c) * D + od + kd) * H + oh + kh) * W;
+            global const float *p = x + (((n * C + c) * D + od * stride + kd) * H + oh * stride + kh) * W;
             global const float16 *g = dy + (((n * o_blocks + o) * OD + od) * OH + oh) * OW;
-            for (int i = 0; i < OW; ++i, ++p, ++g) {
+            for (int i = 0; i < OW; ++i, p += stride, ++g) {
                 const float16 g0 = *g;
 #pragma unroll
                 for (int k = 0; k < TILE; ++k) {

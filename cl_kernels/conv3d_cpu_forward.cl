@@ -1,152 +1,215 @@
-/* conv3d_cpu_forward.cl: stride-1 3D convolution for CPUs, channels-innermost blocked layout, one work-item a group.
+/* conv3d_cpu_forward.cl: 3D convolution and its input gradient for CPUs, channels-innermost blocked layout, one
+ * work-item a group.
  *
- *   y[n,o,d,h,w] = act(b[o] + sum over c,kd,kh,kw of w[o,c,kd,kh,kw] * x[n,c,d+kd-pad,h+kh-pad,w+kw-pad])
+ *   y[n,o,q] = act(b[o] + sum over c,t of w[o,c,t] * x[n,c,(q*STRIDE + t - pad) / up]), where the division is exact
  *
- * A vector is 16 output channels of one voxel. A group computes a row of y for OUT blocks of 16 output channels, TILE
- * positions at a time, each position and block in a register of its own; weights stream past them in the order they
- * are used and every x is broadcast. The last tile of a row overlaps the one before it and computes the same values
- * again. Taps outside the volume in d and h are left out of the loops; a tile that reaches outside in w first copies
- * the stretch of x it needs, with zeros outside. The input gradient is the same computation with flipped, transposed
- * weights and pad K-1-pad.
+ * for q and t in all three axes. Forward up is 1. The gradient reads dy as x, with the taps backwards, C and O
+ * exchanged, pad K-1-pad, and up the stride of the convolution: it is one over dy with zeros between its elements, of
+ * which no product is computed. So positions q that leave the same rest when divided by up use the same taps, and make
+ * a plain convolution of their own.
  *
- * TILE  positions in registers, 1..16, with OUT 2 at most 14; a row must have at least as many
- * OUT   blocks of output channels a group computes, 1 or 2
- * FIRST 0: x is blocked; 1: x is plain (a network's first layer, few channels) */
+ * A vector is 16 output channels of one voxel. A group computes ROWS rows of y for OUT blocks of 16 output channels,
+ * TILE positions at a time, each position and block in a register of its own; weights stream past them in the order
+ * they are used and every x is broadcast. Rows and positions of a tile are `up` apart. The last tile of a row overlaps
+ * the one before it and computes the same values again; rows past the last one are computed and not stored. Where a tap
+ * falls outside the volume x is read from `zeros`: the EDGE first and last positions of a tile have pointers of their
+ * own for that.
+ *
+ * TILE   positions of a row in registers, 1..16, ROWS * TILE * OUT at most 28; a row must have at least as many
+ * ROWS   rows in registers, 1..3
+ * OUT    blocks of output channels a group computes, 1 or 2
+ * STRIDE voxels of x between neighbours in a tile, 1 or 2
+ * FIRST  0: x is blocked; 1: x is plain (a network's first layer, few channels), ROWS is 1 and no tap falls outside */
 #include "common.h"
 
 #ifndef TILE
 #define TILE 14
 #endif
+#ifndef ROWS
+#define ROWS 1
+#endif
 #ifndef OUT
 #define OUT 1
+#endif
+#ifndef STRIDE
+#define STRIDE 1
 #endif
 #ifndef FIRST
 #define FIRST 0
 #endif
 
-#define LARGEST_KERNEL 7
-/* XS: floats from one voxel of x to the next, VOXEL all of them. STEP: channels in one round of the inner loop. */
+/* XS: floats from one voxel of x to the next. STEP: channels in one round of the inner loop. */
 #if FIRST
-#define XS    1
-#define STEP  1
-#define VOXEL float
+#define XS   1
+#define STEP 1
+#define EDGE 0
 #else
-#define XS    HF_BLOCK
-#define STEP  4
-#define VOXEL float16
+#define XS   HF_BLOCK
+#define STEP 4
+#define EDGE (ROWS == 1 ? 2 : 1)
 #endif
 
-/* TILES(M) is M(0) M(1) ... M(TILE-1). */
-#define TILES_1(M)  M(0)
-#define TILES_2(M)  TILES_1(M) M(1)
-#define TILES_3(M)  TILES_2(M) M(2)
-#define TILES_4(M)  TILES_3(M) M(3)
-#define TILES_5(M)  TILES_4(M) M(4)
-#define TILES_6(M)  TILES_5(M) M(5)
-#define TILES_7(M)  TILES_6(M) M(6)
-#define TILES_8(M)  TILES_7(M) M(7)
-#define TILES_9(M)  TILES_8(M) M(8)
-#define TILES_10(M) TILES_9(M) M(9)
-#define TILES_11(M) TILES_10(M) M(10)
-#define TILES_12(M) TILES_11(M) M(11)
-#define TILES_13(M) TILES_12(M) M(12)
-#define TILES_14(M) TILES_13(M) M(13)
-#define TILES_15(M) TILES_14(M) M(14)
-#define TILES_16(M) TILES_15(M) M(15)
-#define TILES(M)    HF_PASTE(TILES_, TILE)(M)
+#define EACH_ROW      _Pragma("unroll") for (int r = 0; r < ROWS; ++r)
+#define EACH_POSITION _Pragma("unroll") for (int i = 0; i < TILE; ++i)
+#define EACH_BLOCK    _Pragma("unroll") for (int k = 0; k < OUT; ++k)
 
-#if OUT == 2
-#define DECLARE(i) float16 first##i = 0, second##i = 0;
-#define WEIGHTS    const float16 v = weight[c], u = weight[c + next_block];
-#define MULTIPLY(i)                                                                                                    \
-    {                                                                                                                  \
-        const float s = p[i * XS + c];                                                                                 \
-        first##i += s * v;                                                                                             \
-        second##i += s * u;                                                                                            \
+/* The first tap that meets an element of x from position q. */
+int first_tap(int q, int pad, int up)
+{
+    return up == 1 ? 0 : ((pad - q) % up + up) % up;
+}
+
+/* Where a row of x lies for each row of a tile: the middle, then position 0, position TILE-1, and with EDGE 2 positions
+ * 1 and TILE-2. `slice` is a plane of x, `from` the voxel that the first position reads. */
+HF_INLINE void point_at(global const float *p[ROWS][1 + 2 * EDGE], global const float *slice, global const float *zeros,
+                        int h, int from, int H, int W)
+{
+    EACH_ROW
+    {
+        const int line = h + r * STRIDE;
+        const bool there = ROWS == 1 || (line >= 0 && line < H);
+        global const float *row = slice + ((long)line * W + from) * XS;
+        p[r][0] = there ? row : zeros;
+#pragma unroll
+        for (int e = 0; e < EDGE; ++e) {
+            const int left = e < TILE ? e : 0, right = TILE - 1 - left;
+            const int at = from + left * STRIDE, end = from + right * STRIDE;
+            p[r][1 + 2 * e] = there && at >= 0 && at < W ? row + left * STRIDE * XS : zeros;
+            p[r][2 + 2 * e] = there && end >= 0 && end < W ? row + right * STRIDE * XS : zeros;
+        }
     }
-#else
-#define DECLARE(i)  float16 first##i = 0;
-#define WEIGHTS     const float16 v = weight[c];
-#define MULTIPLY(i) first##i += p[i * XS + c] * v;
+}
+
+/* Adds the products of one tap, `channels` of a block. */
+HF_INLINE void add_tap(float16 sum[OUT][ROWS][TILE], global const float *p[ROWS][1 + 2 * EDGE],
+                       global const float16 *weight, size_t next_block, int channels)
+{
+    for (int c = 0; c < channels; c += STEP) {
+#pragma unroll
+        for (int s = 0; s < STEP; ++s) {
+            float16 v[OUT];
+            EACH_BLOCK
+            {
+                v[k] = weight[c + s + k * next_block];
+            }
+            EACH_ROW EACH_POSITION
+            {
+                const int e = min(i, TILE - 1 - i);
+                const float a = e < EDGE ? p[r][(i == e ? 1 : 2) + 2 * e][c + s] : p[r][0][i * STRIDE * XS + c + s];
+                EACH_BLOCK
+                {
+                    sum[k][r][i] += a * v[k];
+                }
+            }
+        }
+    }
+}
+
+/* Asks for the voxels that a tile reads of another row of x; with K = 1 it leaves out those between positions. Where
+ * rows are so narrow that there are several, x is small enough to be near. */
+HF_INLINE void fetch_row(global const float *row, int K)
+{
+#if !FIRST && ROWS == 1
+    EACH_POSITION
+    {
+        HF_PREFETCH(row + i * STRIDE * XS);
+        if (STRIDE > 1 && K > 1) HF_PREFETCH(row + (i * STRIDE + 1) * XS);
+    }
 #endif
+}
 
-/* Adds one row of taps; `row` is where the tile's first position finds tap kw = 0. */
-#define ADD_ROW(SPACE)                                                                                                 \
-    for (int kw = 0; kw < K; ++kw) {                                                                                   \
-        SPACE const float *p = row + kw * XS;                                                                          \
-        for (int round = 0; round < rounds; ++round, p += STEP, weight += STEP) {                                      \
-            _Pragma("unroll") for (int c = 0; c < STEP; ++c)                                                           \
-            {                                                                                                          \
-                WEIGHTS TILES(MULTIPLY)                                                                                \
-            }                                                                                                          \
-        }                                                                                                              \
-        weight += skip;                                                                                                \
-    }
-
-/* The result of one register: bias, activation, zeros beyond the last channel. NaN passes through. */
-float16 finish(float16 sum, float16 bias, int relu, int channels)
+/* Writes a tile: activation, zeros beyond the last channel even where an infinite x made something else of them, for
+ * `rows` rows. NaN passes through. */
+HF_INLINE void store(float16 sum[OUT][ROWS][TILE], global float16 *to, size_t plane, int row, int step, int rows,
+                     int channels, int relu)
 {
     const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    float16 value = sum + bias;
-    if (relu) value = value <= 0 ? (float16)0 : value;
-    return lane < channels ? value : (float16)0;
+    if (relu) EACH_BLOCK EACH_ROW EACH_POSITION
+        {
+            sum[k][r][i] = sum[k][r][i] <= 0 ? (float16)0 : sum[k][r][i];
+        }
+    if (channels < OUT * HF_BLOCK) EACH_BLOCK EACH_ROW EACH_POSITION
+        {
+            sum[k][r][i] = lane < channels - k * HF_BLOCK ? sum[k][r][i] : (float16)0;
+        }
+    EACH_ROW
+    {
+        if (r >= rows) return;
+        EACH_BLOCK EACH_POSITION
+        {
+            to[k * plane + r * row + i * step] = sum[k][r][i];
+        }
+    }
 }
 
 /* x [N][C/16][D,H,W][16] or, FIRST, [N][C][D,H,W]; w [1 or N][O/16][C/16][K^3][16c][16o] or, FIRST,
  * [1 or N][O/16][C][K^3][16o], w_stride vectors a sample; bias [1 or N][O/16][16], bias_stride vectors a sample;
- * y [N][O/16][OD,OH,OW][16]. Groups: OH, OD, N * O/16 / OUT. */
+ * zeros: as many as TILE positions reach over; y [N][O/16][OD,OH,OW][16]. pad_w is pad in W, where x may have been
+ * widened. `inner` is N when weights go through all samples before the next weights, otherwise 1. Groups: OH/up/ROWS,
+ * OD/up, both rounded up, N * O/16 / OUT * up * up. */
 HF_GROUP(1)
 kernel void conv3d_rows(global const float *restrict x, global const float16 *restrict w,
-                        global const float16 *restrict bias, global float16 *restrict y, int C, int O, int D, int H,
-                        int W, int OD, int OH, int OW, int K, int pad, int relu, ulong w_stride, ulong bias_stride)
+                        global const float16 *restrict bias, global const float *restrict zeros,
+                        global float16 *restrict y, int C, int O, int D, int H, int W, int OD, int OH, int OW, int K,
+                        int pad, int pad_w, int up, int relu, int inner, ulong w_stride, ulong bias_stride)
 {
-    const int oh = get_group_id(0), od = get_group_id(1);
     const int o_blocks = (O + HF_BLOCK - 1) / HF_BLOCK, groups = o_blocks / OUT;
-    const int n = get_group_id(2) / groups, o = get_group_id(2) % groups * OUT;
     const int c_blocks = FIRST ? C : (C + HF_BLOCK - 1) / HF_BLOCK;
+    const int outer = get_group_id(2) / inner, rest_h = outer % up, rest_d = outer / up % up;
+    const int o = outer / (up * up) % groups * OUT;
+    const int n = get_group_id(2) % inner + outer / (up * up * groups) * inner;
+    const int od = rest_d + (int)get_group_id(1) * up, first_h = get_group_id(0) * ROWS;
+    const int count_h = (OH - rest_h + up - 1) / up;
     const size_t next_block = (size_t)c_blocks * K * K * K * XS; /* vectors of w for a block of output channels */
-    const int kd_begin = max(0, pad - od), kd_end = min(K, D + pad - od);
-    const int kh_begin = max(0, pad - oh), kh_end = min(K, H + pad - oh);
-    const size_t plane = (size_t)OD * OH * OW;
+    const size_t plane = (size_t)OD * OH * OW, volume = (size_t)D * H * W * XS;
+    const int begin_d = first_tap(od * STRIDE, pad, up), begin_h = first_tap(rest_h, pad, up);
+    if (od >= OD || first_h >= count_h) return;
+    x += n * c_blocks * volume;
     w += n * w_stride + o * next_block;
     bias += n * bias_stride + o;
-    y += ((size_t)n * o_blocks + o) * plane + ((size_t)od * OH + oh) * OW;
-    for (int t = 0; t < OW; t += TILE) {
-        const int begin = min(t, OW - TILE), left = begin - pad;
-        const bool edge = left < 0 || left + TILE + K - 1 > W;
-        VOXEL stretch[TILE + LARGEST_KERNEL - 1];
-        const int inside = max(0, -left), outside = min(TILE + K - 1, W - left);
-        if (edge)
-            for (int i = 0; i < TILE + K - 1; ++i)
-                stretch[i] = 0;
-        TILES(DECLARE)
-        for (int b = 0; b < c_blocks; ++b) {
-            /* channels beyond C are zero; whole rounds of them are left out */
-            const int rounds = FIRST ? 1 : (min(HF_BLOCK, C - b * HF_BLOCK) + STEP - 1) / STEP;
-            const int skip = XS - rounds * STEP;
-            for (int kd = kd_begin; kd < kd_end; ++kd)
-                for (int kh = kh_begin; kh < kh_end; ++kh) {
-                    const size_t line = (((size_t)n * c_blocks + b) * D + od + kd - pad) * H + oh + kh - pad;
-                    global const float *from = x + line * W * XS;
-                    global const float16 *weight = w + (size_t)((b * K + kd) * K + kh) * K * XS;
-                    if (edge) {
-                        for (int i = inside; i < outside; ++i)
-                            stretch[i] = ((global const VOXEL *)from)[left + i];
-                        const float *row = (const float *)stretch;
-                        ADD_ROW(private)
-                    } else {
-                        global const float *row = from + left * XS;
-                        ADD_ROW(global)
+    y += ((size_t)n * o_blocks + o) * plane + (size_t)od * OH * OW;
+    for (int rest_w = 0; rest_w < up; ++rest_w) {
+        const int count_w = (OW - rest_w + up - 1) / up, begin_w = first_tap(rest_w, pad_w, up);
+        for (int t = 0; t < count_w; t += TILE) {
+            const int first_w = min(t, count_w - TILE);
+            /* where the tile begins to read, and the one that is likely the next */
+            const int line = (od * STRIDE + begin_d - pad) / up * H + (rest_h + begin_h - pad) / up;
+            const long first_voxel = ((long)(line + first_h * STRIDE) * W + first_w * STRIDE) * XS;
+            const long next_tile = (t + TILE < count_w ? TILE : ROWS * W - first_w) * STRIDE * XS;
+            float16 sum[OUT][ROWS][TILE];
+            EACH_ROW EACH_POSITION EACH_BLOCK
+            {
+                sum[k][r][i] = bias[k];
+            }
+            for (int b = 0; b < c_blocks; ++b) {
+                /* channels beyond C are zero; whole rounds of them are left out */
+                const int channels = FIRST ? 1 : min(HF_BLOCK, (C - b * HF_BLOCK + STEP - 1) / STEP * STEP);
+                global const float *next = x + (b + 1 == c_blocks ? 0 : b + 1) * volume + first_voxel;
+                if (b + 1 == c_blocks) next += next_tile;
+                for (int kd = begin_d; kd < K; kd += up) {
+                    const int d = (od * STRIDE + kd - pad) / up;
+                    global const float *slice = x + b * volume + (long)d * H * W * XS;
+                    if (od * STRIDE + kd < pad || d >= D) continue;
+                    for (int kh = begin_h; kh < K; kh += up) {
+                        const int h = (rest_h + kh - pad) / up + first_h * STRIDE;
+                        global const float16 *taps = w + (size_t)((b * K + kd) * K + kh) * K * XS;
+                        if (ROWS == 1 && (h < 0 || h >= H)) continue;
+                        if (kh + up < K)
+                            fetch_row(slice + ((long)(h + 1) * W + first_w * STRIDE) * XS, K);
+                        else if (kd + up < K)
+                            fetch_row(slice + ((long)(h - kh / up + H) * W + first_w * STRIDE) * XS, K);
+                        else
+                            fetch_row(next, K);
+                        for (int kw = begin_w; kw < K; kw += up) {
+                            global const float *p[ROWS][1 + 2 * EDGE];
+                            point_at(p, slice, zeros, h, (rest_w + kw - pad_w) / up + first_w * STRIDE, H, W);
+                            add_tap(sum, p, taps + kw * XS, next_block, channels);
+                        }
                     }
                 }
+            }
+            store(sum, y + (size_t)(rest_h + first_h * up) * OW + rest_w + first_w * up, plane, up * OW, up,
+                  count_h - first_h, O - o * HF_BLOCK, relu);
         }
-        global float16 *to = y + begin;
-#define STORE_FIRST(i) to[i] = finish(first##i, bias[0], relu, O - o * HF_BLOCK);
-        TILES(STORE_FIRST)
-#if OUT == 2
-        to += plane;
-#define STORE_SECOND(i) to[i] = finish(second##i, bias[1], relu, O - (o + 1) * HF_BLOCK);
-        TILES(STORE_SECOND)
-#endif
     }
 }

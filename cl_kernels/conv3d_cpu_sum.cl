@@ -1,50 +1,40 @@
-/* conv3d_cpu_sum.cl: what surrounds the weight gradient of a convolution on CPUs: the padded copy of a plain x, the sum
- * of partial weight gradients, and the bias gradient
+/* conv3d_cpu_sum.cl: the sum of partial weight gradients of a convolution on CPUs, and the bias gradient
  *
  *   db[o] = sum over n,d,h,w of dy[n,o,d,h,w], or one such row for each n
  *
  * One work-item a group; all sums run in a fixed order. */
 #include "common.h"
+#include "transpose.h"
 
-/* Copies x [planes][D,H,W] into the middle of to [planes][D+2pad,H+2pad,W+2pad], zeros around.
- * Groups: H+2pad, D+2pad, planes. */
+/* Adds the partial results of a set in order and writes dw [set][O,C,K,K,K]: for 16 output channels 16 elements that
+ * follow each other. step: input channels of a block in `partial`, 16 or 1. Groups: elements of an input block / 16,
+ * rounded up, input blocks, O/16 * sets. */
 HF_GROUP(1)
-kernel void conv3d_pad(global const float *restrict x, global float *restrict to, int D, int H, int W, int pad)
+kernel void conv3d_dw_sum(global const float16 *restrict partial, global float *restrict dw, int C, int O, int taps,
+                          int chunks, int step)
 {
-    const int h = (int)get_group_id(0) - pad, d = (int)get_group_id(1) - pad, wide = W + 2 * pad;
-    const bool inside = h >= 0 && h < H && d >= 0 && d < D;
-    x += ((get_group_id(2) * D + max(d, 0)) * H + max(h, 0)) * W;
-    to += ((get_group_id(2) * get_num_groups(1) + get_group_id(1)) * get_num_groups(0) + get_group_id(0)) * wide;
-    for (int i = 0; i < wide; ++i) {
-        const int w = i - pad;
-        to[i] = inside && w >= 0 && w < W ? x[w] : 0;
-    }
-}
-
-/* Adds the partial results of a set in order and writes dw [set][O,C,K,K,K]. step: input channels of a block in
- * `partial`, 16 or 1. Groups: K^3, input blocks, O/16 * sets. */
-HF_GROUP(1)
-kernel void conv3d_dw_sum(global const float16 *restrict partial, global float *restrict dw, int C, int O, int chunks,
-                          int step)
-{
-    const int tap = get_group_id(0), taps = get_num_groups(0), c_block = get_group_id(1);
+    const int first = get_group_id(0) * HF_BLOCK, c_block = get_group_id(1);
     const int o_blocks = (O + HF_BLOCK - 1) / HF_BLOCK, o_block = get_group_id(2) % o_blocks;
-    const size_t set = get_group_id(2) / o_blocks, blocks = (size_t)o_blocks * get_num_groups(1);
-    const int channels = min(step, C - c_block * step), outputs = min(HF_BLOCK, O - o_block * HF_BLOCK);
+    const size_t set = get_group_id(2) / o_blocks, blocks = (size_t)o_blocks * get_num_groups(1) * taps * step;
+    const int count = min(step, C - c_block * step) * taps - first;
     float16 sum[HF_BLOCK];
-    for (int c = 0; c < channels; ++c)
-        sum[c] = 0;
-    for (int chunk = 0; chunk < chunks; ++chunk) {
-        const size_t block = (set * chunks + chunk) * blocks + o_block * get_num_groups(1) + c_block;
-        global const float16 *from = partial + (block * taps + tap) * step;
-        for (int c = 0; c < channels; ++c)
-            sum[c] += from[c];
+    int at[HF_BLOCK]; /* of elements in a block of `partial` */
+    if (count <= 0) return;
+#pragma unroll
+    for (int i = 0; i < HF_BLOCK; ++i) {
+        const int element = first + min(i, count - 1);
+        at[i] = element % taps * step + element / taps;
+        sum[i] = 0;
     }
-    for (int c = 0; c < channels; ++c) {
-        const float *value = (const float *)&sum[c];
-        for (int o = 0; o < outputs; ++o)
-            dw[((set * O + o_block * HF_BLOCK + o) * C + c_block * step + c) * taps + tap] = value[o];
+    partial += set * chunks * blocks + (size_t)(o_block * get_num_groups(1) + c_block) * taps * step;
+    for (int chunk = 0; chunk < chunks; ++chunk, partial += blocks) {
+#pragma unroll
+        for (int i = 0; i < HF_BLOCK; ++i)
+            sum[i] += partial[at[i]];
     }
+    hf_transpose16(sum);
+    hf_store_rows(sum, dw + ((set * O + o_block * HF_BLOCK) * C + c_block * step) * taps + first, (size_t)C * taps,
+                  O - o_block * HF_BLOCK, count);
 }
 
 /* Partial sums of dy over `chunk` voxels: partial[n][chunk][O/16][16]. Groups: chunks of a sample, O/16, N. */

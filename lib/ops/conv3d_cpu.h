@@ -1,11 +1,16 @@
 /* conv3d_cpu.h: the convolution implementations for CPUs, as entries of the operators' lists. Private to lib/ops/.
- * All of them want a CPU and stride 1; "first" is for a network's first layer, whose input has few channels and is
+ * All of them want a CPU and stride 1 or 2; "first" is for a network's first layer, whose input has few channels and is
  * plain, "blocked" for the layers after it. */
 #ifndef HF_OPS_CONV3D_CPU_H
 #define HF_OPS_CONV3D_CPU_H
 
 #include "op.h"
 
+/* Adds the launch that copies x [planes, size], plain, into the middle of zeros, pad elements wide on every side. */
+hf_status hf_conv3d_cpu_pad(hf_call *call, const hf_tensor *x, const hf_tensor *to, int64_t planes, const int size[3],
+                            const int pad[3]);
+
+const char *hf_conv3d_cpu_refuse_device(const hf_call *call);
 const char *hf_conv3d_cpu_refuse(const hf_call *call);
 const char *hf_conv3d_cpu_refuse_first(const hf_call *call);
 
@@ -38,7 +43,7 @@ hf_status hf_conv3d_cpu_prepare_db(hf_call *call);
     { .name = "cpu_blocked", .layouts = "BB>P", .refuse = hf_conv3d_cpu_refuse,                                        \
       .scratch = hf_conv3d_cpu_scratch_dw_blocked, .prepare = hf_conv3d_cpu_prepare_dw_blocked },
 #define HF_CONV3D_CPU_DB                                                                                               \
-    { .name = "cpu_blocked", .layouts = "B>P", .refuse = hf_conv3d_cpu_refuse,                                         \
+    { .name = "cpu_blocked", .layouts = "B>P", .refuse = hf_conv3d_cpu_refuse_device,                                         \
       .scratch = hf_conv3d_cpu_scratch_db, .prepare = hf_conv3d_cpu_prepare_db },
 /* clang-format on */
 

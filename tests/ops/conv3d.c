@@ -253,18 +253,37 @@ static void reference_db(const hf_params *params, const hf_desc *in, double *con
     finish_bound(out, bound[0], (double)voxels * (params->per_sample ? 1 : (double)dy[0]));
 }
 
-/* The layers of the brain-age network at small size, every kernel edge, strides, paddings, generated weights, channels
- * around a block, single voxels; then the same layers at full size, batch 2, for the benchmark. */
-static const char *const cases[] = { "n2c1o16_d10h9w11_k3r1",   "n2c16o16_d8h7w18_k3r1",     "n2c16o32_d6h5w7_k3r1",
-                                     "n1c32o32_d5h6w5_k3",      "n1c32o64_d5h4w5_k3",        "n1c64o64_d4h5w4_k3r1",
-                                     "n2c64o128_d4h3w4_k1s2b0", "n3c32o64_d6h4w5_k1s2m1",    "n2c4o8_d9h7w8_k2p1",
-                                     "n1c3o5_d6h5w7_k4p2s3",    "n2c2o3_d7h6w5_k5p2m1",      "n1c2o3_d8h7w6_k6p3b0",
-                                     "n1c1o2_d9h8w7_k7p3s2",    "n2c17o33_d4h3w5_k3p1m1",    "n2c15o31_d3h4w40_k3p1s2",
-                                     "n3c18o20_d1h1w1_k1m1b0",  "n1c16o16_d3h3w3_k3",        "n1c1o1_d1h1w1_k7p3",
-                                     "n1c3o2_d1h1w200_k1p3",    "n4c8o70_d5h5w5_k3p1s1r1",   "n2c2o3_d17h18w16_k1",
-                                     "n2c3o2_d17h19w17_k2m1",   "n2c1o16_d90h120w99_k3r1",   "n2c16o16_d88h118w97_k3r1",
-                                     "n2c16o32_d43h58w47_k3r1", "n2c32o32_d41h56w45_k3r1",   "n2c32o64_d19h27w21_k3r1",
-                                     "n2c64o64_d17h25w19_k3r1", "n2c128o256_d8h12w8_k1s2m1", NULL };
+/* The layers of the brain-age network and of the diagnosis network at small size, every kernel edge, strides, paddings,
+ * generated weights, channels around a block, single voxels; then the same layers at full size, batch 2, for the
+ * benchmark. */
+static const char *const cases[] = { "n2c1o16_d10h9w11_k3r1",       "n2c16o16_d8h7w18_k3r1",
+                                     "n2c16o32_d6h5w7_k3r1",        "n1c32o32_d5h6w5_k3",
+                                     "n1c32o64_d5h4w5_k3",          "n1c64o64_d4h5w4_k3r1",
+                                     "n2c64o128_d4h3w4_k1s2b0",     "n3c32o64_d6h4w5_k1s2m1",
+                                     "n2c1o16_d8h12w8_k3p1r1",      "n2c16o32_d4h6w5_k1",
+                                     "n2c32o64_d4h6w18_k3s2p1r1",   "n1c64o128_d4h6w8_k3s2p1",
+                                     "n1c128o256_d4h3w4_k3s2p1",    "n2c32o64_d5h7w16_k1s2",
+                                     "n2c16o32_d6h12w8_k3s2p1m1r1",
+
+                                     "n2c4o8_d9h7w8_k2p1",          "n1c3o5_d6h5w7_k4p2s3",
+                                     "n2c2o3_d7h6w5_k5p2m1",        "n1c2o3_d8h7w6_k6p3b0",
+                                     "n1c1o2_d9h8w7_k7p3s2",        "n2c17o33_d4h3w5_k3p1m1",
+                                     "n2c15o31_d3h4w40_k3p1s2",     "n3c18o20_d1h1w1_k1m1b0",
+                                     "n1c16o16_d3h3w3_k3",          "n1c1o1_d1h1w1_k7p3",
+                                     "n1c3o2_d1h1w200_k1p3",        "n4c8o70_d5h5w5_k3p1s1r1",
+                                     "n2c5o17_d4h5w13_k6p3s2",      "n1c2o3_d2h3w40_k7p3s2",
+                                     "n2c2o3_d17h18w16_k1",         "n2c3o2_d17h19w17_k2m1",
+
+                                     "n2c1o16_d90h120w99_k3r1",     "n2c16o16_d88h118w97_k3r1",
+                                     "n2c16o32_d43h58w47_k3r1",     "n2c32o32_d41h56w45_k3r1",
+                                     "n2c32o64_d19h27w21_k3r1",     "n2c64o64_d17h25w19_k3r1",
+                                     "n2c1o16_d64h96w64_k3p1r1",    "n2c16o32_d32h48w32_k3p1r1",
+                                     "n2c32o32_d32h48w32_k3p1r1",   "n2c32o64_d32h48w32_k3s2p1",
+                                     "n2c64o64_d16h24w16_k3p1",     "n2c64o128_d16h24w16_k3s2p1",
+                                     "n2c128o128_d8h12w8_k3p1",     "n2c128o256_d8h12w8_k3s2p1",
+                                     "n2c256o256_d4h6w4_k3p1",      "n2c16o32_d32h48w32_k1",
+                                     "n2c32o64_d32h48w32_k1s2",     "n2c64o128_d16h24w16_k1s2",
+                                     "n2c128o256_d8h12w8_k1s2m1",   NULL };
 
 HF_OP_TESTS(conv3d) = {
     { .op = "conv3d", .cases = cases, .exact = true, .setup = setup, .draw = draw, .reference = reference },
