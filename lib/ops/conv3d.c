@@ -7,10 +7,11 @@
  *   conv3d_db  dy     -> db
  *
  * A filter bank a sample is what a hypernetwork generates. The gradients are those of the part before the activation.
- * Implementations: for CPUs in conv3d_cpu.c, for GPUs in conv3d_gpu.c, and here the plain ones that fit everything. */
+ * Implementations: for CPUs in conv3d_cpu.c, for GPUs in conv3d_gpu.c and conv3d_gpu_direct.c, and here the plain ones that fit everything. */
 #include "conv3d.h"
 #include "conv3d_cpu.h"
 #include "conv3d_gpu.h"
+#include "conv3d_gpu_direct.h"
 
 #define MAX_KERNEL 7
 #define GROUP      64 /* work-items in a group of the plain kernels */
@@ -372,8 +373,10 @@ static const hf_op conv3d = {
     .infer = infer_conv3d,
     .flop = flop_conv3d,
     .impls = { HF_CONV3D_CPU_FORWARD
-               { .name = "gpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_gpu_refuse_first,
-                 .scratch = hf_conv3d_gpu_scratch_first, .prepare = hf_conv3d_gpu_prepare_first },
+               { .name = "gpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_gpu_direct_refuse_first,
+                 .scratch = hf_conv3d_gpu_direct_scratch_first, .prepare = hf_conv3d_gpu_direct_prepare_first },
+               { .name = "gpu_direct", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse,
+                 .scratch = hf_conv3d_gpu_direct_scratch, .prepare = hf_conv3d_gpu_direct_prepare },
                { .name = "gpu", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_refuse,
                  .scratch = hf_conv3d_gpu_scratch, .prepare = hf_conv3d_gpu_prepare },
                { .name = "plain", .layouts = "PPP>P", .prepare = prepare_plain } },
@@ -394,6 +397,8 @@ static const hf_op conv3d_dx = {
     .infer = infer_conv3d_dx,
     .flop = flop_conv3d_dx,
     .impls = { HF_CONV3D_CPU_DX
+               { .name = "gpu_direct", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse,
+                 .scratch = hf_conv3d_gpu_direct_scratch_dx, .prepare = hf_conv3d_gpu_direct_prepare_dx },
                { .name = "gpu", .layouts = "BP>B", .refuse = hf_conv3d_gpu_refuse_dx,
                  .scratch = hf_conv3d_gpu_scratch_dx, .prepare = hf_conv3d_gpu_prepare_dx },
                { .name = "plain", .layouts = "PP>P", .prepare = prepare_dx_plain } },

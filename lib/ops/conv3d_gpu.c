@@ -65,7 +65,7 @@ static tile dw_tile(const hf_conv3d_size *s, bool first)
 
 /* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
-static const char *refuse_device(const hf_call *call)
+const char *hf_conv3d_gpu_refuse_device(const hf_call *call)
 {
     static const tile largest = { .tm = 128, .tn = 64, .ma = 2, .nb = 2 };
     const hf_device_info *device = hf_context_device(call->context);
@@ -78,19 +78,19 @@ static const char *refuse_device(const hf_call *call)
 
 const char *hf_conv3d_gpu_refuse(const hf_call *call)
 {
-    return refuse_device(call);
+    return hf_conv3d_gpu_refuse_device(call);
 }
 
 const char *hf_conv3d_gpu_refuse_first(const hf_call *call)
 {
     if (hf_conv3d_size_of(call).c > MANY_INPUTS) return "more than 8 input channels";
-    return refuse_device(call);
+    return hf_conv3d_gpu_refuse_device(call);
 }
 
 const char *hf_conv3d_gpu_refuse_dx(const hf_call *call)
 {
     if (hf_conv3d_size_of(call).stride != 1) return "stride is not 1";
-    return refuse_device(call);
+    return hf_conv3d_gpu_refuse_device(call);
 }
 
 /* ---- forward, and the gradient by the input ---------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 
 #include "../op.h"
 
+const char *hf_conv3d_gpu_refuse_device(const hf_call *call); /* what all of these ask of a device */
 const char *hf_conv3d_gpu_refuse(const hf_call *call);
 const char *hf_conv3d_gpu_refuse_first(const hf_call *call);
 

@@ -1,0 +1,18 @@
+/* conv3d_gpu_direct.h: forward convolution and its gradient by the input for GPUs, see conv3d_gpu_direct.c. "first": x
+ * in the plain layout, for the few input channels of a network's first layer. Private to lib/ops/. */
+#ifndef HF_OPS_CONV3D_GPU_DIRECT_H
+#define HF_OPS_CONV3D_GPU_DIRECT_H
+
+#include "../op.h"
+
+const char *hf_conv3d_gpu_direct_refuse(const hf_call *call); /* both directions */
+const char *hf_conv3d_gpu_direct_refuse_first(const hf_call *call);
+
+size_t hf_conv3d_gpu_direct_scratch(const hf_call *call);
+size_t hf_conv3d_gpu_direct_scratch_dx(const hf_call *call);
+size_t hf_conv3d_gpu_direct_scratch_first(const hf_call *call);
+hf_status hf_conv3d_gpu_direct_prepare(hf_call *call);       /* "BPP>B" */
+hf_status hf_conv3d_gpu_direct_prepare_dx(hf_call *call);    /* "BP>B" */
+hf_status hf_conv3d_gpu_direct_prepare_first(hf_call *call); /* "PPP>B" */
+
+#endif
