@@ -19,18 +19,18 @@
  * conv3d_gpu_direct_sum adds in order.
  *
  * V      4    output voxels of a work-item: 1, 2 or 4
- * WG     256  work-items of a group, a multiple of 64
- * STAGE  27   units whose weights are in local memory together, 1 KB each */
+ * WG     128  work-items of a group, a multiple of 64
+ * STAGE  9    units whose weights are in local memory together, 1 KB each */
 #include "common.h"
 
 #ifndef V
 #define V 4
 #endif
 #ifndef WG
-#define WG 256
+#define WG 128
 #endif
 #ifndef STAGE
-#define STAGE 27
+#define STAGE 9
 #endif
 
 #define UNIT    64 /* float4 of a unit's weights: 16 inputs of 16 outputs */
@@ -117,9 +117,9 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
     int last = min((chunk + 1) * chunk_units, classes[class].s3);
     bank += ((size_t)set * out_blocks + block) * bank_units * UNIT;
     units += class * most;
+    barrier(CLK_LOCAL_MEM_FENCE);
     for (int unit = chunk * chunk_units; unit < last; unit += STAGE) {
         int count = min(STAGE, last - unit);
-        barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll 1
         for (int i = id; i < count * UNIT; i += WG) {
             int4 u = units[unit + i / UNIT];
@@ -137,6 +137,7 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
             }
             multiply(from, stage + i * UNIT, acc);
         }
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
 
     tail += to_bias;

@@ -2,11 +2,10 @@
  * cl_kernels/conv3d_gpu_direct.cl and conv3d_gpu_first.cl say how the kernels work.
  *
  * A run lays out the weights, the biases and the list of taps in scratch memory, then multiplies. How a problem is cut
- * depends on the problem alone: large ones into groups of 256 work-items with 4 voxels each; small ones into small
+ * depends on the problem alone: large ones into groups of 128 work-items with 4 voxels each; small ones into small
  * groups with 2 voxels or 1, and, where that does not fill a GPU, into pieces of the sum, added in order. */
 #include "conv3d_gpu_direct.h"
 #include "conv3d.h"
-#include "conv3d_gpu.h"
 
 #include <stdio.h>
 
@@ -14,8 +13,8 @@
 #define ENOUGH       (1 << 15)   /* work-items that keep a large GPU busy */
 #define FEWEST_UNITS 4           /* of a piece of the sum */
 #define GROUP        64          /* WG of the kernels that lay out, and of the sum */
-#define MOST_LOCAL   (40 * 1024) /* bytes of local memory of the largest group */
-#define LARGE_GROUP  256
+#define MOST_LOCAL   (16 * 1024) /* bytes of local memory of the largest group */
+#define LARGE_GROUP  128
 #define FIRST_GROUP  128 /* WG and V of conv3d_gpu_first.cl */
 #define FIRST_VOXELS 4
 
@@ -28,8 +27,8 @@ typedef struct problem {
     int pad;              /* as the gradient by the input sees it */
     int from_step, to_step;
     bool mirror;
-    int voxels, group, stage, chunks, chunk_units; /* V, WG, STAGE; pieces of the sum */
-    int64_t most;                                  /* units of a class, at most */
+    int voxels, group, chunks, chunk_units; /* V, WG; pieces of the sum */
+    int64_t most;                           /* units of a class, at most */
 } problem;
 
 static int64_t cube(int64_t edge)
@@ -65,7 +64,6 @@ static void cut(problem *p)
     p->chunk_units = (int)hf_ceil_div((size_t)p->most, (size_t)chunks);
     p->chunks = (int)hf_ceil_div((size_t)p->most, (size_t)p->chunk_units);
     p->group = p->voxels == 4 ? LARGE_GROUP : GROUP;
-    p->stage = p->voxels == 4 ? 27 : 9;
 }
 
 static problem problem_of(const hf_conv3d_size *s, bool first)
@@ -114,13 +112,20 @@ static bool countable(int64_t samples, int64_t channels, const int size[3])
     return samples * hf_blocks(channels) * voxels_of(size) <= INT32_MAX;
 }
 
-const char *hf_conv3d_gpu_direct_refuse(const hf_call *call)
+const char *hf_conv3d_gpu_refuse(const hf_call *call, size_t local_bytes, size_t group)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    if (hf_context_device(call->context)->local_memory < MOST_LOCAL) return "the device has too little local memory";
-    if (!hf_context_runs_groups_of(call->context, LARGE_GROUP)) return "the device's groups are too small";
+    const hf_device_info *device = hf_context_device(call->context);
+    if (device->is_cpu && !hf_context_any_device(call->context)) return "the device is a CPU";
+    if (device->local_memory < local_bytes) return "the device has too little local memory";
+    if (!hf_context_runs_groups_of(call->context, group)) return "the device's groups are too small";
     if (!countable(s.n, s.c, s.in) || !countable(s.n, s.o, s.out)) return "more than 2^31 voxels of 16 channels";
-    return hf_conv3d_gpu_refuse_device(call);
+    return NULL;
+}
+
+const char *hf_conv3d_gpu_direct_refuse(const hf_call *call)
+{
+    return hf_conv3d_gpu_refuse(call, MOST_LOCAL, LARGE_GROUP);
 }
 
 const char *hf_conv3d_gpu_direct_refuse_first(const hf_call *call)
@@ -224,7 +229,7 @@ static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
     if (p->chunks > 1) HF_TRY(hf_scratch_part(&parts, call, at.parts, p->chunks * result_elements(p)));
     HF_TRY(launch_pack(call, p, bias, &bank, &tail));
     HF_TRY(launch_units(call, p, &classes, &units));
-    snprintf(defines, sizeof defines, "-DV=%d -DWG=%d -DSTAGE=%d", p->voxels, p->group, p->stage);
+    snprintf(defines, sizeof defines, "-DV=%d -DWG=%d", p->voxels, p->group);
     const hf_range range = { .groups = { hf_ceil_div((size_t)class_voxels(p), (size_t)(p->voxels * p->group)),
                                          (size_t)p->to_blocks, (size_t)(p->chunks * p->banks * cube(p->to_step)) },
                              .items = { (size_t)p->group, 1, 1 } };

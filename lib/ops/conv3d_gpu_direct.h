@@ -5,6 +5,8 @@
 
 #include "../op.h"
 
+/* What every convolution for GPUs asks of a device and of a problem; local_bytes, group: of its largest group. */
+const char *hf_conv3d_gpu_refuse(const hf_call *call, size_t local_bytes, size_t group);
 const char *hf_conv3d_gpu_direct_refuse(const hf_call *call); /* both directions */
 const char *hf_conv3d_gpu_direct_refuse_first(const hf_call *call);
 
