@@ -153,9 +153,14 @@ static int64_t bank_elements(const problem *p)
     return p->banks * p->to_blocks * p->from_blocks * cube(p->k) * p->step * HF_BLOCK;
 }
 
+int64_t hf_conv3d_gpu_tail_elements(int64_t banks, int64_t channels)
+{
+    return banks * hf_blocks(channels) * HF_BLOCK + HF_BLOCK;
+}
+
 static int64_t tail_elements(const problem *p)
 {
-    return p->banks * p->to_blocks * HF_BLOCK + HF_BLOCK;
+    return hf_conv3d_gpu_tail_elements(p->banks, p->to_channels);
 }
 
 static int64_t result_elements(const problem *p)
@@ -181,17 +186,23 @@ static size_t scratch(const hf_call *call, const problem *p)
 
 /* ---- launches ---------------------------------------------------------------------------------------------------- */
 
+hf_status hf_conv3d_gpu_pack_bias(hf_call *call, const hf_tensor *bias, const hf_tensor *tail, int banks, int channels)
+{
+    const bool has_bias = bias && hf_present(&bias->desc);
+    return hf_launch(call, "conv3d_gpu_pack", "conv3d_gpu_pack_bias", NULL,
+                     hf_conv3d_line(hf_conv3d_gpu_tail_elements(banks, channels), GROUP),
+                     HF_ARGS(HF_T(bias), HF_T(tail), HF_I(banks), HF_I(channels), HF_I(hf_blocks(channels) * HF_BLOCK),
+                             HF_I(has_bias)));
+}
+
 static hf_status launch_pack(hf_call *call, const problem *p, const hf_tensor *bias, const hf_tensor *bank,
                              const hf_tensor *tail)
 {
-    const bool has_bias = bias && hf_present(&bias->desc);
     HF_TRY(hf_launch(call, "conv3d_gpu_pack", "conv3d_gpu_pack", NULL, hf_conv3d_line(bank_elements(p), GROUP),
                      HF_ARGS(HF_T(&call->in[1]), HF_T(bank), HF_L(bank_elements(p)), HF_I(p->from_channels),
                              HF_I(p->to_channels), HF_I(p->from_blocks), HF_I(p->to_blocks), HF_I(p->step),
                              HF_I(cube(p->k)), HF_I(p->mirror))));
-    return hf_launch(call, "conv3d_gpu_pack", "conv3d_gpu_pack_bias", NULL, hf_conv3d_line(tail_elements(p), GROUP),
-                     HF_ARGS(HF_T(bias), HF_T(tail), HF_I(p->banks), HF_I(p->to_channels),
-                             HF_I(p->to_blocks * HF_BLOCK), HF_I(has_bias)));
+    return hf_conv3d_gpu_pack_bias(call, bias, tail, p->banks, p->to_channels);
 }
 
 static hf_status launch_units(hf_call *call, const problem *p, const hf_tensor *classes, const hf_tensor *units)

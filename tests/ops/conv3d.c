@@ -5,6 +5,7 @@
 #include "driver.h"
 
 #include <math.h>
+#include <string.h>
 
 #define DENORMAL 1e-38 /* results that small may be flushed to zero */
 
@@ -251,6 +252,26 @@ static void reference_db(const hf_params *params, const hf_desc *in, double *con
     for (int64_t i = 0; i < hf_count(&in[0]); i++)
         add(&s, params->per_sample ? i / voxels : i / voxels % dy[1], values[0][i]);
     finish_bound(out, bound[0], (double)voxels * (params->per_sample ? 1 : (double)dy[0]));
+}
+
+static double largest(const hf_desc *desc, const double *values)
+{
+    double most = 0;
+    for (int64_t i = 0; values && i < hf_count(desc); i++)
+        if (fabs(values[i]) > most) most = fabs(values[i]);
+    return most;
+}
+
+/* Winograd's F(2x2, 3x3) over height and width, y = A' [sum of (G w G') * (B' x B)] A: with magnitudes instead of
+ * values, and X and W the largest of x and w, an axis contributes at most the larger sum over the points of |a| |G row|
+ * |B row|: 1*2 + 3/2*2 + 3/2*2 = 8. So what is rounded is at most 64 X W for each input channel and tap of the depth,
+ * and each of these passes 2 roundings in B' x B, 4 in G w G' (halves are exact), 1 product, the sum, 4 in A and that of
+ * the bias. Weights stand second, what they meet stands first, and channels are those that are summed over. */
+double hf_winograd_slack(const char *impl, const hf_desc *in, double *const *values)
+{
+    if (strcmp(impl, "gpu_winograd") != 0) return 0;
+    double terms = 3 * (double)in[0].shape.dim[1], bias = values[2] ? largest(&in[2], values[2]) : 0;
+    return hf_gamma(terms + 12) * (64 * terms * largest(&in[0], values[0]) * largest(&in[1], values[1]) + bias);
 }
 
 /* The layers of the brain-age network at small size, every kernel edge, strides, paddings, generated weights, channels
