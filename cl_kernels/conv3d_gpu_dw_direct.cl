@@ -4,12 +4,13 @@
  *
  * A group sums for one block of 16 input and one of 16 output channels, all taps. It walks over tiles of TD*4*4 output
  * voxels: copies the tile of dy and the part of x that its taps meet into local memory, once for all taps, zeros where
- * there is nothing, then adds. 32 work-items share a row of taps (td, th): 4 input channels by 4 output channels by the
- * taps of the row each, in 16 * K registers, and twice, because two teams share the depth of a tile. Along a row of
+ * there is nothing, then adds. 16 work-items share a row of taps (td, th): 4 input channels by 4 output channels by the
+ * taps of the row each, in 16 * K registers; and twice, where two teams share the depth of a tile. Along a row of
  * voxels each value of x is read once for all its taps. The teams' sums are two parts, [piece][team].
  *
- * K  3  kernel edge: 2 or 3
- * S  1  stride: 1 or 2 */
+ * K      3  kernel edge: 2 or 3
+ * S      1  stride: 1 or 2
+ * TEAMS  2  1 or 2 */
 #include "common.h"
 
 #ifndef K
@@ -17,6 +18,9 @@
 #endif
 #ifndef S
 #define S 1
+#endif
+#ifndef TEAMS
+#define TEAMS 2
 #endif
 
 #define TD      (S == 1 ? 4 : 2) /* output voxels of a tile: depth, height, width */
@@ -26,7 +30,6 @@
 #define XH      ((TH - 1) * S + K)
 #define XW      ((TW - 1) * S + K)
 #define QUARTER 4 /* float4 of a block of channels */
-#define TEAMS   2
 #define WG      (K * K * 16 * TEAMS)
 #define INLINE  __attribute__((always_inline)) inline
 
@@ -72,7 +75,7 @@ kernel void conv3d_gpu_dw_direct(global const float4 *x, global const float4 *dy
 {
     local float4 left[XD * XH * XW * QUARTER], right[TD * TH * TW * QUARTER];
     volatile local int4 tile; /* here, because the loops need the registers */
-    int id = (int)get_local_id(0), td = id / 32 / K, th = id / 32 % K, team = id / 16 % TEAMS;
+    int id = (int)get_local_id(0), line = id / (16 * TEAMS), td = line / K, th = line % K, team = id / 16 % TEAMS;
     int c4 = id / 4 % 4, o4 = id % 4;
     int first = (int)get_group_id(0) % pieces * piece_tiles, last = min(first + piece_tiles, tiles);
     if (id == 0) {

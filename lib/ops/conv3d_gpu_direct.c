@@ -8,6 +8,7 @@
 #include "conv3d.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define MANY_INPUTS  8           /* channels above which the plain layout no longer pays */
 #define ENOUGH       (1 << 15)   /* work-items that keep a large GPU busy */
@@ -23,8 +24,8 @@ typedef struct problem {
     int banks, samples; /* samples of a bank */
     int k, from_channels, to_channels, step;
     int64_t from_blocks, to_blocks;
-    const int *from, *to; /* depth, height, width */
-    int pad;              /* as the gradient by the input sees it */
+    int from[3], to[3]; /* depth, height, width */
+    int pad;            /* as the gradient by the input sees it */
     int from_step, to_step;
     bool mirror;
     int voxels, group, chunks, chunk_units; /* V, WG; pieces of the sum */
@@ -51,11 +52,11 @@ static int64_t class_voxels(const problem *p)
 }
 
 /* Chooses voxels of a work-item, groups and pieces. */
-static void cut(problem *p)
+static void cut(problem *p, const hf_call *call)
 {
     const int64_t groups = p->to_blocks * p->banks * cube(p->to_step), voxels = class_voxels(p);
     p->most = p->from_blocks * cube((int64_t)hf_ceil_div((size_t)p->k, (size_t)p->to_step));
-    p->voxels = 4;
+    p->voxels = hf_conv3d_gpu_few_registers(call) ? 2 : 4;
     while (p->voxels > 1 && voxels * groups / p->voxels < ENOUGH)
         p->voxels /= 2;
     int64_t chunks = ENOUGH / (voxels * groups);
@@ -66,42 +67,44 @@ static void cut(problem *p)
     p->group = p->voxels == 4 ? LARGE_GROUP : GROUP;
 }
 
-static problem problem_of(const hf_conv3d_size *s, bool first)
+static problem problem_of(const hf_call *call, bool first)
 {
-    problem p = { .banks = s->per_sample ? s->n : 1,
-                  .k = s->k,
-                  .from_channels = s->c,
-                  .to_channels = s->o,
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
+    problem p = { .banks = s.per_sample ? s.n : 1,
+                  .k = s.k,
+                  .from_channels = s.c,
+                  .to_channels = s.o,
                   .step = first ? 1 : HF_BLOCK,
-                  .from = s->in,
-                  .to = s->out,
-                  .pad = s->k - 1 - s->pad,
-                  .from_step = s->stride,
+                  .from = { s.in[0], s.in[1], s.in[2] },
+                  .to = { s.out[0], s.out[1], s.out[2] },
+                  .pad = s.k - 1 - s.pad,
+                  .from_step = s.stride,
                   .to_step = 1 };
-    p.samples = s->n / p.banks;
-    p.from_blocks = first ? s->c : hf_blocks(s->c);
-    p.to_blocks = hf_blocks(s->o);
-    cut(&p);
+    p.samples = s.n / p.banks;
+    p.from_blocks = first ? s.c : hf_blocks(s.c);
+    p.to_blocks = hf_blocks(s.o);
+    cut(&p, call);
     return p;
 }
 
-static problem problem_dx(const hf_conv3d_size *s)
+static problem problem_dx(const hf_call *call)
 {
-    problem p = { .banks = s->per_sample ? s->n : 1,
-                  .k = s->k,
-                  .from_channels = s->o,
-                  .to_channels = s->c,
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
+    problem p = { .banks = s.per_sample ? s.n : 1,
+                  .k = s.k,
+                  .from_channels = s.o,
+                  .to_channels = s.c,
                   .step = HF_BLOCK,
-                  .from_blocks = hf_blocks(s->o),
-                  .to_blocks = hf_blocks(s->c),
-                  .from = s->out,
-                  .to = s->in,
-                  .pad = s->pad,
+                  .from_blocks = hf_blocks(s.o),
+                  .to_blocks = hf_blocks(s.c),
+                  .from = { s.out[0], s.out[1], s.out[2] },
+                  .to = { s.in[0], s.in[1], s.in[2] },
+                  .pad = s.pad,
                   .from_step = 1,
-                  .to_step = s->stride,
+                  .to_step = s.stride,
                   .mirror = true };
-    p.samples = s->n / p.banks;
-    cut(&p);
+    p.samples = s.n / p.banks;
+    cut(&p, call);
     return p;
 }
 
@@ -110,6 +113,11 @@ static problem problem_dx(const hf_conv3d_size *s)
 static bool countable(int64_t samples, int64_t channels, const int size[3])
 {
     return samples * hf_blocks(channels) * voxels_of(size) <= INT32_MAX;
+}
+
+bool hf_conv3d_gpu_few_registers(const hf_call *call)
+{
+    return strstr(hf_context_device(call->context)->platform, "Intel") != NULL;
 }
 
 const char *hf_conv3d_gpu_refuse(const hf_call *call, size_t local_bytes, size_t group)
@@ -256,29 +264,25 @@ static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
 
 size_t hf_conv3d_gpu_direct_scratch(const hf_call *call)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_of(&s, false);
+    const problem p = problem_of(call, false);
     return scratch(call, &p);
 }
 
 hf_status hf_conv3d_gpu_direct_prepare(hf_call *call)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_of(&s, false);
+    const problem p = problem_of(call, false);
     return prepare(call, &p, &call->in[2]);
 }
 
 size_t hf_conv3d_gpu_direct_scratch_dx(const hf_call *call)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_dx(&s);
+    const problem p = problem_dx(call);
     return scratch(call, &p);
 }
 
 hf_status hf_conv3d_gpu_direct_prepare_dx(hf_call *call)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_dx(&s);
+    const problem p = problem_dx(call);
     return prepare(call, &p, NULL);
 }
 
@@ -294,23 +298,23 @@ static places places_first(const hf_call *call, const problem *p)
 
 size_t hf_conv3d_gpu_direct_scratch_first(const hf_call *call)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_of(&s, true);
+    const problem p = problem_of(call, true);
     return places_first(call, &p).end;
 }
 
 hf_status hf_conv3d_gpu_direct_prepare_first(hf_call *call)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_of(&s, true);
+    const problem p = problem_of(call, true);
     const places at = places_first(call, &p);
     hf_tensor bank, tail;
     char defines[64];
     HF_TRY(hf_scratch_part(&bank, call, at.bank, bank_elements(&p)));
     HF_TRY(hf_scratch_part(&tail, call, at.tail, tail_elements(&p)));
     HF_TRY(launch_pack(call, &p, &call->in[2], &bank, &tail));
-    snprintf(defines, sizeof defines, "-DK=%d -DV=%d -DWG=%d", s.k, FIRST_VOXELS, FIRST_GROUP);
-    const hf_range range = { .groups = { hf_ceil_div((size_t)voxels_of(s.out), FIRST_VOXELS * FIRST_GROUP),
+    const int voxels = hf_conv3d_gpu_few_registers(call) ? FIRST_VOXELS / 2 : FIRST_VOXELS;
+    snprintf(defines, sizeof defines, "-DK=%d -DV=%d -DWG=%d", s.k, voxels, FIRST_GROUP);
+    const hf_range range = { .groups = { hf_ceil_div((size_t)voxels_of(s.out), (size_t)(voxels * FIRST_GROUP)),
                                          (size_t)p.to_blocks, (size_t)s.n },
                              .items = { FIRST_GROUP, 1, 1 } };
     return hf_launch(call, "conv3d_gpu_first", "conv3d_gpu_first", defines, range,

@@ -7,6 +7,9 @@
 
 /* What every convolution for GPUs asks of a device and of a problem; local_bytes, group: of its largest group. */
 const char *hf_conv3d_gpu_refuse(const hf_call *call, size_t local_bytes, size_t group);
+/* Whether a work-item has half of the registers that other GPUs have, as on Intel's; then tiles are smaller. */
+bool hf_conv3d_gpu_few_registers(const hf_call *call);
+
 /* Makes `tail` of as many elements: 16 zeros, then the biases of each bank in whole blocks; `bias` may be NULL. */
 int64_t hf_conv3d_gpu_tail_elements(int64_t banks, int64_t channels);
 hf_status hf_conv3d_gpu_pack_bias(hf_call *call, const hf_tensor *bias, const hf_tensor *tail, int banks, int channels);

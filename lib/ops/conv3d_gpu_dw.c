@@ -15,7 +15,7 @@
 #define GROUPS        640       /* groups wanted: whole waves on large devices, not too much to add afterwards */
 #define SHORTEST      256       /* output voxels of the shortest piece */
 #define MOST_PARTIAL  (1 << 26) /* most elements of the parts together */
-#define TEAMS         2         /* parts of a piece in conv3d_gpu_dw_direct.cl */
+#define TEAMS         2         /* of conv3d_gpu_dw_direct.cl, where groups may be that large */
 #define SUM_GROUP     256       /* WG and STRIPS of conv3d_gpu_dw_sum.cl */
 #define SUM_STRIPS    16
 #define MANY_INPUTS   8           /* channels above which the plain layout no longer pays */
@@ -65,13 +65,20 @@ static hf_status launch_sum(hf_call *call, const hf_conv3d_size *s, const partia
 
 typedef struct direct {
     partial sum;
+    int teams;
     int64_t in_blocks, out_blocks, tiles, pieces, piece_tiles; /* tiles, pieces: of a bank */
 } direct;
 
-static direct direct_of(const hf_conv3d_size *s)
+static int direct_group(int k, int teams)
+{
+    return k * k * 16 * teams;
+}
+
+static direct direct_of(const hf_call *call, const hf_conv3d_size *s)
 {
     const int tile[3] = { s->stride == 1 ? 4 : 2, 4, 4 }; /* TD, TH, TW of the kernel */
-    direct p = { .in_blocks = hf_blocks(s->c), .out_blocks = hf_blocks(s->o) };
+    direct p = { .teams = TEAMS, .in_blocks = hf_blocks(s->c), .out_blocks = hf_blocks(s->o) };
+    if (!hf_context_runs_groups_of(call->context, (size_t)direct_group(s->k, TEAMS))) p.teams = 1;
     p.sum = (partial){ .banks = s->per_sample ? s->n : 1,
                        .rows = p.in_blocks * hf_conv3d_taps(s) * HF_BLOCK,
                        .columns = p.out_blocks * HF_BLOCK,
@@ -82,10 +89,10 @@ static direct direct_of(const hf_conv3d_size *s)
     const int64_t shortest = SHORTEST / (tile[0] * tile[1] * tile[2]);
     int64_t pieces = GROUPS / at_least_one(p.sum.banks * p.in_blocks * p.out_blocks);
     pieces = smaller(pieces, p.tiles / shortest);
-    pieces = at_least_one(smaller(pieces, MOST_PARTIAL / (p.sum.banks * TEAMS * p.sum.rows * p.sum.columns)));
+    pieces = at_least_one(smaller(pieces, MOST_PARTIAL / (p.sum.banks * p.teams * p.sum.rows * p.sum.columns)));
     p.piece_tiles = (int64_t)hf_ceil_div((size_t)p.tiles, (size_t)pieces);
     p.pieces = (int64_t)hf_ceil_div((size_t)p.tiles, (size_t)p.piece_tiles);
-    p.sum.parts = p.pieces * TEAMS;
+    p.sum.parts = p.pieces * p.teams;
     return p;
 }
 
@@ -94,26 +101,27 @@ const char *hf_conv3d_gpu_dw_refuse_direct(const hf_call *call)
     const hf_conv3d_size s = hf_conv3d_size_of(call);
     if (s.k != 2 && s.k != 3) return "K is not 2 or 3";
     if (s.stride > 2) return "stride is above 2";
-    return hf_conv3d_gpu_refuse(call, DIRECT_LOCAL, (size_t)(s.k * s.k * 16 * TEAMS));
+    if (s.stride == 2 && hf_conv3d_gpu_few_registers(call)) return "stride is 2 and the device has few registers";
+    return hf_conv3d_gpu_refuse(call, DIRECT_LOCAL, (size_t)direct_group(s.k, 1));
 }
 
 size_t hf_conv3d_gpu_dw_scratch_direct(const hf_call *call)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const direct p = direct_of(&s);
+    const direct p = direct_of(call, &s);
     return (size_t)elements_of(&p.sum) * sizeof(float);
 }
 
 hf_status hf_conv3d_gpu_dw_prepare_direct(hf_call *call)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const direct p = direct_of(&s);
+    const direct p = direct_of(call, &s);
     hf_tensor parts;
     char defines[32];
     HF_TRY(hf_scratch_part(&parts, call, 0, elements_of(&p.sum)));
-    snprintf(defines, sizeof defines, "-DK=%d -DS=%d", s.k, s.stride);
+    snprintf(defines, sizeof defines, "-DK=%d -DS=%d -DTEAMS=%d", s.k, s.stride, p.teams);
     const hf_range range = { .groups = { (size_t)(p.sum.banks * p.pieces), (size_t)p.out_blocks, (size_t)p.in_blocks },
-                             .items = { (size_t)(s.k * s.k * 16 * TEAMS), 1, 1 } };
+                             .items = { (size_t)direct_group(s.k, p.teams), 1, 1 } };
     HF_TRY(hf_launch(call, "conv3d_gpu_dw_direct", "conv3d_gpu_dw_direct", defines, range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&parts), HF_I(s.n / p.sum.banks),
                              HF_I(p.in_blocks * hf_conv3d_in_voxels(&s)), HF_I(p.out_blocks * hf_conv3d_out_voxels(&s)),
@@ -140,10 +148,10 @@ static int group_of(const tile *t)
     return t->tm / 4 / t->ma * (t->tn / 4 / t->nb);
 }
 
-/* As many columns as output channels, up to 64; few rows where there are few, or where x is plain. */
-static tile tile_for(int64_t rows, int channels, bool first)
+/* As many columns as output channels, up to 64, or 32 with `small`; few rows where there are few, or where x is plain. */
+static tile tile_for(int64_t rows, int channels, bool first, bool small)
 {
-    tile t = { .tm = 128, .tn = channels <= 16 ? 16 : channels <= 32 ? 32 : 64, .ma = 2 };
+    tile t = { .tm = 128, .tn = channels <= 16 ? 16 : channels <= 32 || small ? 32 : 64, .ma = 2 };
     t.nb = t.tn == 64 ? 2 : 1;
     if (first) return (tile){ .tm = 32, .tn = t.tn, .ma = t.tn == 64 ? 2 : 1, .nb = t.tn == 16 ? 1 : 2 };
     if (rows <= 64) t.tm = 64;
@@ -154,10 +162,10 @@ static tile tile_for(int64_t rows, int channels, bool first)
     return t;
 }
 
-static product product_of(const hf_conv3d_size *s, bool first)
+static product product_of(const hf_call *call, const hf_conv3d_size *s, bool first)
 {
     const int64_t rows = hf_conv3d_taps(s) * (first ? s->c : round_up(s->c, HF_BLOCK));
-    product p = { .tile = tile_for(rows, s->o, first) };
+    product p = { .tile = tile_for(rows, s->o, first, hf_conv3d_gpu_few_registers(call)) };
     p.sum = (partial){ .banks = s->per_sample ? s->n : 1,
                        .rows = round_up(rows, p.tile.tm),
                        .columns = round_up(s->o, p.tile.tn),
@@ -185,14 +193,14 @@ const char *hf_conv3d_gpu_dw_refuse_first(const hf_call *call)
 static size_t scratch(const hf_call *call, bool first)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const product p = product_of(&s, first);
+    const product p = product_of(call, &s, first);
     return (size_t)elements_of(&p.sum) * sizeof(float);
 }
 
 static hf_status prepare(hf_call *call, bool first)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const product p = product_of(&s, first);
+    const product p = product_of(call, &s, first);
     hf_tensor parts;
     char defines[96];
     HF_TRY(hf_scratch_part(&parts, call, 0, elements_of(&p.sum)));
