@@ -417,6 +417,8 @@ static const hf_op conv3d_dw = {
     .infer = infer_conv3d_dw,
     .flop = flop_conv3d_dw,
     .impls = { HF_CONV3D_CPU_DW
+               { .name = "gpu_first_direct", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse_first_direct,
+                 .scratch = hf_conv3d_gpu_dw_scratch_first_direct, .prepare = hf_conv3d_gpu_dw_prepare_first_direct },
                { .name = "gpu_first", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse_first,
                  .scratch = hf_conv3d_gpu_dw_scratch_first, .prepare = hf_conv3d_gpu_dw_prepare_first },
                { .name = "gpu_direct", .layouts = "BB>P", .refuse = hf_conv3d_gpu_dw_refuse_direct,

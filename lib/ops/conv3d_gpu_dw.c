@@ -2,8 +2,8 @@
  *
  * The output voxels are cut into pieces that depend on the problem alone; each is summed apart, into [rows][columns]
  * with a row for each input channel and tap and a column for each output channel, and the parts are added in order.
- * Two kernels sum: cl_kernels/conv3d_gpu_dw_direct.cl reads x once for all taps; cl_kernels/conv3d_gpu_dw.cl is a matrix
- * product for all other kernel edges and strides, and for the plain layout. */
+ * Three kernels sum: cl_kernels/conv3d_gpu_dw_direct.cl, and conv3d_gpu_dw_first.cl for x in the plain layout, read x
+ * once for all taps; cl_kernels/conv3d_gpu_dw.cl is a matrix product for all other kernel edges and strides. */
 #include "conv3d_gpu_dw.h"
 #include "conv3d.h"
 #include "conv3d_gpu_direct.h"
@@ -21,6 +21,8 @@
 #define MANY_INPUTS   8           /* channels above which the plain layout no longer pays */
 #define PRODUCT_LOCAL (26 * 1024) /* bytes of local memory of the largest groups */
 #define DIRECT_LOCAL  (28 * 1024)
+#define FIRST_LOCAL   (14 * 1024)
+#define FIRST_GROUP   192 /* WG of conv3d_gpu_dw_first.cl */
 
 /* A gradient as the sum takes it: parts [banks][parts][rows][columns] with `step` input channels in a block. */
 typedef struct partial {
@@ -61,7 +63,7 @@ static hf_status launch_sum(hf_call *call, const hf_conv3d_size *s, const partia
                              HF_I(p->step), HF_I(p->rows), HF_I(p->columns), HF_I(p->parts)));
 }
 
-/* ---- kernel edges 2 and 3 ---------------------------------------------------------------------------------------- */
+/* ---- all taps together ------------------------------------------------------------------------------------------- */
 
 typedef struct direct {
     partial sum;
@@ -74,25 +76,41 @@ static int direct_group(int k, int teams)
     return k * k * 16 * teams;
 }
 
+/* Cuts the tiles of a bank, of that many voxels, into pieces. Expects channels, teams and rows. */
+static void cut(direct *p, const hf_conv3d_size *s, const int tile[3])
+{
+    p->sum.banks = s->per_sample ? s->n : 1;
+    p->sum.columns = p->out_blocks * HF_BLOCK;
+    p->tiles = s->n / p->sum.banks;
+    for (int axis = 0; axis < 3; axis++)
+        p->tiles *= (int64_t)hf_ceil_div((size_t)s->out[axis], (size_t)tile[axis]);
+    const int64_t shortest = SHORTEST / (tile[0] * tile[1] * tile[2]);
+    int64_t pieces = GROUPS / at_least_one(p->sum.banks * p->in_blocks * p->out_blocks);
+    pieces = smaller(pieces, p->tiles / shortest);
+    pieces = at_least_one(smaller(pieces, MOST_PARTIAL / (p->sum.banks * p->teams * p->sum.rows * p->sum.columns)));
+    p->piece_tiles = (int64_t)hf_ceil_div((size_t)p->tiles, (size_t)pieces);
+    p->pieces = (int64_t)hf_ceil_div((size_t)p->tiles, (size_t)p->piece_tiles);
+    p->sum.parts = p->pieces * p->teams;
+}
+
 static direct direct_of(const hf_call *call, const hf_conv3d_size *s)
 {
     const int tile[3] = { s->stride == 1 ? 4 : 2, 4, 4 }; /* TD, TH, TW of the kernel */
     direct p = { .teams = TEAMS, .in_blocks = hf_blocks(s->c), .out_blocks = hf_blocks(s->o) };
     if (!hf_context_runs_groups_of(call->context, (size_t)direct_group(s->k, TEAMS))) p.teams = 1;
-    p.sum = (partial){ .banks = s->per_sample ? s->n : 1,
-                       .rows = p.in_blocks * hf_conv3d_taps(s) * HF_BLOCK,
-                       .columns = p.out_blocks * HF_BLOCK,
-                       .step = HF_BLOCK };
-    p.tiles = s->n / p.sum.banks;
-    for (int axis = 0; axis < 3; axis++)
-        p.tiles *= (int64_t)hf_ceil_div((size_t)s->out[axis], (size_t)tile[axis]);
-    const int64_t shortest = SHORTEST / (tile[0] * tile[1] * tile[2]);
-    int64_t pieces = GROUPS / at_least_one(p.sum.banks * p.in_blocks * p.out_blocks);
-    pieces = smaller(pieces, p.tiles / shortest);
-    pieces = at_least_one(smaller(pieces, MOST_PARTIAL / (p.sum.banks * p.teams * p.sum.rows * p.sum.columns)));
-    p.piece_tiles = (int64_t)hf_ceil_div((size_t)p.tiles, (size_t)pieces);
-    p.pieces = (int64_t)hf_ceil_div((size_t)p.tiles, (size_t)p.piece_tiles);
-    p.sum.parts = p.pieces * p.teams;
+    p.sum.rows = p.in_blocks * hf_conv3d_taps(s) * HF_BLOCK;
+    p.sum.step = HF_BLOCK;
+    cut(&p, s, tile);
+    return p;
+}
+
+static direct direct_first(const hf_conv3d_size *s)
+{
+    static const int tile[3] = { 16, 4, 4 }; /* TEAMS, TH, TW of conv3d_gpu_dw_first.cl, which adds its teams itself */
+    direct p = { .teams = 1, .in_blocks = s->c, .out_blocks = hf_blocks(s->o) };
+    p.sum.rows = s->c * hf_conv3d_taps(s);
+    p.sum.step = 1;
+    cut(&p, s, tile);
     return p;
 }
 
@@ -125,6 +143,36 @@ hf_status hf_conv3d_gpu_dw_prepare_direct(hf_call *call)
     HF_TRY(hf_launch(call, "conv3d_gpu_dw_direct", "conv3d_gpu_dw_direct", defines, range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&parts), HF_I(s.n / p.sum.banks),
                              HF_I(p.in_blocks * hf_conv3d_in_voxels(&s)), HF_I(p.out_blocks * hf_conv3d_out_voxels(&s)),
+                             HF_I(s.in[0]), HF_I(s.in[1]), HF_I(s.in[2]), HF_I(s.out[0]), HF_I(s.out[1]),
+                             HF_I(s.out[2]), HF_I(s.pad), HF_I(p.tiles), HF_I(p.pieces), HF_I(p.piece_tiles))));
+    return launch_sum(call, &s, &p.sum, &parts);
+}
+
+const char *hf_conv3d_gpu_dw_refuse_first_direct(const hf_call *call)
+{
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
+    if (s.c > MANY_INPUTS) return "more than 8 input channels";
+    if (s.k != 3 || s.stride != 1) return "K is not 3 or stride is not 1";
+    return hf_conv3d_gpu_refuse(call, FIRST_LOCAL, FIRST_GROUP);
+}
+
+size_t hf_conv3d_gpu_dw_scratch_first_direct(const hf_call *call)
+{
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
+    const direct p = direct_first(&s);
+    return (size_t)elements_of(&p.sum) * sizeof(float);
+}
+
+hf_status hf_conv3d_gpu_dw_prepare_first_direct(hf_call *call)
+{
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
+    const direct p = direct_first(&s);
+    hf_tensor parts;
+    HF_TRY(hf_scratch_part(&parts, call, 0, elements_of(&p.sum)));
+    const hf_range range = { .groups = { (size_t)(p.sum.banks * p.pieces), (size_t)p.out_blocks, (size_t)p.in_blocks },
+                             .items = { FIRST_GROUP, 1, 1 } };
+    HF_TRY(hf_launch(call, "conv3d_gpu_dw_first", "conv3d_gpu_dw_first", NULL, range,
+                     HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&parts), HF_I(s.n / p.sum.banks),
                              HF_I(s.in[0]), HF_I(s.in[1]), HF_I(s.in[2]), HF_I(s.out[0]), HF_I(s.out[1]),
                              HF_I(s.out[2]), HF_I(s.pad), HF_I(p.tiles), HF_I(p.pieces), HF_I(p.piece_tiles))));
     return launch_sum(call, &s, &p.sum, &parts);
