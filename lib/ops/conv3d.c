@@ -7,10 +7,13 @@
  *   conv3d_db  dy     -> db
  *
  * A filter bank a sample is what a hypernetwork generates. The gradients are those of the part before the activation.
- * Implementations: for CPUs in conv3d_cpu.c, for GPUs in conv3d_gpu.c, and here the plain ones that fit everything. */
+ * Implementations: for CPUs in conv3d_cpu.c, for GPUs in conv3d_gpu_direct.c, conv3d_gpu_dw.c, conv3d_gpu_winograd.c,
+ * and here the plain ones that fit everything. */
 #include "conv3d.h"
 #include "conv3d_cpu.h"
-#include "conv3d_gpu.h"
+#include "conv3d_gpu_direct.h"
+#include "conv3d_gpu_dw.h"
+#include "conv3d_gpu_winograd.h"
 
 #define MAX_KERNEL 7
 #define GROUP      64 /* work-items in a group of the plain kernels */
@@ -372,10 +375,12 @@ static const hf_op conv3d = {
     .infer = infer_conv3d,
     .flop = flop_conv3d,
     .impls = { HF_CONV3D_CPU_FORWARD
-               { .name = "gpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_gpu_refuse_first,
-                 .scratch = hf_conv3d_gpu_scratch_first, .prepare = hf_conv3d_gpu_prepare_first },
-               { .name = "gpu", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_refuse,
-                 .scratch = hf_conv3d_gpu_scratch, .prepare = hf_conv3d_gpu_prepare },
+               { .name = "gpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_gpu_direct_refuse_first,
+                 .scratch = hf_conv3d_gpu_direct_scratch_first, .prepare = hf_conv3d_gpu_direct_prepare_first },
+               { .name = "gpu_direct", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse,
+                 .scratch = hf_conv3d_gpu_direct_scratch, .prepare = hf_conv3d_gpu_direct_prepare },
+               { .name = "gpu_winograd", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_winograd_refuse,
+                 .scratch = hf_conv3d_gpu_winograd_scratch, .prepare = hf_conv3d_gpu_winograd_prepare },
                { .name = "plain", .layouts = "PPP>P", .prepare = prepare_plain } },
     .rules = { { "conv3d_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } },
                { "conv3d_dw", { HF_IN(0), HF_DOUT(0), HF_RULE_END }, { 1, HF_RULE_END } },
@@ -394,8 +399,10 @@ static const hf_op conv3d_dx = {
     .infer = infer_conv3d_dx,
     .flop = flop_conv3d_dx,
     .impls = { HF_CONV3D_CPU_DX
-               { .name = "gpu", .layouts = "BP>B", .refuse = hf_conv3d_gpu_refuse_dx,
-                 .scratch = hf_conv3d_gpu_scratch_dx, .prepare = hf_conv3d_gpu_prepare_dx },
+               { .name = "gpu_direct", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse,
+                 .scratch = hf_conv3d_gpu_direct_scratch_dx, .prepare = hf_conv3d_gpu_direct_prepare_dx },
+               { .name = "gpu_winograd", .layouts = "BP>B", .refuse = hf_conv3d_gpu_winograd_refuse,
+                 .scratch = hf_conv3d_gpu_winograd_scratch_dx, .prepare = hf_conv3d_gpu_winograd_prepare_dx },
                { .name = "plain", .layouts = "PP>P", .prepare = prepare_dx_plain } },
 };
 
@@ -410,10 +417,14 @@ static const hf_op conv3d_dw = {
     .infer = infer_conv3d_dw,
     .flop = flop_conv3d_dw,
     .impls = { HF_CONV3D_CPU_DW
-               { .name = "gpu_first", .layouts = "PB>P", .refuse = hf_conv3d_gpu_refuse_first,
-                 .scratch = hf_conv3d_gpu_scratch_dw_first, .prepare = hf_conv3d_gpu_prepare_dw_first },
-               { .name = "gpu", .layouts = "BB>P", .refuse = hf_conv3d_gpu_refuse,
-                 .scratch = hf_conv3d_gpu_scratch_dw, .prepare = hf_conv3d_gpu_prepare_dw },
+               { .name = "gpu_first_direct", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse_first_direct,
+                 .scratch = hf_conv3d_gpu_dw_scratch_first_direct, .prepare = hf_conv3d_gpu_dw_prepare_first_direct },
+               { .name = "gpu_first", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse_first,
+                 .scratch = hf_conv3d_gpu_dw_scratch_first, .prepare = hf_conv3d_gpu_dw_prepare_first },
+               { .name = "gpu_direct", .layouts = "BB>P", .refuse = hf_conv3d_gpu_dw_refuse_direct,
+                 .scratch = hf_conv3d_gpu_dw_scratch_direct, .prepare = hf_conv3d_gpu_dw_prepare_direct },
+               { .name = "gpu", .layouts = "BB>P", .refuse = hf_conv3d_gpu_dw_refuse,
+                 .scratch = hf_conv3d_gpu_dw_scratch, .prepare = hf_conv3d_gpu_dw_prepare },
                { .name = "plain", .layouts = "PP>P", .scratch = scratch_dw_plain, .prepare = prepare_dw_plain } },
 };
 

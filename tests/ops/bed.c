@@ -388,7 +388,7 @@ static hf_status check_values(hf_bed *bed, const plan *p, const hf_problem *prob
     for (size_t i = 0, count = (size_t)hf_count(&at->desc); i < count; i++) {
         size_t index = memory_index(&at->desc, i);
         double value = load(bytes, at->desc.type, index), reference = problem->out_values[result][i];
-        double bound = problem->exact ? 0 : problem->bound[result][i];
+        double bound = problem->exact ? 0 : problem->bound[result][i] + problem->slack;
         if (is_fresh(bytes, at->desc.type, index))
             return hf_fail(HF_ERR_NUMBER, "result %d element %zu of %s was never written", result, i,
                            hf_shape_text(&at->desc.shape, text));
@@ -569,6 +569,7 @@ hf_status hf_bed_check(hf_bed *bed, int impl, hf_problem *integers, hf_problem *
 {
     hf_problem *const problems[2] = { integers, reals };
     const hf_problem *any = integers ? integers : reals;
+    reals->slack = hf_winograd_slack(hf_op_impl_name(reals->op, impl), reals->in, reals->in_values);
     HF_TRY(run_layout(bed, impl, problems, false, false));
     if (replaces_any(any)) HF_TRY(run_layout(bed, impl, problems, false, true));
     if (can_be_blocked(any, impl)) HF_TRY(run_layout(bed, impl, problems, true, false));

@@ -77,6 +77,10 @@ typedef struct hf_op_test {
 /* Each tests/ops/<stem>.c defines this, ended by an entry with op NULL. */
 #define HF_OP_TESTS(stem) const hf_op_test hf_tests_##stem[]
 
+/* What an implementation of conv3d or conv3d_dx may err beyond the reference's bound because it does not sum the
+ * formula's own terms; 0 for all others. From tests/ops/conv3d.c, derived there. */
+double hf_winograd_slack(const char *impl, const hf_desc *in, double *const *in_values);
+
 /* Elements of an operand; 0 when absent. */
 int64_t hf_count(const hf_desc *desc);
 

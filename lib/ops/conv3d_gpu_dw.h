@@ -1,0 +1,22 @@
+/* conv3d_gpu_dw.h: gradient of a convolution by its weights for GPUs, see conv3d_gpu_dw.c. "direct": kernel edges 2 and
+ * 3, strides 1 and 2. "first": x in the plain layout, for few input channels; direct there: edge 3, stride 1. Private to lib/ops/. */
+#ifndef HF_OPS_CONV3D_GPU_DW_H
+#define HF_OPS_CONV3D_GPU_DW_H
+
+#include "../op.h"
+
+const char *hf_conv3d_gpu_dw_refuse(const hf_call *call);
+const char *hf_conv3d_gpu_dw_refuse_direct(const hf_call *call);
+const char *hf_conv3d_gpu_dw_refuse_first(const hf_call *call);
+const char *hf_conv3d_gpu_dw_refuse_first_direct(const hf_call *call);
+
+size_t hf_conv3d_gpu_dw_scratch(const hf_call *call);
+size_t hf_conv3d_gpu_dw_scratch_direct(const hf_call *call);
+size_t hf_conv3d_gpu_dw_scratch_first(const hf_call *call);
+size_t hf_conv3d_gpu_dw_scratch_first_direct(const hf_call *call);
+hf_status hf_conv3d_gpu_dw_prepare(hf_call *call);              /* "BB>P" */
+hf_status hf_conv3d_gpu_dw_prepare_direct(hf_call *call);       /* "BB>P" */
+hf_status hf_conv3d_gpu_dw_prepare_first(hf_call *call);        /* "PB>P" */
+hf_status hf_conv3d_gpu_dw_prepare_first_direct(hf_call *call); /* "PB>P" */
+
+#endif
