@@ -101,6 +101,7 @@ static hf_status open_all(hf_context *context, const char *device, const hf_cont
         return HF_OK;
     }
     HF_TRY(choose(context, device));
+    if (environment_is_set("HF_TEST_AS_GPU")) context->info.is_cpu = false;
     HF_TRY(open_queue(context));
     open_caches(context, options && options->no_cache);
     return hf_buffer_new(&context->nothing, context, 256, "the stand-in for absent operands");

@@ -9,8 +9,9 @@
  * [N,C] when params.per_sample is 1, else [C]. */
 #include "each.h"
 
-#define CHUNK 256 /* voxels of one chunk, as in channel_affine.cl */
-#define FEW   8   /* work-items in a group where each has a chunk to do, as in channel_affine.cl */
+#define CHUNK      256 /* voxels of one chunk, as in channel_affine.cl */
+#define TEAM_CHUNK 512 /* of one that a team shares */
+#define FEW        8   /* work-items in a group where each has a chunk to do, as in channel_affine.cl */
 
 static const hf_op affine, affine_dx, affine_dscale, affine_dshift;
 
@@ -52,16 +53,16 @@ static const char *refuse_flat(const hf_call *call)
     return call->in[0].desc.shape.rank == 5 ? NULL : "x is [N,C], which has no blocked layout";
 }
 
-static int64_t chunks_of(const hf_rows *rows)
+static int64_t chunks_of(const hf_call *call, const hf_rows *rows)
 {
-    return (int64_t)hf_ceil_div((size_t)rows->voxels, CHUNK);
+    return (int64_t)hf_ceil_div((size_t)rows->voxels, hf_teams(call) ? TEAM_CHUNK : CHUNK);
 }
 
 static hf_status launch_affine(hf_call *call, const char *kernel, hf_range range)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const hf_tensor *scale = &call->in[1], *shift = &call->in[2];
-    return hf_launch(call, "channel_affine", kernel, NULL, range,
+    return hf_launch(call, "channel_affine", kernel, hf_vector_define(call), range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(scale), HF_T(shift), HF_T(&call->out[0]), HF_I(rows.channels),
                              HF_I(rows.voxels), HF_I(hf_present(&scale->desc)), HF_I(hf_present(&shift->desc)),
                              HF_I(scale->desc.shape.rank == 2), HF_I(shift->desc.shape.rank == 2)));
@@ -70,14 +71,15 @@ static hf_status launch_affine(hf_call *call, const char *kernel, hf_range range
 static hf_status affine_plain(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return launch_affine(call, "affine",
-                         hf_range_over((int64_t)hf_ceil_div((size_t)rows.voxels, 16), 64, rows.n * rows.channels));
+    const size_t pieces = hf_ceil_div((size_t)rows.voxels, (size_t)hf_vector(call));
+    return launch_affine(call, "affine", hf_range_over((int64_t)pieces, 64, rows.n * rows.channels));
 }
 
 static hf_status affine_blocked(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return launch_affine(call, "affine_blocked", hf_range_over(chunks_of(&rows), FEW, rows.n * rows.blocks));
+    return launch_affine(call, "affine_blocked",
+                         hf_range_teams(call, chunks_of(call, &rows), FEW, rows.n * rows.blocks));
 }
 
 static hf_params affine_rule_params(const hf_params *params, const hf_desc *in, int n_in, int rule)
@@ -148,7 +150,7 @@ static size_t sums_scratch(const hf_call *call, bool blocked)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const int64_t wide = blocked ? rows.blocks * HF_BLOCK : rows.channels;
-    return (size_t)(rows.n * wide * chunks_of(&rows)) * sizeof(float);
+    return (size_t)(rows.n * wide * chunks_of(call, &rows)) * sizeof(float);
 }
 
 static size_t scratch_plain(const hf_call *call)
@@ -166,13 +168,15 @@ static hf_status launch_sums(hf_call *call, const char *kernel, int block)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const bool has_x = call->n_in == 2, per_sample = call->params.per_sample;
-    const int64_t chunks = chunks_of(&rows);
-    HF_TRY(hf_launch(call, "channel_affine", kernel, NULL,
-                     hf_range_over(chunks, FEW, rows.n * (block == 1 ? rows.channels : rows.blocks)),
+    const int64_t chunks = chunks_of(call, &rows);
+    const char *defines = hf_vector_define(call);
+    const hf_range range = block == 1 ? hf_range_over(chunks, FEW, rows.n * rows.channels)
+                                      : hf_range_teams(call, chunks, FEW, rows.n * rows.blocks);
+    HF_TRY(hf_launch(call, "channel_affine", kernel, defines, range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[has_x]), HF_T(&call->scratch), HF_I(rows.voxels),
                              HF_I(chunks), HF_I(has_x))));
-    return hf_launch(call, "channel_affine", "combine", NULL,
-                     hf_range_over(rows.channels, FEW, per_sample ? rows.n : 1),
+    return hf_launch(call, "channel_affine", "combine", defines,
+                     hf_range_teams(call, rows.channels, FEW, per_sample ? rows.n : 1),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[0]), HF_I(rows.n), HF_I(rows.channels), HF_I(chunks),
                              HF_I(block), HF_I(per_sample)));
 }
