@@ -277,6 +277,7 @@ typedef struct hf_launch_info {
     size_t groups[3], items[3];
     int n_args;
     int64_t arg[HF_MAX_ARGS]; /* integers as they are, of a tensor its bytes, of a float 0 */
+    bool is_tensor[HF_MAX_ARGS];
 } hf_launch_info;
 
 /* What a task enqueues, in order: launch number `index`; false beyond the last. */

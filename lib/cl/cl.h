@@ -46,6 +46,7 @@ typedef struct hf_launch_record {
     char defines[256];
     int n_args;
     int64_t arg[HF_MAX_ARGS]; /* as hf_launch_info has them */
+    bool is_tensor[HF_MAX_ARGS];
     cl_kernel kernel;
     size_t global[3], local[3];
     cl_mem to, from; /* copy and zero */

@@ -119,6 +119,7 @@ hf_status hf_launch(hf_call *call, const char *program, const char *kernel, cons
     launch->n_args = n_args;
     for (int i = 0; i < n_args; i++) {
         launch->arg[i] = arg_value(&args[i]);
+        launch->is_tensor[i] = args[i].kind == HF_ARG_TENSOR;
         if (!call->context->described) HF_TRY(set_arg(call->context, launch->kernel, (cl_uint)i, &args[i], kernel));
     }
     return HF_OK;
@@ -343,6 +344,7 @@ bool hf_task_launch(const hf_task *task, int index, hf_launch_info *out)
         out->groups[d] = launch->local[d] ? launch->global[d] / launch->local[d] : 0;
     }
     memcpy(out->arg, launch->arg, sizeof out->arg);
+    memcpy(out->is_tensor, launch->is_tensor, sizeof out->is_tensor);
     return true;
 }
 

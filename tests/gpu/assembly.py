@@ -6,15 +6,12 @@ without loops is its own main loop.
 """
 import re
 
-# name of the family: (multiply-add, label, branch, width of memory instructions)
 NVIDIA_LABEL = re.compile(r"^(\.L_x?_?\d+):")
 NVIDIA_CODE = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:\{\s*)?(?:@!?U?P[0-9T]+\s+)?([A-Z][A-Z0-9_.]*)([^;]*)")
 NVIDIA_TARGET = re.compile(r"`\((\.L_x?_?\d+)\)")
 AMD_LABEL = re.compile(r"^(\.?LBB\d+_\d+):")
 AMD_CODE = re.compile(r"^\t([a-z][a-z0-9_]+)(.*)")
 AMD_TARGET = re.compile(r"(\.?LBB\d+_\d+)")
-
-SHARED = ("LDS", "STS")
 
 
 def nvidia_functions(text):
@@ -96,10 +93,11 @@ AMD_WIDTH = {"x2": 64, "x3": 96, "x4": 128, "b64": 64, "b96": 96, "b128": 128}
 
 
 def memory(opcode):
-    """(where, bits) of a memory instruction, else None; where is G for global, L for local, S for the stack."""
-    kind = opcode.split(".")[0]
-    if kind in ("LDG", "STG", "LDS", "STS", "LDL", "STL"):
-        return {"LDG": "ldg", "STG": "stg", "LDS": "lds", "STS": "sts", "LDL": "ldl", "STL": "stl"}[kind], nvidia_width(opcode)
+    """(where, bits) of a memory instruction, else None; where is ldg, stg for global memory, lds, sts for local memory in
+    OpenCL's sense, ldl, stl for the stack."""
+    kind = opcode.split(".")[0].lower()
+    if kind in ("ldg", "stg", "lds", "sts", "ldl", "stl"):
+        return kind, nvidia_width(opcode)
     for prefix, where in (("global_load", "ldg"), ("global_store", "stg"), ("flat_load", "ldg"), ("flat_store", "stg"),
                           ("ds_load", "lds"), ("ds_read", "lds"), ("ds_store", "sts"), ("ds_write", "sts"),
                           ("scratch_load", "ldl"), ("buffer_load", "ldl"), ("scratch_store", "stl"),
@@ -111,8 +109,20 @@ def memory(opcode):
     return None
 
 
+ON_FMA = ("FFMA", "FMUL", "FADD", "IMAD")
+ELSEWHERE = ("BRA", "BAR", "EXIT", "S2R", "BSSY", "BSYNC", "MUFU", "CALL", "RET", "DEPBAR", "I2F", "F2I")
+
+
+def nvidia_pipes(ops):
+    """Instructions on the multiply-add and the integer pipe, and turns of the load-store unit, as predict.py uses them."""
+    moves = [(memory(op), op) for op in ops]
+    turns = sum(move[1] / 32 * (0.5 if move[0] == "lds" and move[1] > 32 else 1) for move, _ in moves if move)
+    fma = sum(op.startswith(ON_FMA) for op in ops)
+    return {"fma": fma, "alu": sum(not move and not op.startswith(ON_FMA + ELSEWHERE) for move, op in moves), "lsu": turns}
+
+
 def describe(body, target):
-    """The main loop in numbers: instructions, multiply-adds, memory instructions by kind and width."""
+    """The main loop in numbers: instructions, multiply-adds, pipes, memory instructions by kind and width."""
     ops, has_loop = main_loop(body, target)
     moves = {}
     for op in ops:
@@ -121,7 +131,7 @@ def describe(body, target):
             key = f"{found[0]}{found[1]}"
             moves[key] = moves.get(key, 0) + 1
     return {"all": sum(1 for _, op, _ in body if op), "loop": len(ops), "has_loop": has_loop,
-            "fma": sum(map(is_fma, ops)), "moves": moves}
+            "fma": sum(map(is_fma, ops)), "pipes": nvidia_pipes(ops), "moves": moves}
 
 
 def nvidia(text):

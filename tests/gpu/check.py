@@ -2,12 +2,13 @@
 """check.py: every kernel that would be launched on a GPU, through that GPU's compiler.
 
     check.py BUILD [--quick] [--device ID]... [--program NAME]... [--table FILE] [--all]
+    check.py BUILD --predict [--device ID]
 
 BUILD/tests/gpu_launches says what the library would launch on the devices of devices.tsv; each program and set of
 defines is compiled for each architecture once. Prints a table for the first device (--all: for all), the rows that fail,
 and one line a device; fails when a build fails, a kernel spills registers or has a stack frame. --quick is the first
 device with few shapes; --table writes all rows as tab-separated text. A compiler that is not there is skipped with a
-word. Results are kept under FOLDER/results and reused until the source, the options or these scripts change.
+word. --predict prints predicted times instead (predict.py). Results are kept under FOLDER/results and reused until the source, the options or these scripts change.
 """
 import argparse
 import collections
@@ -23,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 import compilers  # noqa: E402
+import predict  # noqa: E402
 
 COLUMNS = ("id kind arch name platform group local_kib units mhz memory_gib align lanes gbs").split()
 
@@ -147,6 +149,15 @@ def check_device(device, units, pool):
     return rows, failing, broken
 
 
+def predict_device(device, launches, pool):
+    """Prints what predict.py says of the networks' launches on one device."""
+    launches = [launch for launch in launches if launch["set"] != "case"]
+    units = sorted(units_of(launches).items())
+    jobs = [(device["kind"], device["arch"], program, defines, groups) for (program, defines), groups in units]
+    kernels = {unit: result.get("kernels", {}) for (unit, _), result in zip(units, pool.map(compile_one, jobs))}
+    predict.print_table(device, predict.rows(device, launches, kernels))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("build")
@@ -155,10 +166,12 @@ def main():
     parser.add_argument("--device", action="append")
     parser.add_argument("--program", action="append")
     parser.add_argument("--table")
+    parser.add_argument("--predict", action="store_true")
     options = parser.parse_args()
     build = os.path.abspath(options.build)
     os.chdir(ROOT)
-    devices = [d for d in read_devices() if not options.device or d["id"] in options.device]
+    devices = [d for d in read_devices() if (not options.device or d["id"] in options.device) and
+               (not options.predict or d["kind"] == "nvidia")]
     if options.quick:
         devices = devices[:1]
     every, failing, broken, skipped, summary = [], [], [], 0, []
@@ -169,7 +182,11 @@ def main():
                 skipped += 1
                 summary.append(f"{device['id']}: skipped: {missing}")
                 continue
-            units = units_of(read_launches(build, device["id"], 0 if options.quick else None))
+            launches = read_launches(build, device["id"], 0 if options.quick or options.predict else None)
+            if options.predict:
+                predict_device(device, launches, pool)
+                return 0
+            units = units_of(launches)
             if options.program:
                 units = {unit: groups for unit, groups in units.items() if unit[0] in options.program}
             rows, bad_rows, broken_builds = check_device(device, units, pool)

@@ -30,6 +30,9 @@ static void print_launch(const hf_origin *o, const hf_launch_info *l)
            l->defines, l->groups[0], l->groups[1], l->groups[2], l->items[0], l->items[1], l->items[2]);
     for (int i = 0; i < l->n_args; i++)
         printf("%s%lld", i ? "," : "", (long long)l->arg[i]);
+    printf("],\"tensors\":[");
+    for (int i = 0; i < l->n_args; i++)
+        printf("%s%d", i ? "," : "", l->is_tensor[i]);
     printf("]}\n");
 }
 

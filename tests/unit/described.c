@@ -72,6 +72,7 @@ static void check_launches(size_t group, const char *defines, size_t items)
     CHECK(strcmp(launch.defines, defines) == 0);
     CHECK(launch.items[0] == items && launch.groups[0] * launch.items[0] * 4 >= 1000 && launch.groups[1] == 1);
     CHECK(launch.n_args == 3 && launch.arg[0] == 4000 && launch.arg[1] == 4000 && launch.arg[2] == 1000);
+    CHECK(launch.is_tensor[0] && launch.is_tensor[1] && !launch.is_tensor[2]);
     CHECK_STATUS(hf_task_run(task), HF_ERR_DEVICE, "only described");
     CHECK_OK(hf_context_finish(context));
 out:
