@@ -7,6 +7,7 @@
  *
  * x is [N,C,D,H,W] or [N,C]; scale and shift are [N,C], each sample its own, or [C]. The gradients of the parameters are
  * [N,C] when params.per_sample is 1, else [C]. */
+#include "channel_affine.h"
 #include "each.h"
 
 #define CHUNK      256 /* voxels of one chunk, as in channel_affine.cl */
@@ -158,7 +159,7 @@ static size_t scratch_plain(const hf_call *call)
     return sums_scratch(call, false);
 }
 
-static size_t scratch_blocked(const hf_call *call)
+size_t hf_channel_sums_scratch(const hf_call *call)
 {
     return sums_scratch(call, true);
 }
@@ -186,7 +187,7 @@ static hf_status sums_plain(hf_call *call)
     return launch_sums(call, "sums", 1);
 }
 
-static hf_status sums_blocked(hf_call *call)
+hf_status hf_channel_sums_prepare(hf_call *call)
 {
     return launch_sums(call, "sums_blocked", HF_BLOCK);
 }
@@ -207,7 +208,7 @@ static const hf_op affine_dscale = {
     .formula = "the sum of x dy over voxels, and over samples when shared",
     .infer = affine_dscale_infer,
     .flop = sums_flop,
-    .impls = { { "blocked", "BB>P", refuse_flat, scratch_blocked, sums_blocked },
+    .impls = { { "blocked", "BB>P", refuse_flat, hf_channel_sums_scratch, hf_channel_sums_prepare },
                { "plain", "PP>P", NULL, scratch_plain, sums_plain } },
 };
 
@@ -221,7 +222,7 @@ static const hf_op affine_dshift = {
     .formula = "the sum of dy over voxels, and over samples when shared",
     .infer = affine_dshift_infer,
     .flop = sums_flop,
-    .impls = { { "blocked", "B>P", refuse_flat, scratch_blocked, sums_blocked },
+    .impls = { { "blocked", "B>P", refuse_flat, hf_channel_sums_scratch, hf_channel_sums_prepare },
                { "plain", "P>P", NULL, scratch_plain, sums_plain } },
 };
 
