@@ -174,8 +174,8 @@ static hf_status launch_sums(hf_call *call, const char *kernel, int block)
     const hf_range range = block == 1 ? hf_range_over(chunks, FEW, rows.n * rows.channels)
                                       : hf_range_teams(call, chunks, FEW, rows.n * rows.blocks);
     HF_TRY(hf_launch(call, "channel_affine", kernel, defines, range,
-                     HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[has_x]), HF_T(&call->scratch), HF_I(rows.voxels),
-                             HF_I(chunks), HF_I(has_x))));
+                     HF_ARGS(HF_T(has_x ? &call->in[0] : NULL), HF_T(&call->in[has_x]), HF_T(&call->scratch),
+                             HF_I(rows.voxels), HF_I(chunks), HF_I(has_x))));
     return hf_launch(call, "channel_affine", "combine", defines,
                      hf_range_teams(call, rows.channels, FEW, per_sample ? rows.n : 1),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[0]), HF_I(rows.n), HF_I(rows.channels), HF_I(chunks),
