@@ -24,30 +24,30 @@
 HF_GROUP(WG) kernel void relu(global const float *x, global float *y, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    floatv v = hf_load(x + i, n - i);
-    hf_store(v <= 0.0f ? (floatv)(0.0f) : v, y + i, n - i);
+    floatv v = hf_load_at(x, i, n);
+    hf_store_at(v <= 0.0f ? (floatv)(0.0f) : v, y, i, n);
 }
 
 HF_GROUP(WG) kernel void relu_dx(global const float *y, global const float *dy, global float *dx, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    floatv gradient = hf_load(dy + i, n - i);
-    hf_store(hf_load(y + i, n - i) > 0.0f ? gradient : (floatv)(0.0f), dx + i, n - i);
+    floatv gradient = hf_load_at(dy, i, n);
+    hf_store_at(hf_load_at(y, i, n) > 0.0f ? gradient : (floatv)(0.0f), dx, i, n);
 }
 
 HF_GROUP(WG) kernel void prelu(global const float *x, global const float *slope, global float *y, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    floatv v = hf_load(x + i, n - i);
-    hf_store(v > 0.0f ? v : slope[0] * v, y + i, n - i);
+    floatv v = hf_load_at(x, i, n);
+    hf_store_at(v > 0.0f ? v : slope[0] * v, y, i, n);
 }
 
 HF_GROUP(WG)
 kernel void prelu_dx(global const float *x, global const float *slope, global const float *dy, global float *dx, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    floatv gradient = hf_load(dy + i, n - i);
-    hf_store(hf_load(x + i, n - i) > 0.0f ? gradient : slope[0] * gradient, dx + i, n - i);
+    floatv gradient = hf_load_at(dy, i, n);
+    hf_store_at(hf_load_at(x, i, n) > 0.0f ? gradient : slope[0] * gradient, dx, i, n);
 }
 
 /* partial[k] = the sum over elements k CHUNK ... (k+1) CHUNK - 1 */
@@ -62,8 +62,8 @@ kernel void prelu_dslope_partial(global const float *x, global const float *dy, 
     } sum;
     sum.vector = (floatv)(0.0f);
     for (long i = start; i < end; i += VEC) {
-        floatv v = hf_load(x + i, end - i);
-        sum.vector += v > 0.0f ? (floatv)(0.0f) : v * hf_load(dy + i, end - i);
+        floatv v = hf_load_at(x, i, end);
+        sum.vector += v > 0.0f ? (floatv)(0.0f) : v * hf_load_at(dy, i, end);
     }
     float total = 0.0f;
     for (int k = 0; k < VEC; k++)
@@ -83,28 +83,28 @@ HF_GROUP(1) kernel void prelu_dslope(global const float *partial, global float *
 HF_GROUP(WG) kernel void sigmoid(global const float *x, global float *y, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    hf_store(1.0f / (1.0f + exp(-hf_load(x + i, n - i))), y + i, n - i);
+    hf_store_at(1.0f / (1.0f + exp(-hf_load_at(x, i, n))), y, i, n);
 }
 
 HF_GROUP(WG) kernel void sigmoid_dx(global const float *y, global const float *dy, global float *dx, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    floatv v = hf_load(y + i, n - i);
-    hf_store(v * (1.0f - v) * hf_load(dy + i, n - i), dx + i, n - i);
+    floatv v = hf_load_at(y, i, n);
+    hf_store_at(v * (1.0f - v) * hf_load_at(dy, i, n), dx, i, n);
 }
 
 /* `tanh` is the function's name in OpenCL C. */
 HF_GROUP(WG) kernel void tanh_forward(global const float *x, global float *y, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    hf_store(tanh(hf_load(x + i, n - i)), y + i, n - i);
+    hf_store_at(tanh(hf_load_at(x, i, n)), y, i, n);
 }
 
 HF_GROUP(WG) kernel void tanh_dx(global const float *y, global const float *dy, global float *dx, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    floatv v = hf_load(y + i, n - i);
-    hf_store((1.0f - v) * (1.0f + v) * hf_load(dy + i, n - i), dx + i, n - i);
+    floatv v = hf_load_at(y, i, n);
+    hf_store_at((1.0f - v) * (1.0f + v) * hf_load_at(dy, i, n), dx, i, n);
 }
 
 /* One work-item a row of F elements. */

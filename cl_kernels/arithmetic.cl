@@ -12,17 +12,17 @@
 HF_GROUP(WG) kernel void add(global const float *a, global const float *b, global float *y, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    hf_store(hf_load(a + i, n - i) + hf_load(b + i, n - i), y + i, n - i);
+    hf_store_at(hf_load_at(a, i, n) + hf_load_at(b, i, n), y, i, n);
 }
 
 HF_GROUP(WG) kernel void multiply(global const float *a, global const float *b, global float *y, long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    hf_store(hf_load(a + i, n - i) * hf_load(b + i, n - i), y + i, n - i);
+    hf_store_at(hf_load_at(a, i, n) * hf_load_at(b, i, n), y, i, n);
 }
 
 HF_GROUP(WG) kernel void scale(global const float *x, global float *y, long n, float factor)
 {
     long i = (long)get_global_id(0) * VEC;
-    hf_store(factor * hf_load(x + i, n - i), y + i, n - i);
+    hf_store_at(factor * hf_load_at(x, i, n), y, i, n);
 }

@@ -16,7 +16,8 @@
  *
  * WG     work-items in a group (default 64; any)
  * FEW    work-items in a group where each has a chunk to do (default 8; any)
- * CHUNK  voxels of one chunk (default 256; any) */
+ * VEC    16 or 4, see common.h
+ * CHUNK  voxels of one chunk (default 256 with VEC 16, else 512; any) */
 #include "common.h"
 
 #ifndef WG
@@ -26,7 +27,7 @@
 #define FEW 8
 #endif
 #ifndef CHUNK
-#define CHUNK 256
+#define CHUNK (HF_TEAM > 1 ? 512 : 256)
 #endif
 
 /* ---- partial sums: dimension 0 is the chunk, dimension 1 the row ------------------------------------------------- */
@@ -48,23 +49,26 @@ HF_GROUP(FEW) kernel void statistics(global const float *x, global float *partia
     vstore2((float2)(mean, squares), get_global_id(1) * chunks + chunk, partial);
 }
 
-HF_GROUP(FEW) kernel void statistics_blocked(global const float *x, global float *partial, int voxels, int chunks)
+HF_TEAM_GROUP(FEW) kernel void statistics_blocked(global const float *x, global float *partial, int voxels, int chunks)
 {
-    int chunk = (int)get_global_id(0);
+    HF_SHARED(floatv, shared)
+    int chunk = hf_team();
     if (chunk >= chunks) return;
     int count = min(CHUNK, voxels - chunk * CHUNK);
     x += (get_global_id(1) * voxels + (size_t)chunk * CHUNK) * HF_BLOCK;
-    float16 sum = 0.0f, squares = 0.0f;
-    for (int v = 0; v < count; v++)
-        sum += vload16(v, x);
-    float16 mean = sum / count;
-    for (int v = 0; v < count; v++) {
-        float16 d = vload16(v, x) - mean;
+    floatv sum = 0.0f, squares = 0.0f;
+    for (int v = hf_turn(); v < count; v += HF_TURN)
+        sum += hf_load_voxel(x, v);
+    floatv mean = hf_sum_turns(sum, shared) / count;
+    for (int v = hf_turn(); v < count; v += HF_TURN) {
+        floatv d = hf_load_voxel(x, v) - mean;
         squares += d * d;
     }
+    squares = hf_sum_turns(squares, shared);
+    if (hf_turn() > 0) return;
     partial += (get_global_id(1) * chunks + chunk) * 2 * HF_BLOCK;
-    vstore16(mean, 0, partial);
-    vstore16(squares, 1, partial);
+    hf_store_voxel(mean, partial, 0);
+    hf_store_voxel(squares, partial, 1);
 }
 
 /* The sums of dy and of dy (x - mean). */
@@ -84,27 +88,31 @@ kernel void gradient_sums(global const float *dy, global const float *x, global 
     vstore2((float2)(sum, product), get_global_id(1) * chunks + chunk, partial);
 }
 
-HF_GROUP(FEW)
+HF_TEAM_GROUP(FEW)
 kernel void gradient_sums_blocked(global const float *dy, global const float *x, global const float *mean,
                                   global float *partial, int channels, int voxels, int chunks)
 {
-    int chunk = (int)get_global_id(0);
+    HF_SHARED(floatv, shared)
+    int chunk = hf_team();
     if (chunk >= chunks) return;
-    int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK, first = (int)get_global_id(1) % blocks * HF_BLOCK;
+    int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK, first = (int)get_global_id(1) % blocks * HF_BLOCK + hf_part();
     int count = min(CHUNK, voxels - chunk * CHUNK);
     size_t start = (get_global_id(1) * voxels + (size_t)chunk * CHUNK) * HF_BLOCK;
-    float16 center = hf_load_channels(mean + first, channels - first), sum = 0.0f, product = 0.0f;
-    for (int v = 0; v < count; v++) {
-        float16 gradient = vload16(v, dy + start);
+    floatv center = hf_load(mean + first, channels - first), sum = 0.0f, product = 0.0f;
+    for (int v = hf_turn(); v < count; v += HF_TURN) {
+        floatv gradient = hf_load_voxel(dy + start, v);
         sum += gradient;
-        product += gradient * (vload16(v, x + start) - center);
+        product += gradient * (hf_load_voxel(x + start, v) - center);
     }
+    sum = hf_sum_turns(sum, shared);
+    product = hf_sum_turns(product, shared);
+    if (hf_turn() > 0) return;
     partial += (get_global_id(1) * chunks + chunk) * 2 * HF_BLOCK;
-    vstore16(sum, 0, partial);
-    vstore16(product, 1, partial);
+    hf_store_voxel(sum, partial, 0);
+    hf_store_voxel(product, partial, 1);
 }
 
-/* ---- combination: one work-item a channel ------------------------------------------------------------------------ */
+/* ---- combination: one team a channel ----------------------------------------------------------------------------- */
 
 /* Where the first number of chunk k of sample n and channel c is; the second is `block` further on. */
 size_t part_of(int n, int c, int k, int channels, int chunks, int block)
@@ -114,48 +122,55 @@ size_t part_of(int n, int c, int k, int channels, int chunks, int block)
 }
 
 /* keep is 1 - momentum. */
-HF_GROUP(FEW)
+HF_TEAM_GROUP(FEW)
 kernel void combine_statistics(global const float *partial, global const float *running_mean,
                                global const float *running_var, global float *mean, global float *inv_std,
                                global float *new_mean, global float *new_var, int samples, int channels, int voxels,
                                int chunks, int block, float eps, float momentum, float keep)
 {
-    int c = (int)get_global_id(0);
+    HF_SHARED(float, shared)
+    int c = hf_team();
     if (c >= channels) return;
     float total = (float)samples * voxels, sum = 0.0f, carry = 0.0f;
     for (int n = 0; n < samples; n++)
-        for (int k = 0; k < chunks; k++) {
+        for (int k = hf_member(); k < chunks; k += HF_TEAM) {
             int count = min(CHUNK, voxels - k * CHUNK);
             hf_add(&sum, &carry, count * partial[part_of(n, c, k, channels, chunks, block)]);
         }
-    float center = sum / total;
+    float center = hf_sum_members(sum, shared) / total;
     sum = carry = 0.0f;
     for (int n = 0; n < samples; n++)
-        for (int k = 0; k < chunks; k++) {
+        for (int k = hf_member(); k < chunks; k += HF_TEAM) {
             int count = min(CHUNK, voxels - k * CHUNK);
             size_t at = part_of(n, c, k, channels, chunks, block);
             float d = partial[at] - center;
             hf_add(&sum, &carry, partial[at + block] + count * d * d);
         }
+    sum = hf_sum_members(sum, shared);
+    if (hf_member() > 0) return;
     mean[c] = center;
     inv_std[c] = 1.0f / sqrt(sum / total + eps);
     new_mean[c] = keep * running_mean[c] + momentum * center;
     new_var[c] = keep * running_var[c] + momentum * (sum / ((float)samples * voxels - 1.0f));
 }
 
-HF_GROUP(FEW)
+HF_TEAM_GROUP(FEW)
 kernel void combine_gradients(global const float *partial, global const float *inv_std, global float *dscale,
                               global float *dshift, int samples, int channels, int chunks, int block)
 {
-    int c = (int)get_global_id(0);
+    HF_SHARED(float, shared)
+    int c = hf_team();
     if (c >= channels) return;
     float sum = 0.0f, carry = 0.0f, product = 0.0f, product_carry = 0.0f;
     for (int n = 0; n < samples; n++)
-        for (int k = 0; k < chunks; k++) {
+        for (int k = hf_member(); k < chunks; k += HF_TEAM) {
             size_t at = part_of(n, c, k, channels, chunks, block);
             hf_add(&sum, &carry, partial[at]);
             hf_add(&product, &product_carry, partial[at + block]);
         }
+    sum = hf_sum_members(sum, shared);
+    product = hf_sum_members(product, shared);
+    if (hf_member() > 0) return;
     dshift[c] = sum;
     dscale[c] = product * inv_std[c];
 }
@@ -174,18 +189,18 @@ kernel void normalize_plain(global const float *x, global const float *scale, gl
     hf_store((hf_load(x + at, voxels - v) - mean[c]) * factor + shift[c], y + at, voxels - v);
 }
 
-HF_GROUP(FEW)
+HF_TEAM_GROUP(FEW)
 kernel void normalize_blocked(global const float *x, global const float *scale, global const float *shift,
                               global const float *mean, global const float *inv_std, global float *y, int channels,
                               int voxels)
 {
-    int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK, first = (int)get_global_id(1) % blocks * HF_BLOCK;
-    int left = channels - first, start = (int)get_global_id(0) * CHUNK;
-    float16 factor = hf_load_channels(inv_std + first, left) * hf_load_channels(scale + first, left);
-    float16 center = hf_load_channels(mean + first, left), offset = hf_load_channels(shift + first, left);
+    int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK, first = (int)get_global_id(1) % blocks * HF_BLOCK + hf_part();
+    int left = channels - first, start = hf_team() * CHUNK;
+    floatv factor = hf_load(inv_std + first, left) * hf_load(scale + first, left);
+    floatv center = hf_load(mean + first, left), offset = hf_load(shift + first, left);
     size_t at = (get_global_id(1) * voxels + start) * HF_BLOCK;
-    for (int v = 0; v < min(CHUNK, voxels - start); v++)
-        vstore16((vload16(v, x + at) - center) * factor + offset, v, y + at);
+    for (int v = hf_turn(); v < min(CHUNK, voxels - start); v += HF_TURN)
+        hf_store_voxel((hf_load_voxel(x + at, v) - center) * factor + offset, y + at, v);
 }
 
 /* inv_std of the running variance; one work-item a channel. */
@@ -208,20 +223,20 @@ kernel void gradient(global const float *dy, global const float *x, global const
     hf_store(factor * (hf_load(dy + at, voxels - v) - offset - centered * slope), dx + at, voxels - v);
 }
 
-HF_GROUP(FEW)
+HF_TEAM_GROUP(FEW)
 kernel void gradient_blocked(global const float *dy, global const float *x, global const float *scale,
                              global const float *mean, global const float *inv_std, global const float *dscale,
                              global const float *dshift, global float *dx, int channels, int voxels, float total)
 {
-    int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK, first = (int)get_global_id(1) % blocks * HF_BLOCK;
-    int left = channels - first, start = (int)get_global_id(0) * CHUNK;
-    float16 inverse = hf_load_channels(inv_std + first, left), center = hf_load_channels(mean + first, left);
-    float16 slope = inverse * (hf_load_channels(dscale + first, left) / total);
-    float16 offset = hf_load_channels(dshift + first, left) / total;
-    float16 factor = hf_load_channels(scale + first, left) * inverse;
+    int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK, first = (int)get_global_id(1) % blocks * HF_BLOCK + hf_part();
+    int left = channels - first, start = hf_team() * CHUNK;
+    floatv inverse = hf_load(inv_std + first, left), center = hf_load(mean + first, left);
+    floatv slope = inverse * (hf_load(dscale + first, left) / total);
+    floatv offset = hf_load(dshift + first, left) / total;
+    floatv factor = hf_load(scale + first, left) * inverse;
     size_t at = (get_global_id(1) * voxels + start) * HF_BLOCK;
-    for (int v = 0; v < min(CHUNK, voxels - start); v++) {
-        float16 centered = vload16(v, x + at) - center;
-        vstore16(factor * (vload16(v, dy + at) - offset - centered * slope), v, dx + at);
+    for (int v = hf_turn(); v < min(CHUNK, voxels - start); v += HF_TURN) {
+        floatv centered = hf_load_voxel(x + at, v) - center;
+        hf_store_voxel(factor * (hf_load_voxel(dy + at, v) - offset - centered * slope), dx + at, v);
     }
 }

@@ -33,6 +33,14 @@
 #define vloadv          HF_PASTE(vload, VEC)
 #define vstorev         HF_PASTE(vstore, VEC)
 
+/* For each k < left, left at most VEC. Narrow vectors are for GPUs, where an array indexed by a variable would lie in
+ * memory: there the loop is unrolled, so that every index is a constant. */
+#if VEC == HF_BLOCK
+#define HF_EACH(k, left) for (int k = 0; k < (left); k++)
+#else
+#define HF_EACH(k, left) _Pragma("unroll") for (int k = 0; k < VEC; k++) if (k < (left))
+#endif
+
 /* VEC floats from p, of which `left` exist; the others are zero and are not read. left may be 0 or less. */
 floatv hf_load(global const float *p, long left)
 {
@@ -42,9 +50,18 @@ floatv hf_load(global const float *p, long left)
         float element[VEC];
     } part;
     part.vector = (floatv)(0.0f);
-    for (int k = 0; k < left; k++)
-        part.element[k] = p[k];
+    HF_EACH(k, left) part.element[k] = p[k];
     return part.vector;
+}
+
+/* Elements i, i + 1, ... of the n at p. i is a multiple of VEC and p the start of a tensor, so that GPUs, which demand
+ * alignment, load a vector in one piece. */
+floatv hf_load_at(global const float *p, long i, long n)
+{
+#if VEC < HF_BLOCK
+    if (n - i >= VEC) return *(global const floatv *)(p + i);
+#endif
+    return hf_load(p + i, n - i);
 }
 
 /* Writes the first `left` of VEC floats to p. */
@@ -59,23 +76,112 @@ void hf_store(floatv value, global float *p, long left)
         float element[VEC];
     } part;
     part.vector = value;
-    for (int k = 0; k < left; k++)
-        p[k] = part.element[k];
+    HF_EACH(k, left) p[k] = part.element[k];
 }
 
-/* The parameters of one channel block: 16 floats from p, of which `left` exist; zero in the padding channels. */
-float16 hf_load_channels(global const float *p, int left)
+/* To where hf_load_at reads. */
+void hf_store_at(floatv value, global float *p, long i, long n)
 {
-    if (left >= HF_BLOCK) return vload16(0, p);
-    union {
-        float16 vector;
-        float element[HF_BLOCK];
-    } part;
-    part.vector = (float16)(0.0f);
-    for (int k = 0; k < left; k++)
-        part.element[k] = p[k];
-    return part.vector;
+#if VEC < HF_BLOCK
+    if (n - i >= VEC) {
+        *(global floatv *)(p + i) = value;
+        return;
+    }
+#endif
+    hf_store(value, p + i, n - i);
 }
+
+/* ---- who takes what of a blocked tensor
+ *
+ * On CPUs (VEC 16) a work-item takes whole voxels, sixteen channels in a vector, and a chunk of voxels of its own. On GPUs
+ * (VEC 4) the HF_TEAM work-items of a group share a chunk: HF_PARTS neighbours have a voxel together, each VEC of its
+ * channels, and the group goes through the chunk HF_TURN voxels at a time. A team of one is the first case, so the same
+ * loops serve both:
+ *
+ *     for (v = start + hf_turn(); v < end; v += HF_TURN)
+ *         what hf_part() of voxel v is */
+#if VEC == HF_BLOCK
+#define HF_TEAM 1
+#else
+#define HF_TEAM 64
+#endif
+#define HF_PARTS (HF_BLOCK / VEC)
+#define HF_TURN  (HF_TEAM > 1 ? HF_TEAM / HF_PARTS : 1)
+
+/* The group size of such kernels where a work-item by itself would be one of `few`. */
+#define HF_TEAM_GROUP(few) HF_GROUP((HF_TEAM > 1 ? HF_TEAM : (few)))
+
+/* Which chunk, or whatever a team has for itself; one's place in the team. */
+int hf_team(void)
+{
+    return (int)(HF_TEAM > 1 ? get_group_id(0) : get_global_id(0));
+}
+
+int hf_member(void)
+{
+    return HF_TEAM > 1 ? (int)get_local_id(0) : 0;
+}
+
+int hf_turn(void)
+{
+    return hf_member() / HF_PARTS;
+}
+
+/* The first channel in the block that is this work-item's. */
+int hf_part(void)
+{
+    return hf_member() % HF_PARTS * VEC;
+}
+
+/* VEC channels of voxel v of a block at p. */
+floatv hf_load_voxel(global const float *p, size_t v)
+{
+#if VEC == HF_BLOCK
+    return vload16(v, p);
+#else
+    return *(global const floatv *)(p + v * HF_BLOCK + hf_part());
+#endif
+}
+
+void hf_store_voxel(floatv value, global float *p, size_t v)
+{
+#if VEC == HF_BLOCK
+    vstore16(value, v, p);
+#else
+    *(global floatv *)(p + v * HF_BLOCK + hf_part()) = value;
+#endif
+}
+
+/* The sum over the turns of a team, in order, for the same channels; and over all its members, for single numbers. Every
+ * member has it. `shared` is what HF_SHARED(type, name) declares at the top of a kernel; all members must come here. */
+#if HF_TEAM > 1
+#define HF_SHARED(type, name) local type name[HF_TEAM];
+floatv hf_sum_turns(floatv value, local floatv *shared)
+{
+    barrier(CLK_LOCAL_MEM_FENCE);
+    shared[hf_member()] = value;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    floatv sum = shared[hf_member() % HF_PARTS];
+    for (int k = hf_member() % HF_PARTS + HF_PARTS; k < HF_TEAM; k += HF_PARTS)
+        sum += shared[k];
+    return sum;
+}
+
+float hf_sum_members(float value, local float *shared)
+{
+    barrier(CLK_LOCAL_MEM_FENCE);
+    shared[hf_member()] = value;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    float sum = shared[0];
+    for (int k = 1; k < HF_TEAM; k++)
+        sum += shared[k];
+    return sum;
+}
+#else
+#define HF_SHARED(type, name)
+#define hf_sum_turns(value, shared)   (value)
+#define hf_sum_members(value, shared) (value)
+#endif
 
 /* sum += term with the rounding error carried along (Kahan), so that the error of a long sum does not grow with its
  * length. The pair starts as (0, 0) and its value is *sum. */

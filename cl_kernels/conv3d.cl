@@ -8,15 +8,9 @@
  * Positions outside the volume count as zero. Every result gathers; nothing is scattered. Weights [o,c,t], or
  * [n,o,c,t] with per_sample. The sums of dw and db are taken in pieces of fixed size and the pieces added in order.
  *
- * WG       64  work-items in a group, any
- * BLOCKED  0   conv3d_db_part reads dy in the plain (0) or the blocked (1) layout */
-#include "common.h"
-
+ * WG  64  work-items in a group, any */
 #ifndef WG
 #define WG 64
-#endif
-#ifndef BLOCKED
-#define BLOCKED 0
 #endif
 
 __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_plain(
@@ -126,16 +120,10 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_db_part(__g
     if (i >= (size_t)N * chunks * O) return;
     size_t o = i % O, n = i / O / chunks;
     int first = (int)(i / O % chunks) * voxels_per_chunk, last = min(first + voxels_per_chunk, voxels);
-#if BLOCKED
-    size_t blocks = (O + HF_BLOCK - 1) / HF_BLOCK, step = HF_BLOCK;
-    __global const float *from = dy + (n * blocks + o / HF_BLOCK) * voxels * HF_BLOCK + o % HF_BLOCK;
-#else
-    size_t step = 1;
     __global const float *from = dy + (n * O + o) * voxels;
-#endif
     float sum = 0.0f;
     for (int p = first; p < last; p++)
-        sum += from[p * step];
+        sum += from[p];
     part[i] = sum;
 }
 

@@ -180,11 +180,13 @@ kernel void linear_columns(global const float *a, global const float *b, global 
     }
     c += piece * chunk_stride + z * cz + n0 * cn;
     bias += z * bias_z + n0;
-    for (int r = 0; r < RM && m0 + r < M; r++) {
+#pragma unroll
+    for (int r = 0; r < RM; r++) {
         union {
             floatv vector;
             float element[VEC];
         } v;
+        if (m0 + r >= M) continue;
         v.vector = acc[r];
         if (left >= VEC && cn == 1) {
             if (has_bias) v.vector += vloadv(0, bias);
@@ -192,8 +194,7 @@ kernel void linear_columns(global const float *a, global const float *b, global 
             vstorev(v.vector, 0, c + (m0 + r) * cm);
             continue;
         }
-        for (int i = 0; i < VEC && i < left; i++)
-            c[(m0 + r) * cm + i * cn] = finish(v.element[i], bias, i, has_bias, relu);
+        HF_EACH(i, min(left, VEC)) c[(m0 + r) * cm + i * cn] = finish(v.element[i], bias, i, has_bias, relu);
     }
 }
 

@@ -107,7 +107,7 @@ kernel void mse_partial(global const float *x, global const float *target, globa
     if (start >= n) return;
     floatv sum = 0.0f;
     for (long i = start; i < end; i += VEC) {
-        floatv d = hf_load(x + i, end - i) - hf_load(target + i, end - i);
+        floatv d = hf_load_at(x, i, end) - hf_load_at(target, i, end);
         sum += d * d;
     }
     partial[get_global_id(0)] = sum_of_lanes(sum);
@@ -120,7 +120,7 @@ kernel void l1_partial(global const float *x, global const float *target, global
     if (start >= n) return;
     floatv sum = 0.0f;
     for (long i = start; i < end; i += VEC)
-        sum += fabs(hf_load(x + i, end - i) - hf_load(target + i, end - i));
+        sum += fabs(hf_load_at(x, i, end) - hf_load_at(target, i, end));
     partial[get_global_id(0)] = sum_of_lanes(sum);
 }
 
@@ -137,8 +137,8 @@ kernel void mse_dx(global const float *x, global const float *target, global con
                    long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    floatv d = hf_load(x + i, n - i) - hf_load(target + i, n - i);
-    hf_store(d * (2.0f * dloss[0] / n), dx + i, n - i);
+    floatv d = hf_load_at(x, i, n) - hf_load_at(target, i, n);
+    hf_store_at(d * (2.0f * dloss[0] / n), dx, i, n);
 }
 
 /* Every difference that compares neither above nor below keeps itself: 0, or not-a-number. */
@@ -147,7 +147,7 @@ kernel void l1_dx(global const float *x, global const float *target, global cons
                   long n)
 {
     long i = (long)get_global_id(0) * VEC;
-    floatv d = hf_load(x + i, n - i) - hf_load(target + i, n - i);
+    floatv d = hf_load_at(x, i, n) - hf_load_at(target, i, n);
     floatv sign = d > 0.0f ? (floatv)(1.0f) : d < 0.0f ? (floatv)(-1.0f) : d;
-    hf_store(sign * (dloss[0] / n), dx + i, n - i);
+    hf_store_at(sign * (dloss[0] / n), dx, i, n);
 }

@@ -21,19 +21,19 @@ kernel void adam(global const float *theta, global const float *gradient, global
                  global const float *schedule, global float *new_theta, global float *new_m, global float *new_v,
                  long n, float beta1, float rest1, float beta2, float rest2, float eps, float decay, int decoupled)
 {
-    long i = (long)get_global_id(0) * VEC, left = n - i;
+    long i = (long)get_global_id(0) * VEC;
     float rate = schedule[0];
-    floatv t = hf_load(theta + i, left), g = schedule[3] * hf_load(gradient + i, left);
+    floatv t = hf_load_at(theta, i, n), g = schedule[3] * hf_load_at(gradient, i, n);
     if (decoupled)
         t -= rate * decay * t;
     else
         g += decay * t;
-    floatv first = beta1 * hf_load(m + i, left) + rest1 * g;
-    floatv second = beta2 * hf_load(v + i, left) + rest2 * g * g;
+    floatv first = beta1 * hf_load_at(m, i, n) + rest1 * g;
+    floatv second = beta2 * hf_load_at(v, i, n) + rest2 * g * g;
     t -= rate * (first / schedule[1]) / (sqrt(second / schedule[2]) + eps);
-    hf_store(t, new_theta + i, left);
-    hf_store(first, new_m + i, left);
-    hf_store(second, new_v + i, left);
+    hf_store_at(t, new_theta, i, n);
+    hf_store_at(first, new_m, i, n);
+    hf_store_at(second, new_v, i, n);
 }
 
 HF_GROUP(WG)
@@ -41,10 +41,10 @@ kernel void sgd(global const float *theta, global const float *gradient, global 
                 global const float *schedule, global float *new_theta, global float *new_m, long n, float momentum,
                 float decay)
 {
-    long i = (long)get_global_id(0) * VEC, left = n - i;
-    floatv t = hf_load(theta + i, left);
-    floatv g = schedule[3] * hf_load(gradient + i, left) + decay * t;
-    floatv velocity = momentum * hf_load(m + i, left) + g;
-    hf_store(t - schedule[0] * velocity, new_theta + i, left);
-    hf_store(velocity, new_m + i, left);
+    long i = (long)get_global_id(0) * VEC;
+    floatv t = hf_load_at(theta, i, n);
+    floatv g = schedule[3] * hf_load_at(gradient, i, n) + decay * t;
+    floatv velocity = momentum * hf_load_at(m, i, n) + g;
+    hf_store_at(t - schedule[0] * velocity, new_theta, i, n);
+    hf_store_at(velocity, new_m, i, n);
 }

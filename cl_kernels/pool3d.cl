@@ -8,12 +8,13 @@
  * o, i and k stand for three indices (d, h, w); k counts as (kd K + kh) K + kw. Windows lie inside the volume. A window
  * with a not-a-number has that as its maximum. Every result is gathered, so nothing is written twice.
  *
- * The blocked kernels take one row (along W) of one channel block a work-item, sixteen channels a vector.
+ * On CPUs the blocked kernels take one row (along W) of one channel block a work-item, sixteen channels a vector.
  *
  * WG     work-items in a group (default 64; any)
  * FEW    work-items in a group where each has a row or a chunk to do (default 8; any)
  * K      window (default 2; 1..6)
  * S      stride (default 2; 1 or more; max_pool_dx_blocked needs S >= K)
+ * VEC    16 or 4, see common.h
  * CHUNK  voxels of one partial sum of the global mean (default 512; any) */
 #include "common.h"
 
@@ -31,6 +32,16 @@
 #endif
 #ifndef CHUNK
 #define CHUNK 512
+#endif
+#if VEC == HF_BLOCK
+#define UNROLL_LITTLE
+#else
+#define UNROLL_LITTLE _Pragma("unroll 2") /* by itself the compiler unrolls until registers spill */
+#endif
+#if VEC == HF_BLOCK || K <= 3
+#define UNROLL_WINDOW _Pragma("unroll")
+#else
+#define UNROLL_WINDOW _Pragma("unroll 4") /* few registers are left where all of 64 taps or more are under way */
 #endif
 
 /* ---- plain: one work-item a result, dimension 1 is n C + c ------------------------------------------------------- */
@@ -59,10 +70,15 @@ kernel void max_pool(global const float *x, global float *y, global uchar *posit
     position[at] = (uchar)where;
 }
 
-/* The first window that holds voxel i: o S + K - 1 >= i. */
+/* The first and the last of `windows` that hold voxel i: o S + K - 1 >= i and o S <= i. */
 int first_window(int i)
 {
     return i < K ? 0 : (i - K) / S + 1;
+}
+
+int last_window(int i, int windows)
+{
+    return min(i / S, windows - 1);
 }
 
 HF_GROUP(WG)
@@ -74,12 +90,12 @@ kernel void max_pool_dx(global const float *dy, global const uchar *position, gl
     int id = i / (h * w), ih = i / w % h, iw = i % w;
     size_t outer = get_global_id(1) * od * oh * ow;
     float sum = 0.0f;
-    for (int a = first_window(id); a < od && a * S <= id; a++)
-        for (int b = first_window(ih); b < oh && b * S <= ih; b++)
-            for (int c = first_window(iw); c < ow && c * S <= iw; c++) {
-                size_t at = outer + ((size_t)a * oh + b) * ow + c;
-                int k = ((id - a * S) * K + ih - b * S) * K + iw - c * S;
-                if (position[at] == k) sum += dy[at];
+    for (int a = first_window(id); a <= last_window(id, od); a++)
+        for (int b = first_window(ih); b <= last_window(ih, oh); b++)
+            UNROLL_LITTLE
+            for (int c = first_window(iw); c <= last_window(iw, ow); c++) {
+                size_t at = outer + (a * oh + b) * ow + c;
+                if (position[at] == ((id - a * S) * K + ih - b * S) * K + iw - c * S) sum += dy[at];
             }
     dx[get_global_id(1) * d * h * w + i] = sum;
 }
@@ -113,9 +129,50 @@ kernel void avg_pool_dx(global const float *dy, global float *dx, int d, int h, 
     dx[get_global_id(1) * d * h * w + i] = sum / (K * K * K);
 }
 
-/* ---- blocked: one work-item a row of the result, dimension 1 is n and channel block ------------------------------ */
+/* ---- blocked: dimension 1 is n and channel block; with VEC 16 one work-item a row of the result, else HF_PARTS neighbours
+ * a voxel of it ---------------------------------------------------------------------------------------------------- */
 
-/* Goes through the window backwards, so that the first of equal maxima is the last one taken. */
+#define ucharv         HF_PASTE(uchar, VEC)
+#define convert_intv   HF_PASTE(convert_int, VEC)
+#define convert_ucharv HF_PASTE(convert_uchar, VEC)
+
+ucharv load_position(global const uchar *p, size_t v)
+{
+#if VEC == HF_BLOCK
+    return vload16(v, p);
+#else
+    return *(global const ucharv *)(p + v * HF_BLOCK + hf_part());
+#endif
+}
+
+void store_position(ucharv value, global uchar *p, size_t v)
+{
+#if VEC == HF_BLOCK
+    vstore16(value, v, p);
+#else
+    *(global ucharv *)(p + v * HF_BLOCK + hf_part()) = value;
+#endif
+}
+
+/* The maximum of the window that starts at x. Goes through it backwards, so that the first of equal maxima is the last
+ * one taken. */
+void max_of_window(global const float *x, int h, int w, floatv *largest, intv *position)
+{
+    const int last = K * K * K - 1;
+    floatv best = hf_load_voxel(x, ((size_t)(K - 1) * h + K - 1) * w + K - 1);
+    intv where = last;
+    UNROLL_WINDOW
+    for (int k = last - 1; k >= 0; k--) {
+        floatv v = hf_load_voxel(x, ((size_t)(k / (K * K)) * h + k / K % K) * w + k % K);
+        intv better = (v >= best) | (v != v);
+        best = better ? v : best;
+        where = better ? (intv)(k) : where;
+    }
+    *largest = best;
+    *position = where;
+}
+
+#if VEC == HF_BLOCK
 HF_GROUP(FEW)
 kernel void max_pool_blocked(global const float *x, global float *y, global uchar *position, int d, int h, int w,
                              int od, int oh, int ow)
@@ -125,18 +182,11 @@ kernel void max_pool_blocked(global const float *x, global float *y, global ucha
     x += ((get_global_id(1) * d + row / oh * S) * h + row % oh * S) * w * HF_BLOCK;
     size_t at = (get_global_id(1) * od * oh + row) * ow;
     for (int o = 0; o < ow; o++, x += S * HF_BLOCK) {
-        const int last = K * K * K - 1;
-        float16 best = vload16(((size_t)(K - 1) * h + K - 1) * w + K - 1, x);
-        int16 where = last;
-#pragma unroll
-        for (int k = last - 1; k >= 0; k--) {
-            float16 v = vload16(((size_t)(k / (K * K)) * h + k / K % K) * w + k % K, x);
-            int16 better = (v >= best) | (v != v);
-            best = better ? v : best;
-            where = better ? (int16)(k) : where;
-        }
-        vstore16(best, at + o, y);
-        vstore16(convert_uchar16(where), at + o, position);
+        floatv best;
+        intv where;
+        max_of_window(x, h, w, &best, &where);
+        hf_store_voxel(best, y, at + o);
+        store_position(convert_ucharv(where), position, at + o);
     }
 }
 
@@ -167,6 +217,40 @@ kernel void max_pool_dx_blocked(global const float *dy, global const uchar *posi
         vstore16((float16)(0.0f), done, dx);
 }
 
+#else
+HF_GROUP(WG)
+kernel void max_pool_blocked(global const float *x, global float *y, global uchar *position, int d, int h, int w,
+                             int od, int oh, int ow)
+{
+    int o = (int)get_global_id(0) / HF_PARTS;
+    if (o >= od * oh * ow) return;
+    size_t corner = ((get_global_id(1) * d + o / (oh * ow) * S) * h + o / ow % oh * S) * w + o % ow * S;
+    size_t at = get_global_id(1) * od * oh * ow + o;
+    floatv best;
+    intv where;
+    max_of_window(x + corner * HF_BLOCK, h, w, &best, &where);
+    hf_store_voxel(best, y, at);
+    store_position(convert_ucharv(where), position, at);
+}
+
+HF_GROUP(WG)
+kernel void max_pool_dx_blocked(global const float *dy, global const uchar *position, global float *dx, int d, int h,
+                                int w, int od, int oh, int ow)
+{
+    int i = (int)get_global_id(0) / HF_PARTS;
+    if (i >= d * h * w) return;
+    int id = i / (h * w), ih = i / w % h, iw = i % w, a = id / S, b = ih / S, c = iw / S;
+    int kd = id % S, kh = ih % S, kw = iw % S;
+    floatv gradient = 0.0f;
+    if (a < od && b < oh && c < ow && kd < K && kh < K && kw < K) {
+        size_t at = ((get_global_id(1) * od + a) * oh + b) * ow + c;
+        intv here = convert_intv(load_position(position, at));
+        gradient = here == (kd * K + kh) * K + kw ? hf_load_voxel(dy, at) : gradient;
+    }
+    hf_store_voxel(gradient, dx, get_global_id(1) * d * h * w + i);
+}
+#endif
+
 /* ---- mean over all voxels ---------------------------------------------------------------------------------------- */
 
 /* partial[row, k] = the sum over chunk k (dimension 0) of row n C + c (dimension 1) */
@@ -183,30 +267,34 @@ HF_GROUP(FEW) kernel void sum_voxels(global const float *x, global float *partia
 }
 
 /* The same with sixteen channels: partial[row, k, 16], row counting n and channel block */
-HF_GROUP(FEW) kernel void sum_voxels_blocked(global const float *x, global float *partial, int voxels, int chunks)
+HF_TEAM_GROUP(FEW) kernel void sum_voxels_blocked(global const float *x, global float *partial, int voxels, int chunks)
 {
-    int chunk = (int)get_global_id(0);
+    HF_SHARED(floatv, shared)
+    int chunk = hf_team();
     if (chunk >= chunks) return;
     long start = (long)chunk * CHUNK, end = min(start + CHUNK, (long)voxels);
     x += get_global_id(1) * voxels * HF_BLOCK;
-    float16 sum = 0.0f;
-    for (long v = start; v < end; v++)
-        sum += vload16(v, x);
-    vstore16(sum, get_global_id(1) * chunks + chunk, partial);
+    floatv sum = 0.0f;
+    for (long v = start + hf_turn(); v < end; v += HF_TURN)
+        sum += hf_load_voxel(x, v);
+    sum = hf_sum_turns(sum, shared);
+    if (hf_turn() == 0) hf_store_voxel(sum, partial, get_global_id(1) * chunks + chunk);
 }
 
-/* One work-item a channel; dimension 1 is n. block is 1 for partial[n C + c, k], 16 for partial[n and block, k, 16]. */
-HF_GROUP(FEW)
+/* One team a channel; dimension 1 is n. block is 1 for partial[n C + c, k], 16 for partial[n and block, k, 16]. */
+HF_TEAM_GROUP(FEW)
 kernel void mean_of_sums(global const float *partial, global float *y, int channels, int voxels, int chunks, int block)
 {
-    int c = (int)get_global_id(0);
+    HF_SHARED(float, shared)
+    int c = hf_team();
     if (c >= channels) return;
     int blocks = (channels + block - 1) / block;
     partial += ((get_global_id(1) * blocks + c / block) * chunks) * block + c % block;
     float sum = 0.0f, carry = 0.0f;
-    for (int k = 0; k < chunks; k++)
+    for (int k = hf_member(); k < chunks; k += HF_TEAM)
         hf_add(&sum, &carry, partial[(size_t)k * block]);
-    y[get_global_id(1) * channels + c] = sum / voxels;
+    sum = hf_sum_members(sum, shared);
+    if (hf_member() == 0) y[get_global_id(1) * channels + c] = sum / voxels;
 }
 
 /* dimension 0: pieces of VEC voxels; dimension 1: n C + c */
@@ -218,13 +306,13 @@ HF_GROUP(WG) kernel void spread(global const float *dy, global float *dx, int vo
 }
 
 /* dimension 0: chunks of CHUNK voxels; dimension 1: n and channel block */
-HF_GROUP(FEW) kernel void spread_blocked(global const float *dy, global float *dx, int channels, int voxels)
+HF_TEAM_GROUP(FEW) kernel void spread_blocked(global const float *dy, global float *dx, int channels, int voxels)
 {
     int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK;
-    int n = (int)get_global_id(1) / blocks, first = (int)get_global_id(1) % blocks * HF_BLOCK;
-    float16 value = hf_load_channels(dy + (size_t)n * channels + first, channels - first) / voxels;
-    long start = (long)get_global_id(0) * CHUNK, end = min(start + CHUNK, (long)voxels);
+    int n = (int)get_global_id(1) / blocks, first = (int)get_global_id(1) % blocks * HF_BLOCK + hf_part();
+    floatv value = hf_load(dy + (size_t)n * channels + first, channels - first) / voxels;
+    long start = (long)hf_team() * CHUNK, end = min(start + CHUNK, (long)voxels);
     dx += get_global_id(1) * voxels * HF_BLOCK;
-    for (long v = start; v < end; v++)
-        vstore16(value, v, dx);
+    for (long v = start + hf_turn(); v < end; v += HF_TURN)
+        hf_store_voxel(value, dx, v);
 }

@@ -5,11 +5,14 @@
  *     to_blocked  row-major [N,C,V] -> [N, ceil(C/16), V, 16], zeros in the channels beyond C
  *     to_plain    and back; V = D H W voxels
  *
- * Conversions turn 16 voxels of 16 channels at a time: sixteen vectors are read, transposed in registers and written, so
- * both sides move whole vectors.
+ * On CPUs conversions turn 16 voxels of 16 channels at a time: sixteen vectors are read, transposed in registers and
+ * written, so both sides move whole vectors. On GPUs four neighbours have the channels of a voxel, four each, and eight
+ * voxels lie side by side in a warp: what they read together of a channel, and write together of a block, is whole
+ * pieces of memory.
  *
+ * VEC    16 or 4, see common.h
  * WG     work-items in a group (default 64; any)
- * FEW    work-items in a group of a conversion (default 8; any)
+ * FEW    work-items in a group of a conversion with VEC 16 (default 8; any)
  * PIECE  voxels that one of them converts (default 64; any multiple of 16) */
 #include "common.h"
 
@@ -35,6 +38,7 @@ kernel void copy_rows(global const float *from, global float *to, long rows, lon
              run - k);
 }
 
+#if VEC == HF_BLOCK
 float16 interleave_low(float16 a, float16 b)
 {
     return (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
@@ -108,3 +112,34 @@ HF_GROUP(FEW) kernel void to_plain(global const float *x, global float *y, int c
         for (int c = 0; c < here; c++)
             y[(size_t)c * voxels + v] = x[(size_t)v * HF_BLOCK + c];
 }
+#else
+/* One work-item has VEC channels of a voxel; dimension 0 counts them, dimension 1 n and channel block. */
+HF_GROUP(WG) kernel void to_blocked(global const float *x, global float *y, int channels, int voxels)
+{
+    int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK, v = (int)get_global_id(0) / HF_PARTS;
+    int n = (int)get_global_id(1) / blocks, first = (int)get_global_id(1) % blocks * HF_BLOCK + hf_part();
+    if (v >= voxels) return;
+    x += ((size_t)n * channels + first) * voxels + v;
+    union {
+        floatv vector;
+        float element[VEC];
+    } part;
+    part.vector = (floatv)(0.0f);
+    HF_EACH(c, channels - first) part.element[c] = x[(size_t)c * voxels];
+    hf_store_voxel(part.vector, y, get_global_id(1) * voxels + v);
+}
+
+HF_GROUP(WG) kernel void to_plain(global const float *x, global float *y, int channels, int voxels)
+{
+    int blocks = (channels + HF_BLOCK - 1) / HF_BLOCK, v = (int)get_global_id(0) / HF_PARTS;
+    int n = (int)get_global_id(1) / blocks, first = (int)get_global_id(1) % blocks * HF_BLOCK + hf_part();
+    if (v >= voxels) return;
+    y += ((size_t)n * channels + first) * voxels + v;
+    union {
+        floatv vector;
+        float element[VEC];
+    } part;
+    part.vector = hf_load_voxel(x, get_global_id(1) * voxels + v);
+    HF_EACH(c, channels - first) y[(size_t)c * voxels] = part.element[c];
+}
+#endif

@@ -58,11 +58,16 @@ typedef struct hf_context_options {
     bool plain_only;   /* only the plain implementation of each operator: for comparing and for debugging */
     const char *force; /* "op=impl,op=impl": implementations to use instead of the first that fits; default: the
                           environment variable HF_IMPL */
+    const hf_device_info *described; /* a device that is not here, instead of opening one */
 } hf_context_options;
 
 /* Opens a device. `device` is "gpu", "cpu", "gpu:1", "cpu:0", or a part of a device or platform name (any case);
  * NULL: the environment variable HF_DEVICE, else the first GPU, else the first CPU.
- * HF_ERR_DEVICE lists what there is when nothing matches. */
+ * HF_ERR_DEVICE lists what there is when nothing matches.
+ *
+ * With options->described no device is opened. Everything is decided as it would be on a device of that description:
+ * implementations, groups, scratch memory, and what a task would launch (hf_task_launch). But there is no memory behind
+ * buffers (what is written is dropped), nothing is compiled, and reading or running is HF_ERR_DEVICE. */
 hf_status hf_context_new(hf_context **out, const char *device, const hf_context_options *options) HF_MUST_USE;
 void hf_context_free(hf_context **context);
 
@@ -261,6 +266,22 @@ hf_status hf_task_new(hf_task **out, hf_context *context, const hf_op *op, const
                       int n_in, const hf_tensor *out_tensors, int n_out, const hf_task_options *options) HF_MUST_USE;
 hf_status hf_task_run(hf_task *task) HF_MUST_USE;
 void hf_task_free(hf_task **task);
+
+#define HF_MAX_ARGS 32
+
+/* One thing that a task enqueues: for those who judge kernels. Texts belong to the task. */
+typedef struct hf_launch_info {
+    const char *program; /* the file of cl_kernels/ without ".cl"; NULL: a copy, a fill, or a product by CLBlast */
+    const char *kernel;  /* or "copy", "zero", "CLBlast SGEMM" */
+    const char *defines; /* what the program is compiled with; "" when nothing */
+    size_t groups[3], items[3];
+    int n_args;
+    int64_t arg[HF_MAX_ARGS]; /* integers as they are, of a tensor its bytes, of a float 0 */
+    bool is_tensor[HF_MAX_ARGS];
+} hf_launch_info;
+
+/* What a task enqueues, in order: launch number `index`; false beyond the last. */
+bool hf_task_launch(const hf_task *task, int index, hf_launch_info *out);
 
 #ifdef __cplusplus
 }

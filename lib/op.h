@@ -44,7 +44,8 @@ struct hf_op {
     hf_params (*rule_params)(const hf_params *params, const hf_desc *in, int n_in, int rule); /* NULL: the same */
 };
 
-/* True under HF_TEST_ANY_DEVICE=1: implementations meant for another kind of device do not refuse this one, so that all
+/* Under HF_TEST_AS_GPU=1 every device says of itself that it is not a CPU, and is treated so.
+ * True under HF_TEST_ANY_DEVICE=1: implementations meant for another kind of device do not refuse this one, so that all
  * of them can be tested on whatever device there is. */
 bool hf_context_any_device(const hf_context *context);
 /* Whether groups of this many work-items really run; found out once a size, by asking for a kernel of that size. */

@@ -121,7 +121,7 @@ forbid 'no relaxed arithmetic when kernels are compiled' \
 for file in $(files '*.cl' cl_kernels); do
     code "$file" | awk -v file="$file" '
         /(^|[^a-z_])(__)?kernel[[:space:]]+void/ { kernels++ }
-        /reqd_work_group_size|HF_GROUP\(/ { sizes++ }
+        /reqd_work_group_size|HF_(TEAM_)?GROUP\(/ { sizes++ }
         END { if (kernels > sizes) print file ": " kernels " kernels, " sizes + 0 " group sizes" }'
 done >"$work/found"
 verdict 'every kernel states its work-group size'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# lint.sh: layout, static analysis, kernel syntax, house rules, over everything that is committed.
+# lint.sh: layout, static analysis, kernel syntax, kernels compiled for one GPU, house rules, over everything committed.
 #
 #     tests/lint.sh BUILD
 #
@@ -70,6 +70,10 @@ scripts() {
 check 'layout (clang-format)' clang-format layout
 check 'analysis (clang-tidy)' clang-tidy analysis
 for file in $(sources '*.cl'); do check "$file alone" clang kernel "$file"; done
+# Registers, spills and stack frames of what would run on one GPU; `./dev gpu-check` fetches the compiler, and does more.
+ptxas=${XDG_CACHE_HOME:-$HOME/.cache}/hyperfusion/compilers/nvidia/ptxas
+command -v clang-16 >/dev/null && gpu_tool=$ptxas || gpu_tool=clang-16
+check 'kernels compiled for a GPU' "$gpu_tool" python3 tests/gpu/check.py "$build" --quick
 check 'scripts are well-formed' bash scripts
 check 'house rules' sh sh tests/layering.sh .
 echo "lint: $passed passed, $failed failed$([ "$skipped" -eq 0 ] || echo ", $skipped skipped")"

@@ -15,6 +15,10 @@ hf_status hf_buffer_new(hf_buffer **out, hf_context *context, size_t bytes, cons
     cl_int code;
     buffer->context = context;
     buffer->bytes = bytes;
+    if (context->described) {
+        *out = buffer;
+        return HF_OK;
+    }
     buffer->mem = clCreateBuffer(context->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
     /* Drivers may allocate only at first use; asking for the memory now makes exhaustion show up here. */
     if (code == CL_SUCCESS)
@@ -41,9 +45,10 @@ hf_status hf_buffer_view(hf_buffer **out, hf_buffer *parent, size_t offset, size
     /* OpenCL has no views of views, so a window of a window is one of the whole. */
     hf_buffer *whole = parent->parent ? parent->parent : parent;
     const cl_buffer_region region = { parent->offset + offset, bytes };
-    cl_int code;
+    cl_int code = CL_SUCCESS;
     *buffer = (hf_buffer){ parent->context, NULL, bytes, whole, region.origin };
-    buffer->mem = clCreateSubBuffer(whole->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
+    if (!parent->context->described)
+        buffer->mem = clCreateSubBuffer(whole->mem, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &code);
     if (code != CL_SUCCESS) {
         free(buffer);
         return hf_cl_fail(code, "clCreateSubBuffer of %zu bytes at %zu", bytes, offset);
@@ -76,7 +81,7 @@ static hf_status check_range(const hf_buffer *buffer, size_t offset, size_t byte
 hf_status hf_buffer_write(hf_buffer *buffer, size_t offset, const void *data, size_t bytes)
 {
     HF_TRY(check_range(buffer, offset, bytes, "writing"));
-    if (!bytes) return HF_OK;
+    if (!bytes || buffer->context->described) return HF_OK;
     HF_CL(clEnqueueWriteBuffer(buffer->context->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL));
     return HF_OK;
 }
@@ -84,6 +89,8 @@ hf_status hf_buffer_write(hf_buffer *buffer, size_t offset, const void *data, si
 hf_status hf_buffer_read(hf_buffer *buffer, size_t offset, void *data, size_t bytes)
 {
     HF_TRY(check_range(buffer, offset, bytes, "reading"));
+    if (buffer->context->described)
+        return hf_fail(HF_ERR_DEVICE, "%s is only described: nothing can be read from it", buffer->context->info.name);
     if (!bytes) return HF_OK;
     HF_CL(clEnqueueReadBuffer(buffer->context->queue, buffer->mem, CL_TRUE, offset, bytes, data, 0, NULL, NULL));
     return HF_OK;
@@ -92,7 +99,7 @@ hf_status hf_buffer_read(hf_buffer *buffer, size_t offset, void *data, size_t by
 hf_status hf_buffer_fill(hf_buffer *buffer, size_t offset, size_t bytes, const void *pattern, size_t pattern_bytes)
 {
     HF_TRY(check_range(buffer, offset, bytes, "filling"));
-    if (!bytes) return HF_OK;
+    if (!bytes || buffer->context->described) return HF_OK;
     HF_CL(
         clEnqueueFillBuffer(buffer->context->queue, buffer->mem, pattern, pattern_bytes, offset, bytes, 0, NULL, NULL));
     return HF_OK;
@@ -102,7 +109,7 @@ hf_status hf_buffer_copy(hf_buffer *to, size_t to_offset, hf_buffer *from, size_
 {
     HF_TRY(check_range(to, to_offset, bytes, "copying to"));
     HF_TRY(check_range(from, from_offset, bytes, "copying from"));
-    if (!bytes) return HF_OK;
+    if (!bytes || to->context->described) return HF_OK;
     HF_CL(clEnqueueCopyBuffer(to->context->queue, from->mem, to->mem, from_offset, to_offset, bytes, 0, NULL, NULL));
     return HF_OK;
 }

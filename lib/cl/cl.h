@@ -26,6 +26,7 @@ struct hf_context {
     size_t group_runs, group_fails; /* sizes of groups known to run, and known not to; 0: none asked for yet */
     bool plain_only;
     bool any_device;
+    bool described; /* only info is there: no device, no queue, no memory */
     enum { HF_SCRATCH_PACKED, HF_SCRATCH_GAPS, HF_SCRATCH_APART } scratch; /* how its parts lie */
     char *force;                                                           /* "op=impl,op=impl", or NULL */
 };
@@ -41,7 +42,12 @@ struct hf_buffer {
 /* One thing a task enqueues. */
 typedef struct hf_launch_record {
     enum { HF_LAUNCH_KERNEL, HF_LAUNCH_COPY, HF_LAUNCH_ZERO, HF_LAUNCH_GEMM } kind;
-    const char *name; /* for messages: the kernel's name, or what else it is */
+    const char *name;    /* for messages: the kernel's name, or what else it is */
+    const char *program; /* of a kernel */
+    char defines[256];
+    int n_args;
+    int64_t arg[HF_MAX_ARGS]; /* as hf_launch_info has them */
+    bool is_tensor[HF_MAX_ARGS];
     cl_kernel kernel;
     size_t global[3], local[3];
     cl_mem to, from; /* copy and zero */
@@ -80,6 +86,8 @@ hf_status hf_cl_device_at(cl_device_id *out, int index);
 
 /* The compiled program for a kernel file and defines: from this context, the disk, or the compiler. */
 hf_status hf_program_get(cl_program *out, hf_context *context, const char *name, const char *defines);
+/* Fails unless there is such a kernel file. */
+hf_status hf_program_known(const char *name);
 void hf_programs_free(hf_context *context);
 
 /* The disk cache: binary for a key, HF_OK with *binary NULL when there is none or it is damaged. */

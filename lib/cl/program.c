@@ -88,10 +88,15 @@ static hf_status cache_key(hf_text *key, const hf_context *context, const char *
     return hf_text_check(key);
 }
 
+hf_status hf_program_known(const char *name)
+{
+    return hf_source_find(name) ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "there is no kernel file %s.cl", name);
+}
+
 static hf_status make(cl_program *out, hf_context *context, const char *name, const char *defines, const char *label)
 {
+    HF_TRY(hf_program_known(name));
     const char *source = hf_source_find(name);
-    if (!source) return hf_fail(HF_ERR_ARGUMENT, "there is no kernel file %s.cl", name);
     hf_text key = { 0 };
     hf_build_guard guard = { .lock = { -1 } };
     hf_status status = HF_OK;

@@ -15,6 +15,24 @@ static hf_status new_record(hf_launch_record **out, hf_call *call, const char *n
     return HF_OK;
 }
 
+/* What is known of an argument without a device. */
+static int64_t arg_value(const hf_arg *arg)
+{
+    switch (arg->kind) {
+    case HF_ARG_TENSOR:
+        return arg->as.tensor ? (int64_t)hf_desc_bytes(&arg->as.tensor->desc) : 0;
+    case HF_ARG_INT:
+        return arg->as.i;
+    case HF_ARG_UINT:
+        return arg->as.u;
+    case HF_ARG_LONG:
+        return arg->as.l;
+    case HF_ARG_FLOAT:
+        break;
+    }
+    return 0;
+}
+
 static hf_status set_arg(const hf_context *context, cl_kernel kernel, cl_uint index, const hf_arg *arg,
                          const char *name)
 {
@@ -45,7 +63,8 @@ static hf_status set_arg(const hf_context *context, cl_kernel kernel, cl_uint in
 /* The most work-items that this device runs in a group of this kernel. */
 static hf_status group_limit(size_t *limit, const hf_context *context, cl_kernel kernel)
 {
-    *limit = 0;
+    *limit = context->info.max_group;
+    if (context->described) return HF_OK;
     HF_CL(clGetKernelWorkGroupInfo(kernel, context->device, CL_KERNEL_WORK_GROUP_SIZE, sizeof *limit, limit, NULL));
     return HF_OK;
 }
@@ -54,6 +73,12 @@ static hf_status new_kernel(hf_launch_record *launch, hf_call *call, const char 
 {
     cl_program built = NULL;
     cl_int code;
+    const int length = snprintf(launch->defines, sizeof launch->defines, "%s", defines ? defines : "");
+    if (length < 0 || (size_t)length >= sizeof launch->defines)
+        return hf_fail(HF_ERR_ARGUMENT, "kernel %s: its defines are longer than %zu bytes", launch->name,
+                       sizeof launch->defines - 1);
+    launch->program = program;
+    if (call->context->described) return hf_program_known(program);
     HF_TRY(hf_program_get(&built, call->context, program, defines));
     if (launch->kernel) clReleaseKernel(launch->kernel);
     launch->kernel = clCreateKernel(built, launch->name, &code);
@@ -62,10 +87,9 @@ static hf_status new_kernel(hf_launch_record *launch, hf_call *call, const char 
 
 /* Kernels are compiled for their group size. Where the device allows fewer work-items, a range that shrinks is compiled
  * again; any other is refused here, before it is enqueued. */
-static hf_status fit_group(hf_launch_record *launch, hf_call *call, const char *program, const char *defines,
-                           bool shrinks)
+static hf_status fit_group(hf_launch_record *launch, hf_call *call, bool shrinks)
 {
-    char smaller[256];
+    char smaller[sizeof launch->defines + 32];
     size_t limit, items = launch->local[0];
     HF_TRY(group_limit(&limit, call->context, launch->kernel));
     if (launch->local[0] * launch->local[1] * launch->local[2] <= limit) return HF_OK;
@@ -74,9 +98,9 @@ static hf_status fit_group(hf_launch_record *launch, hf_call *call, const char *
     if (!shrinks || items > limit)
         return hf_fail(HF_ERR_DEVICE, "kernel %s wants groups of %zu work-items; %s allows %zu", launch->name,
                        launch->local[0] * launch->local[1] * launch->local[2], call->context->info.name, limit);
-    snprintf(smaller, sizeof smaller, "%s%s-DWG=%zu", defines ? defines : "", defines ? " " : "", items);
+    snprintf(smaller, sizeof smaller, "%s%s-DWG=%zu", launch->defines, *launch->defines ? " " : "", items);
     launch->local[0] = items;
-    return new_kernel(launch, call, program, smaller);
+    return new_kernel(launch, call, launch->program, smaller);
 }
 
 hf_status hf_launch(hf_call *call, const char *program, const char *kernel, const char *defines, hf_range range,
@@ -90,9 +114,14 @@ hf_status hf_launch(hf_call *call, const char *program, const char *kernel, cons
         launch->global[d] = launch->local[d] * (range.groups[d] ? range.groups[d] : 1);
     }
     HF_TRY(new_kernel(launch, call, program, defines));
-    HF_TRY(fit_group(launch, call, program, defines, range.shrinks));
-    for (int i = 0; i < n_args; i++)
-        HF_TRY(set_arg(call->context, launch->kernel, (cl_uint)i, &args[i], kernel));
+    HF_TRY(fit_group(launch, call, range.shrinks));
+    if (n_args > HF_MAX_ARGS) return hf_fail(HF_ERR_ARGUMENT, "kernel %s: %d arguments", kernel, n_args);
+    launch->n_args = n_args;
+    for (int i = 0; i < n_args; i++) {
+        launch->arg[i] = arg_value(&args[i]);
+        launch->is_tensor[i] = args[i].kind == HF_ARG_TENSOR;
+        if (!call->context->described) HF_TRY(set_arg(call->context, launch->kernel, (cl_uint)i, &args[i], kernel));
+    }
     return HF_OK;
 }
 
@@ -311,8 +340,27 @@ static hf_status run_first(hf_task *task)
 
 hf_status hf_task_run(hf_task *task)
 {
+    if (task->context->described)
+        return hf_fail(HF_ERR_DEVICE, "%s: %s is only described: nothing runs on it", task->label,
+                       task->context->info.name);
     if (!task->built && task->context->build_lock) return run_first(task);
     return run_all(task);
+}
+
+bool hf_task_launch(const hf_task *task, int index, hf_launch_info *out)
+{
+    if (index < 0 || index >= task->n_launches) return false;
+    const hf_launch_record *launch = &task->launch[index];
+    *out = (hf_launch_info){
+        .program = launch->program, .kernel = launch->name, .defines = launch->defines, .n_args = launch->n_args
+    };
+    for (int d = 0; d < 3; d++) {
+        out->items[d] = launch->local[d];
+        out->groups[d] = launch->local[d] ? launch->global[d] / launch->local[d] : 0;
+    }
+    memcpy(out->arg, launch->arg, sizeof out->arg);
+    memcpy(out->is_tensor, launch->is_tensor, sizeof out->is_tensor);
+    return true;
 }
 
 void hf_task_free(hf_task **task)

@@ -132,7 +132,7 @@ static hf_status prelu_dx_prepare(hf_call *call)
     const hf_tensor *x = &call->in[0], *slope = &call->in[1], *dy = &call->in[2];
     HF_TRY(hf_launch_each(call, "activation", "prelu_dx", n,
                           HF_ARGS(HF_T(x), HF_T(slope), HF_T(dy), HF_T(&call->out[0]), HF_L(n))));
-    HF_TRY(hf_launch(call, "activation", "prelu_dslope_partial", NULL, hf_range_over(chunks, 64, 1),
+    HF_TRY(hf_launch(call, "activation", "prelu_dslope_partial", hf_vector_define(call), hf_range_over(chunks, 64, 1),
                      HF_ARGS(HF_T(x), HF_T(dy), HF_T(&call->scratch), HF_L(n))));
     return hf_launch(call, "activation", "prelu_dslope", NULL, hf_range_over(1, 1, 1),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[1]), HF_L(chunks)));

@@ -12,8 +12,9 @@
  * How the statistics are summed is described in cl_kernels/batch_norm.cl. */
 #include "each.h"
 
-#define CHUNK 256 /* voxels of one partial sum, as in batch_norm.cl */
-#define FEW   8   /* work-items in a group where each has a chunk to do, as in batch_norm.cl */
+#define CHUNK      256 /* voxels of one partial sum, as in batch_norm.cl */
+#define TEAM_CHUNK 512 /* of one that a team shares */
+#define FEW        8   /* work-items in a group where each has a chunk to do, as in batch_norm.cl */
 
 static const hf_op batch_norm, batch_norm_dx, batch_norm_infer;
 
@@ -41,21 +42,21 @@ static const char *refuse_flat(const hf_call *call)
     return call->in[0].desc.shape.rank == 5 ? NULL : "x is [N,C], which has no blocked layout";
 }
 
-static int64_t chunks_of(const hf_rows *rows)
+static int64_t chunks_of(const hf_call *call, const hf_rows *rows)
 {
-    return (int64_t)hf_ceil_div((size_t)rows->voxels, CHUNK);
+    return (int64_t)hf_ceil_div((size_t)rows->voxels, hf_teams(call) ? TEAM_CHUNK : CHUNK);
 }
 
 static size_t scratch_plain(const hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return (size_t)(2 * rows.n * rows.channels * chunks_of(&rows)) * sizeof(float);
+    return (size_t)(2 * rows.n * rows.channels * chunks_of(call, &rows)) * sizeof(float);
 }
 
 static size_t scratch_blocked(const hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return (size_t)(2 * rows.n * rows.blocks * HF_BLOCK * chunks_of(&rows)) * sizeof(float);
+    return (size_t)(2 * rows.n * rows.blocks * HF_BLOCK * chunks_of(call, &rows)) * sizeof(float);
 }
 
 /* The two forms of each kernel: names, channels of a row, and the ranges over chunks and over the whole tensor. */
@@ -68,21 +69,24 @@ static const hf_form plain_form = { "statistics", "gradient_sums", "normalize_pl
 static const hf_form blocked_form = { "statistics_blocked", "gradient_sums_blocked", "normalize_blocked",
                                       "gradient_blocked", HF_BLOCK };
 
-static hf_range chunk_range(const hf_form *form, const hf_rows *rows)
+static hf_range chunk_range(const hf_call *call, const hf_form *form, const hf_rows *rows)
 {
-    return hf_range_over(chunks_of(rows), FEW, rows->n * (form->block == 1 ? rows->channels : rows->blocks));
+    const int64_t chunks = chunks_of(call, rows);
+    if (form->block == 1) return hf_range_over(chunks, FEW, rows->n * rows->channels);
+    return hf_range_teams(call, chunks, FEW, rows->n * rows->blocks);
 }
 
-static hf_range apply_range(const hf_form *form, const hf_rows *rows)
+static hf_range apply_range(const hf_call *call, const hf_form *form, const hf_rows *rows)
 {
-    if (form->block != 1) return chunk_range(form, rows);
-    return hf_range_over((int64_t)hf_ceil_div((size_t)rows->voxels, 16), 64, rows->n * rows->channels);
+    if (form->block != 1) return chunk_range(call, form, rows);
+    const size_t pieces = hf_ceil_div((size_t)rows->voxels, (size_t)hf_vector(call));
+    return hf_range_over((int64_t)pieces, 64, rows->n * rows->channels);
 }
 
 static hf_status launch_normalize(hf_call *call, const hf_form *form, const hf_tensor *mean, const hf_tensor *inv_std)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return hf_launch(call, "batch_norm", form->normalize, NULL, apply_range(form, &rows),
+    return hf_launch(call, "batch_norm", form->normalize, hf_vector_define(call), apply_range(call, form, &rows),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(mean), HF_T(inv_std),
                              HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels)));
 }
@@ -108,11 +112,12 @@ static hf_status batch_norm_rule(const hf_params *params, const hf_desc *in, int
 static hf_status launch_training(hf_call *call, const hf_form *form)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const int64_t chunks = chunks_of(&rows);
+    const int64_t chunks = chunks_of(call, &rows);
     const float momentum = momentum_of(&call->params);
-    HF_TRY(hf_launch(call, "batch_norm", form->statistics, NULL, chunk_range(form, &rows),
+    const char *defines = hf_vector_define(call);
+    HF_TRY(hf_launch(call, "batch_norm", form->statistics, defines, chunk_range(call, form, &rows),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->scratch), HF_I(rows.voxels), HF_I(chunks))));
-    HF_TRY(hf_launch(call, "batch_norm", "combine_statistics", NULL, hf_range_over(rows.channels, FEW, 1),
+    HF_TRY(hf_launch(call, "batch_norm", "combine_statistics", defines, hf_range_teams(call, rows.channels, FEW, 1),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->in[3]), HF_T(&call->in[4]), HF_T(&call->out[1]),
                              HF_T(&call->out[2]), HF_T(&call->out[3]), HF_T(&call->out[4]), HF_I(rows.n),
                              HF_I(rows.channels), HF_I(rows.voxels), HF_I(chunks), HF_I(form->block),
@@ -171,15 +176,16 @@ static hf_status batch_norm_dx_rule(const hf_params *params, const hf_desc *in, 
 static hf_status launch_gradients(hf_call *call, const hf_form *form)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const int64_t chunks = chunks_of(&rows);
+    const int64_t chunks = chunks_of(call, &rows);
+    const char *defines = hf_vector_define(call);
     const hf_tensor *dy = &call->in[0], *x = &call->in[1], *mean = &call->in[3], *inv_std = &call->in[4];
-    HF_TRY(hf_launch(call, "batch_norm", form->sums, NULL, chunk_range(form, &rows),
+    HF_TRY(hf_launch(call, "batch_norm", form->sums, defines, chunk_range(call, form, &rows),
                      HF_ARGS(HF_T(dy), HF_T(x), HF_T(mean), HF_T(&call->scratch), HF_I(rows.channels),
                              HF_I(rows.voxels), HF_I(chunks))));
-    HF_TRY(hf_launch(call, "batch_norm", "combine_gradients", NULL, hf_range_over(rows.channels, FEW, 1),
+    HF_TRY(hf_launch(call, "batch_norm", "combine_gradients", defines, hf_range_teams(call, rows.channels, FEW, 1),
                      HF_ARGS(HF_T(&call->scratch), HF_T(inv_std), HF_T(&call->out[1]), HF_T(&call->out[2]),
                              HF_I(rows.n), HF_I(rows.channels), HF_I(chunks), HF_I(form->block))));
-    return hf_launch(call, "batch_norm", form->gradient, NULL, apply_range(form, &rows),
+    return hf_launch(call, "batch_norm", form->gradient, defines, apply_range(call, form, &rows),
                      HF_ARGS(HF_T(dy), HF_T(x), HF_T(&call->in[2]), HF_T(mean), HF_T(inv_std), HF_T(&call->out[1]),
                              HF_T(&call->out[2]), HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels),
                              HF_F((double)rows.n * (double)rows.voxels)));
@@ -229,7 +235,7 @@ static size_t inverse_scratch(const hf_call *call)
 static hf_status launch_infer(hf_call *call, const hf_form *form)
 {
     const int64_t channels = call->in[0].desc.shape.dim[1];
-    HF_TRY(hf_launch(call, "batch_norm", "invert", NULL, hf_range_over(channels, FEW, 1),
+    HF_TRY(hf_launch(call, "batch_norm", "invert", hf_vector_define(call), hf_range_over(channels, FEW, 1),
                      HF_ARGS(HF_T(&call->in[4]), HF_T(&call->scratch), HF_I(channels), HF_F(eps_of(&call->params)))));
     return launch_normalize(call, form, &call->in[3], &call->scratch);
 }

@@ -7,10 +7,12 @@
  *
  * x is [N,C,D,H,W] or [N,C]; scale and shift are [N,C], each sample its own, or [C]. The gradients of the parameters are
  * [N,C] when params.per_sample is 1, else [C]. */
+#include "channel_affine.h"
 #include "each.h"
 
-#define CHUNK 256 /* voxels of one chunk, as in channel_affine.cl */
-#define FEW   8   /* work-items in a group where each has a chunk to do, as in channel_affine.cl */
+#define CHUNK      256 /* voxels of one chunk, as in channel_affine.cl */
+#define TEAM_CHUNK 512 /* of one that a team shares */
+#define FEW        8   /* work-items in a group where each has a chunk to do, as in channel_affine.cl */
 
 static const hf_op affine, affine_dx, affine_dscale, affine_dshift;
 
@@ -52,16 +54,16 @@ static const char *refuse_flat(const hf_call *call)
     return call->in[0].desc.shape.rank == 5 ? NULL : "x is [N,C], which has no blocked layout";
 }
 
-static int64_t chunks_of(const hf_rows *rows)
+static int64_t chunks_of(const hf_call *call, const hf_rows *rows)
 {
-    return (int64_t)hf_ceil_div((size_t)rows->voxels, CHUNK);
+    return (int64_t)hf_ceil_div((size_t)rows->voxels, hf_teams(call) ? TEAM_CHUNK : CHUNK);
 }
 
 static hf_status launch_affine(hf_call *call, const char *kernel, hf_range range)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const hf_tensor *scale = &call->in[1], *shift = &call->in[2];
-    return hf_launch(call, "channel_affine", kernel, NULL, range,
+    return hf_launch(call, "channel_affine", kernel, hf_vector_define(call), range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(scale), HF_T(shift), HF_T(&call->out[0]), HF_I(rows.channels),
                              HF_I(rows.voxels), HF_I(hf_present(&scale->desc)), HF_I(hf_present(&shift->desc)),
                              HF_I(scale->desc.shape.rank == 2), HF_I(shift->desc.shape.rank == 2)));
@@ -70,14 +72,15 @@ static hf_status launch_affine(hf_call *call, const char *kernel, hf_range range
 static hf_status affine_plain(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return launch_affine(call, "affine",
-                         hf_range_over((int64_t)hf_ceil_div((size_t)rows.voxels, 16), 64, rows.n * rows.channels));
+    const size_t pieces = hf_ceil_div((size_t)rows.voxels, (size_t)hf_vector(call));
+    return launch_affine(call, "affine", hf_range_over((int64_t)pieces, 64, rows.n * rows.channels));
 }
 
 static hf_status affine_blocked(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return launch_affine(call, "affine_blocked", hf_range_over(chunks_of(&rows), FEW, rows.n * rows.blocks));
+    return launch_affine(call, "affine_blocked",
+                         hf_range_teams(call, chunks_of(call, &rows), FEW, rows.n * rows.blocks));
 }
 
 static hf_params affine_rule_params(const hf_params *params, const hf_desc *in, int n_in, int rule)
@@ -148,7 +151,7 @@ static size_t sums_scratch(const hf_call *call, bool blocked)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const int64_t wide = blocked ? rows.blocks * HF_BLOCK : rows.channels;
-    return (size_t)(rows.n * wide * chunks_of(&rows)) * sizeof(float);
+    return (size_t)(rows.n * wide * chunks_of(call, &rows)) * sizeof(float);
 }
 
 static size_t scratch_plain(const hf_call *call)
@@ -156,7 +159,7 @@ static size_t scratch_plain(const hf_call *call)
     return sums_scratch(call, false);
 }
 
-static size_t scratch_blocked(const hf_call *call)
+size_t hf_channel_sums_scratch(const hf_call *call)
 {
     return sums_scratch(call, true);
 }
@@ -166,13 +169,15 @@ static hf_status launch_sums(hf_call *call, const char *kernel, int block)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const bool has_x = call->n_in == 2, per_sample = call->params.per_sample;
-    const int64_t chunks = chunks_of(&rows);
-    HF_TRY(hf_launch(call, "channel_affine", kernel, NULL,
-                     hf_range_over(chunks, FEW, rows.n * (block == 1 ? rows.channels : rows.blocks)),
-                     HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[has_x]), HF_T(&call->scratch), HF_I(rows.voxels),
-                             HF_I(chunks), HF_I(has_x))));
-    return hf_launch(call, "channel_affine", "combine", NULL,
-                     hf_range_over(rows.channels, FEW, per_sample ? rows.n : 1),
+    const int64_t chunks = chunks_of(call, &rows);
+    const char *defines = hf_vector_define(call);
+    const hf_range range = block == 1 ? hf_range_over(chunks, FEW, rows.n * rows.channels)
+                                      : hf_range_teams(call, chunks, FEW, rows.n * rows.blocks);
+    HF_TRY(hf_launch(call, "channel_affine", kernel, defines, range,
+                     HF_ARGS(HF_T(has_x ? &call->in[0] : NULL), HF_T(&call->in[has_x]), HF_T(&call->scratch),
+                             HF_I(rows.voxels), HF_I(chunks), HF_I(has_x))));
+    return hf_launch(call, "channel_affine", "combine", defines,
+                     hf_range_teams(call, rows.channels, FEW, per_sample ? rows.n : 1),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[0]), HF_I(rows.n), HF_I(rows.channels), HF_I(chunks),
                              HF_I(block), HF_I(per_sample)));
 }
@@ -182,7 +187,7 @@ static hf_status sums_plain(hf_call *call)
     return launch_sums(call, "sums", 1);
 }
 
-static hf_status sums_blocked(hf_call *call)
+hf_status hf_channel_sums_prepare(hf_call *call)
 {
     return launch_sums(call, "sums_blocked", HF_BLOCK);
 }
@@ -203,7 +208,7 @@ static const hf_op affine_dscale = {
     .formula = "the sum of x dy over voxels, and over samples when shared",
     .infer = affine_dscale_infer,
     .flop = sums_flop,
-    .impls = { { "blocked", "BB>P", refuse_flat, scratch_blocked, sums_blocked },
+    .impls = { { "blocked", "BB>P", refuse_flat, hf_channel_sums_scratch, hf_channel_sums_prepare },
                { "plain", "PP>P", NULL, scratch_plain, sums_plain } },
 };
 
@@ -217,7 +222,7 @@ static const hf_op affine_dshift = {
     .formula = "the sum of dy over voxels, and over samples when shared",
     .infer = affine_dshift_infer,
     .flop = sums_flop,
-    .impls = { { "blocked", "B>P", refuse_flat, scratch_blocked, sums_blocked },
+    .impls = { { "blocked", "B>P", refuse_flat, hf_channel_sums_scratch, hf_channel_sums_prepare },
                { "plain", "P>P", NULL, scratch_plain, sums_plain } },
 };
 

@@ -7,8 +7,9 @@
  *   conv3d_db  dy     -> db
  *
  * A filter bank a sample is what a hypernetwork generates. The gradients are those of the part before the activation.
- * Implementations: for CPUs in conv3d_cpu.c, for GPUs in conv3d_gpu_direct.c, conv3d_gpu_dw.c, conv3d_gpu_winograd.c,
- * and here the plain ones that fit everything. */
+ * Implementations: for CPUs in conv3d_cpu.c and conv3d_winograd.c, for GPUs in conv3d_gpu_direct.c, conv3d_gpu_dw.c,
+ * conv3d_gpu_winograd.c, and here the plain ones that fit everything. */
+#include "channel_affine.h"
 #include "conv3d.h"
 #include "conv3d_cpu.h"
 #include "conv3d_gpu_direct.h"
@@ -326,6 +327,7 @@ static hf_status prepare_dw_plain(hf_call *call)
                      HF_ARGS(HF_T(&part), HF_T(&call->out[0]), HF_I(pieces.weights), HF_I(pieces.chunks)));
 }
 
+/* A blocked tensor's is the sum over voxels that channel_affine has. */
 static int64_t db_chunks(const hf_conv3d_size *s)
 {
     return (int64_t)hf_ceil_div((size_t)hf_conv3d_out_voxels(s), SUM_POSITIONS);
@@ -337,28 +339,18 @@ static size_t scratch_db(const hf_call *call)
     return (size_t)(s.n * s.o * db_chunks(&s)) * sizeof(float);
 }
 
-static hf_status prepare_db(hf_call *call, const char *defines)
+static hf_status prepare_db(hf_call *call)
 {
     hf_conv3d_size s = hf_conv3d_size_of(call);
     int64_t chunks = db_chunks(&s), items = s.n * s.o * chunks;
     int banks = s.per_sample ? s.n : 1;
     hf_tensor part;
     HF_TRY(hf_scratch_part(&part, call, 0, items));
-    HF_TRY(hf_launch(call, "conv3d", "conv3d_db_part", defines, line(items),
+    HF_TRY(hf_launch(call, "conv3d", "conv3d_db_part", NULL, line(items),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&part), HF_I(s.n), HF_I(s.o), HF_I(hf_conv3d_out_voxels(&s)),
                              HF_I(SUM_POSITIONS), HF_I(chunks))));
-    return hf_launch(call, "conv3d", "conv3d_db_sum", defines, line((int64_t)banks * s.o),
+    return hf_launch(call, "conv3d", "conv3d_db_sum", NULL, line((int64_t)banks * s.o),
                      HF_ARGS(HF_T(&part), HF_T(&call->out[0]), HF_I(s.o), HF_I(banks), HF_I(chunks * s.n / banks)));
-}
-
-static hf_status prepare_db_plain(hf_call *call)
-{
-    return prepare_db(call, NULL);
-}
-
-static hf_status prepare_db_blocked(hf_call *call)
-{
-    return prepare_db(call, "-DBLOCKED=1");
 }
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
@@ -439,8 +431,9 @@ static const hf_op conv3d_db = {
     .infer = infer_conv3d_db,
     .flop = flop_conv3d_db,
     .impls = { HF_CONV3D_CPU_DB
-               { .name = "blocked", .layouts = "B>P", .scratch = scratch_db, .prepare = prepare_db_blocked },
-               { .name = "plain", .layouts = "P>P", .scratch = scratch_db, .prepare = prepare_db_plain } },
+               { .name = "blocked", .layouts = "B>P", .scratch = hf_channel_sums_scratch,
+                 .prepare = hf_channel_sums_prepare },
+               { .name = "plain", .layouts = "P>P", .scratch = scratch_db, .prepare = prepare_db } },
 };
 /* clang-format on */
 

@@ -40,14 +40,15 @@ static hf_status plain(hf_call *call)
     if (params->channels) {
         const hf_rows rows = hf_rows_of(&x->desc);
         const hf_range range =
-            hf_range_over((int64_t)hf_ceil_div((size_t)rows.voxels, CHUNK), FEW, rows.n * rows.channels);
-        return hf_launch(call, "dropout", "drop_channels", NULL, range,
+            hf_range_teams(call, (int64_t)hf_ceil_div((size_t)rows.voxels, CHUNK), FEW, rows.n * rows.channels);
+        return hf_launch(call, "dropout", "drop_channels", hf_vector_define(call), range,
                          HF_ARGS(HF_T(x), HF_T(state), HF_T(y), HF_I(rows.voxels), HF_U(params->stream),
                                  threshold_of(params), scale_of(params)));
     }
     const int64_t n = hf_stored(y);
+    const size_t pieces = hf_ceil_div((size_t)n, (size_t)hf_vector(call));
     return hf_launch(
-        call, "dropout", "drop_elements", NULL, hf_range_over((int64_t)hf_ceil_div((size_t)n, 16), 64, 1),
+        call, "dropout", "drop_elements", hf_vector_define(call), hf_range_over((int64_t)pieces, 64, 1),
         HF_ARGS(HF_T(x), HF_T(state), HF_T(y), HF_L(n), HF_U(params->stream), threshold_of(params), scale_of(params)));
 }
 
@@ -60,10 +61,11 @@ static hf_status blocked(hf_call *call)
 {
     const hf_params *params = &call->params;
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const hf_range chunks = hf_range_over((int64_t)hf_ceil_div((size_t)rows.voxels, CHUNK), FEW, rows.n * rows.blocks);
-    const hf_range voxels = hf_range_over(rows.voxels, 64, rows.n * rows.blocks);
-    return hf_launch(call, "dropout", params->channels ? "drop_channels_blocked" : "drop_elements_blocked", NULL,
-                     params->channels ? chunks : voxels,
+    const int64_t n_chunks = (int64_t)hf_ceil_div((size_t)rows.voxels, CHUNK);
+    const hf_range chunks = hf_range_teams(call, n_chunks, FEW, rows.n * rows.blocks);
+    const hf_range voxels = hf_range_over(rows.voxels * (HF_BLOCK / hf_vector(call)), 64, rows.n * rows.blocks);
+    return hf_launch(call, "dropout", params->channels ? "drop_channels_blocked" : "drop_elements_blocked",
+                     hf_vector_define(call), params->channels ? chunks : voxels,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(rows.channels),
                              HF_I(rows.voxels), HF_U(params->stream), threshold_of(params), scale_of(params)));
 }

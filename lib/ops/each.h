@@ -63,6 +63,32 @@ static inline hf_range hf_range_over(int64_t items, size_t group, int64_t rows)
                        .shrinks = group == 64 };
 }
 
+/* GPUs take narrow vectors and share chunks of blocked tensors among the work-items of a group (common.h says how); CPUs,
+ * and GPUs whose groups are too small for that, do not. */
+#define HF_TEAM 64
+
+static inline bool hf_teams(const hf_call *call)
+{
+    return !hf_context_device(call->context)->is_cpu && hf_context_runs_groups_of(call->context, HF_TEAM);
+}
+
+static inline const char *hf_vector_define(const hf_call *call)
+{
+    return hf_teams(call) ? "-DVEC=4" : NULL;
+}
+
+static inline int hf_vector(const hf_call *call)
+{
+    return hf_teams(call) ? 4 : 16;
+}
+
+/* A team for each of `chunks`, by `rows` along the second dimension; without teams, groups of `few` single work-items. */
+static inline hf_range hf_range_teams(const hf_call *call, int64_t chunks, size_t few, int64_t rows)
+{
+    if (!hf_teams(call)) return hf_range_over(chunks, few, rows);
+    return (hf_range){ .groups = { (size_t)chunks, (size_t)rows, 1 }, .items = { HF_TEAM, 1, 1 } };
+}
+
 /* Floats a tensor has in memory, with the padding channels of the blocked layout. */
 static inline int64_t hf_stored(const hf_tensor *tensor)
 {

@@ -9,11 +9,11 @@
  * generated weights. The gradients are those of the part before the activation. All but the outer product are skinny
  * matrix products, computed by linear_clblast.c where the result is
  * large, else by linear_tiled.c. */
+#include "each.h"
 #include "linear.h"
 #include "linear_tiled.h"
 
-#define GROUP     64
-#define DB_VECTOR 16 /* VEC of linear_db_plain */
+#define GROUP 64
 
 static const hf_op linear, linear_dx, linear_dw, linear_db, outer, outer_dx, outer_de;
 
@@ -231,7 +231,8 @@ static hf_status prepare_linear_db(hf_call *call)
 {
     const int64_t *dim = call->in[0].desc.shape.dim;
     if (call->params.per_sample) return hf_launch_copy(call, &call->out[0], &call->in[0]);
-    return hf_launch(call, "linear", "linear_db_plain", NULL, line((dim[1] + DB_VECTOR - 1) / DB_VECTOR),
+    const size_t pieces = hf_ceil_div((size_t)dim[1], (size_t)hf_vector(call));
+    return hf_launch(call, "linear", "linear_db_plain", hf_vector_define(call), line((int64_t)pieces),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_I(dim[0]), HF_I(dim[1])));
 }
 

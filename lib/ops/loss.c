@@ -146,7 +146,7 @@ static size_t loss_scratch(const hf_call *call)
 static hf_status launch_loss(hf_call *call, const char *kernel)
 {
     const int64_t n = hf_shape_count(&call->in[0].desc.shape), chunks = chunks_of(call);
-    HF_TRY(hf_launch(call, "loss", kernel, NULL, hf_range_over(chunks, 64, 1),
+    HF_TRY(hf_launch(call, "loss", kernel, hf_vector_define(call), hf_range_over(chunks, 64, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->scratch), HF_L(n))));
     return hf_launch(call, "loss", "mean_of_partial", NULL, hf_range_over(1, 1, 1),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[0]), HF_L(chunks), HF_L(n)));

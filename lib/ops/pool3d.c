@@ -20,7 +20,7 @@ static const hf_op max_pool3d, max_pool3d_dx, avg_pool3d, avg_pool3d_dx, global_
 
 typedef struct hf_window {
     int kernel, stride;
-    char defines[48];
+    char defines[64];
 } hf_window;
 
 static hf_window window_of(const hf_params *params)
@@ -71,6 +71,7 @@ static hf_status launch_pool(hf_call *call, const char *kernel, hf_range range, 
                              const hf_tensor *small, const hf_arg *tensors, int n_tensors)
 {
     const hf_window window = window_of(&call->params);
+    char defines[sizeof window.defines + 16];
     hf_arg args[9];
     int n = 0;
     for (; n < n_tensors; n++)
@@ -79,19 +80,21 @@ static hf_status launch_pool(hf_call *call, const char *kernel, hf_range range, 
         args[n++] = HF_I(volume->desc.shape.dim[i]);
     for (int i = 2; i < 5; i++)
         args[n++] = HF_I(small->desc.shape.dim[i]);
-    return hf_launch(call, "pool3d", kernel, window.defines, range, args, n);
+    snprintf(defines, sizeof defines, "%s%s", window.defines, hf_teams(call) ? " -DVEC=4" : "");
+    return hf_launch(call, "pool3d", kernel, defines, range, args, n);
 }
 
-/* One work-item a voxel of the result; one a row along W of sixteen channels. */
+/* One work-item a voxel of the result; one a row along W of sixteen channels, or one for each four channels of a voxel. */
 static hf_range plain_range(const hf_tensor *result)
 {
     const hf_rows rows = hf_rows_of(&result->desc);
     return hf_range_over(rows.voxels, 64, rows.n * rows.channels);
 }
 
-static hf_range blocked_range(const hf_tensor *result)
+static hf_range blocked_range(const hf_call *call, const hf_tensor *result)
 {
     const hf_rows rows = hf_rows_of(&result->desc);
+    if (hf_teams(call)) return hf_range_over(rows.voxels * (HF_BLOCK / 4), HF_TEAM, rows.n * rows.blocks);
     return hf_range_over(rows.voxels / result->desc.shape.dim[4], FEW, rows.n * rows.blocks);
 }
 
@@ -116,7 +119,7 @@ static hf_status max_pool3d_plain(hf_call *call)
 
 static hf_status max_pool3d_blocked(hf_call *call)
 {
-    return launch_pool(call, "max_pool_blocked", blocked_range(&call->out[0]), &call->in[0], &call->out[0],
+    return launch_pool(call, "max_pool_blocked", blocked_range(call, &call->out[0]), &call->in[0], &call->out[0],
                        HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_T(&call->out[1])));
 }
 
@@ -167,7 +170,7 @@ static const char *refuse_overlap(const hf_call *call)
 
 static hf_status max_pool3d_dx_blocked(hf_call *call)
 {
-    return launch_pool(call, "max_pool_dx_blocked", blocked_range(&call->out[0]), &call->out[0], &call->in[0],
+    return launch_pool(call, "max_pool_dx_blocked", blocked_range(call, &call->out[0]), &call->out[0], &call->in[0],
                        HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0])));
 }
 
@@ -274,27 +277,28 @@ static size_t global_scratch_blocked(const hf_call *call)
     return (size_t)(rows.n * rows.blocks * HF_BLOCK * chunks_of(&rows)) * sizeof(float);
 }
 
-static hf_status global_avg_pool3d_sums(hf_call *call, const char *kernel, int64_t n_rows, int block)
+static hf_status global_avg_pool3d_sums(hf_call *call, const char *kernel, int block)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const int64_t chunks = chunks_of(&rows);
-    HF_TRY(hf_launch(call, "pool3d", kernel, NULL, hf_range_over(chunks, FEW, n_rows),
+    const char *defines = hf_vector_define(call);
+    const hf_range range = block == 1 ? hf_range_over(chunks, FEW, rows.n * rows.channels)
+                                      : hf_range_teams(call, chunks, FEW, rows.n * rows.blocks);
+    HF_TRY(hf_launch(call, "pool3d", kernel, defines, range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->scratch), HF_I(rows.voxels), HF_I(chunks))));
-    return hf_launch(call, "pool3d", "mean_of_sums", NULL, hf_range_over(rows.channels, FEW, rows.n),
+    return hf_launch(call, "pool3d", "mean_of_sums", defines, hf_range_teams(call, rows.channels, FEW, rows.n),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels),
                              HF_I(chunks), HF_I(block)));
 }
 
 static hf_status global_avg_pool3d_plain(hf_call *call)
 {
-    const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return global_avg_pool3d_sums(call, "sum_voxels", rows.n * rows.channels, 1);
+    return global_avg_pool3d_sums(call, "sum_voxels", 1);
 }
 
 static hf_status global_avg_pool3d_blocked(hf_call *call)
 {
-    const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return global_avg_pool3d_sums(call, "sum_voxels_blocked", rows.n * rows.blocks, HF_BLOCK);
+    return global_avg_pool3d_sums(call, "sum_voxels_blocked", HF_BLOCK);
 }
 
 static const hf_op global_avg_pool3d = {
@@ -328,14 +332,17 @@ static hf_status global_avg_pool3d_dx_infer(const hf_params *params, const hf_de
 static hf_status global_avg_pool3d_dx_plain(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->out[0].desc);
-    return hf_launch(call, "pool3d", "spread", NULL, hf_range_over((rows.voxels + 15) / 16, 64, rows.n * rows.channels),
+    const size_t pieces = hf_ceil_div((size_t)rows.voxels, (size_t)hf_vector(call));
+    return hf_launch(call, "pool3d", "spread", hf_vector_define(call),
+                     hf_range_over((int64_t)pieces, 64, rows.n * rows.channels),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_I(rows.voxels)));
 }
 
 static hf_status global_avg_pool3d_dx_blocked(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->out[0].desc);
-    return hf_launch(call, "pool3d", "spread_blocked", NULL, hf_range_over(chunks_of(&rows), FEW, rows.n * rows.blocks),
+    return hf_launch(call, "pool3d", "spread_blocked", hf_vector_define(call),
+                     hf_range_teams(call, chunks_of(&rows), FEW, rows.n * rows.blocks),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels)));
 }
 

@@ -237,8 +237,9 @@ static hf_status convert_infer(const hf_params *params, const hf_desc *in, int n
 static hf_status convert_launch(hf_call *call, const char *kernel)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const hf_range range = hf_range_over((rows.voxels + PIECE - 1) / PIECE, FEW, rows.n * rows.blocks);
-    return hf_launch(call, "shape", kernel, NULL, range,
+    const hf_range range = hf_teams(call) ? hf_range_over(rows.voxels * (HF_BLOCK / 4), HF_TEAM, rows.n * rows.blocks)
+                                          : hf_range_over((rows.voxels + PIECE - 1) / PIECE, FEW, rows.n * rows.blocks);
+    return hf_launch(call, "shape", kernel, hf_vector_define(call), range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels)));
 }
 

@@ -1,0 +1,112 @@
+/* described.c: what the library decides for a device that is not here, and that it never touches one. */
+#include "check.h"
+#include "hfcl.h"
+
+/* A GPU with this largest group and local memory. */
+static hf_device_info gpu(size_t group, size_t local_memory)
+{
+    hf_device_info info = { .id = "gpu:0",
+                            .name = "a described GPU",
+                            .platform = "none",
+                            .compute_units = 80,
+                            .max_group = group,
+                            .max_items = { group, group, group },
+                            .memory = (size_t)8 << 30,
+                            .max_alloc = (size_t)2 << 30,
+                            .local_memory = local_memory,
+                            .align = 512 };
+    return info;
+}
+
+static hf_context *open_described(const hf_device_info *info)
+{
+    hf_context *context = NULL;
+    CHECK_OK(hf_context_new(&context, "no such device", &(hf_context_options){ .described = info }));
+    return context;
+}
+
+static const char *chosen(hf_context *context, const char *op, int64_t channels)
+{
+    const hf_desc in[] = { { HF_SHAPE(2, channels, 8, 8, 8), HF_F32, HF_PLAIN },
+                           { HF_SHAPE(16, channels, 3, 3, 3), HF_F32, HF_PLAIN } };
+    const hf_op *found = hf_op_find(op);
+    return hf_op_impl_name(found, hf_op_choose(context, found, NULL, in, 2));
+}
+
+/* What fits the device is chosen as on a real one: groups, local memory, kind. */
+static void check_choice(void)
+{
+    hf_device_info large = gpu(1024, 48 << 10), small = gpu(16, 48 << 10), bare = gpu(1024, 1 << 10), cpu = large;
+    cpu.is_cpu = true;
+    const hf_device_info *devices[] = { &large, &small, &bare, &cpu };
+    const char *name[4];
+    for (int i = 0; i < 4; i++) {
+        hf_context *context = open_described(devices[i]);
+        if (!context) return;
+        name[i] = chosen(context, "conv3d", 16);
+        hf_context_free(&context);
+    }
+    CHECK(strncmp(name[0], "gpu", 3) == 0);
+    CHECK(strcmp(name[1], "plain") == 0);
+    CHECK(strcmp(name[2], "plain") == 0);
+    CHECK(strncmp(name[0], name[3], 3) != 0 && strcmp(name[3], "plain") != 0);
+}
+
+/* Launches of relu over 1000 elements: none are made, all are told; groups shrink to what the device allows. */
+static void check_launches(size_t group, const char *defines, size_t items)
+{
+    const hf_device_info info = gpu(group, 48 << 10);
+    hf_context *context = open_described(&info);
+    hf_tensor x = { 0 }, y = { 0 };
+    hf_task *task = NULL;
+    hf_launch_info launch = { 0 };
+    float values[1000] = { 0 };
+    if (!context || !CHECK_OK(hf_tensor_new(&x, context, HF_SHAPE(1000))) ||
+        !CHECK_OK(hf_tensor_new(&y, context, HF_SHAPE(1000))))
+        goto out;
+    CHECK_OK(hf_tensor_write(&x, values));
+    CHECK_STATUS(hf_tensor_read(&x, values), HF_ERR_DEVICE, "only described");
+    if (!CHECK_OK(hf_task_new(&task, context, hf_op_find("relu"), NULL, &x, 1, &y, 1, NULL))) goto out;
+    CHECK(hf_task_launch(task, 0, &launch) && !hf_task_launch(task, 1, &launch) && !hf_task_launch(task, -1, &launch));
+    CHECK(strcmp(launch.program, "activation") == 0 && strcmp(launch.kernel, "relu") == 0);
+    CHECK(strcmp(launch.defines, defines) == 0);
+    CHECK(launch.items[0] == items && launch.groups[0] * launch.items[0] * 4 >= 1000 && launch.groups[1] == 1);
+    CHECK(launch.n_args == 3 && launch.arg[0] == 4000 && launch.arg[1] == 4000 && launch.arg[2] == 1000);
+    CHECK(launch.is_tensor[0] && launch.is_tensor[1] && !launch.is_tensor[2]);
+    CHECK_STATUS(hf_task_run(task), HF_ERR_DEVICE, "only described");
+    CHECK_OK(hf_context_finish(context));
+out:
+    hf_task_free(&task);
+    hf_tensor_free(&x);
+    hf_tensor_free(&y);
+    hf_context_free(&context);
+}
+
+/* Sizes are checked though nothing is allocated. */
+static void check_memory(void)
+{
+    const hf_device_info info = gpu(1024, 48 << 10);
+    hf_context *context = open_described(&info);
+    hf_tensor x = { 0 };
+    hf_buffer *buffer = NULL, *view = NULL;
+    if (!context) return;
+    CHECK_STATUS(hf_tensor_new(&x, context, HF_SHAPE(1 << 10, 1 << 10, 1 << 10)), HF_ERR_MEMORY, "allows at most");
+    if (CHECK_OK(hf_buffer_new(&buffer, context, (size_t)1 << 30, "a buffer"))) {
+        CHECK_OK(hf_buffer_view(&view, buffer, 512, 1024));
+        CHECK(view && hf_buffer_bytes(view) == 1024);
+        CHECK_OK(hf_buffer_copy(view, 0, buffer, 0, 1024));
+        CHECK_STATUS(hf_buffer_copy(view, 0, buffer, 0, 2048), HF_ERR_ARGUMENT, "does not fit");
+    }
+    hf_buffer_free(&view);
+    hf_buffer_free(&buffer);
+    hf_context_free(&context);
+}
+
+int main(void)
+{
+    check_choice();
+    check_launches(1024, "-DVEC=4", 64);
+    check_launches(32, "-DVEC=4 -DWG=32", 32);
+    check_memory();
+    return check_done("described");
+}
