@@ -1,0 +1,102 @@
+"""The peers: fetched once into a cache folder, built there, never linked into our libraries.
+
+    ${XDG_CACHE_HOME:-~/.cache}/hyperfusion/peers/
+
+A peer that cannot be had raises Absent with the reason, which the benchmark prints.
+"""
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import zipfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ONEDNN = "2023.2.0"  # of the wheels; oneDNN 3.2
+PIP = ("--disable-pip-version-check", "--retries", "1", "--timeout", "15")
+
+
+class Absent(Exception):
+    """Why a peer cannot be had."""
+
+
+def cache():
+    home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    folder = home / "hyperfusion" / "peers"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def run(command, why):
+    """Runs quietly; failing, the peer is absent because of `why` and the last line it said."""
+    try:
+        done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
+    except OSError as error:
+        raise Absent(f"{why}: {error}") from None
+    if done.returncode:
+        said = done.stdout.strip().splitlines() or ["no message"]
+        raise Absent(f"{why}: {said[-1]}")
+    return done.stdout
+
+
+class Lock:
+    """One process at a time fetches or builds."""
+
+    def __enter__(self):
+        self.file = open(cache() / "lock", "w", encoding="utf-8")
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def fetch_wheels(name, *packages):
+    """The unpacked wheels of `packages` in the cache folder `name`."""
+    folder, part = cache() / name, cache() / (name + ".part")
+    if folder.exists():
+        return folder
+    shutil.rmtree(part, ignore_errors=True)
+    print(f"bench: fetching {' '.join(packages)}", file=sys.stderr)
+    run([sys.executable, "-m", "pip", "download", *PIP, "-q", "--no-deps", "-d", part, *packages], "cannot be fetched")
+    for wheel in part.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(part)
+        wheel.unlink()
+    part.rename(folder)
+    return folder
+
+
+def compile_program(name, sources, flags):
+    """A peer's program, compiled once for each state of its sources and flags."""
+    digest = hashlib.sha256(" ".join(map(str, flags)).encode())
+    for source in (*sources, "serve.h"):
+        digest.update((HERE / source).read_bytes())
+    program = cache() / f"{name}-{digest.hexdigest()[:12]}"
+    if not program.exists():
+        compiler = os.environ.get("CC", "cc")
+        part = program.with_suffix(".part")
+        run([compiler, "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-o", part, *(HERE / s for s in sources), *flags],
+            "does not compile")
+        part.rename(program)
+    return program
+
+
+def onednn():
+    with Lock():
+        folder = fetch_wheels(f"onednn-{ONEDNN}", f"onednn-cpu-gomp=={ONEDNN}", f"onednn-devel-cpu-gomp=={ONEDNN}")
+        include = next(folder.glob("*.data/data/include/oneapi"), None)
+        library = next(folder.glob("*.data/data/lib/libdnnl.so.3"), None)
+        if not include or not library:
+            raise Absent(f"{folder} has no headers or no library")
+        program = compile_program("conv_onednn", ("conv_onednn.c", "serve.c"),
+                                  ("-fopenmp", f"-I{include.parent}", library, f"-Wl,-rpath,{library.parent}", "-lm"))
+    return [program]
+
+
+def convolutions(device, options):
+    """{name: function that returns its command} of the peers on a device of this kind."""
+    del options
+    return {"onednn": onednn} if device["is_cpu"] else {}
