@@ -4,8 +4,7 @@
  *
  * The multiply-add kernel keeps twelve independent sums in registers; the others read, or copy, buffers larger than any
  * cache. Each is tried with several vector widths and group sizes, for several rounds, and the best counts. */
-#define CL_TARGET_OPENCL_VERSION 120
-#include <CL/cl.h>
+#include "device.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -46,9 +45,7 @@ static const char *const source =
     "}\n";
 
 typedef struct machine {
-    cl_device_id device;
-    cl_context context;
-    cl_command_queue queue;
+    bench_device cl;
     cl_mem from, to;
 } machine;
 
@@ -61,44 +58,22 @@ static double seconds(void)
 
 /* ---- the device -------------------------------------------------------------------------------------------------- */
 
-static cl_device_id find_device(const char *platform_name, const char *device_name)
+static bool open_machine(machine *m, const char *platform, const char *device)
 {
-    cl_platform_id platforms[16];
-    cl_device_id devices[16];
-    cl_uint n_platforms = 0, n_devices = 0;
-    char name[256];
-    if (clGetPlatformIDs(16, platforms, &n_platforms) != CL_SUCCESS) return NULL;
-    for (cl_uint p = 0; p < n_platforms && p < 16; p++) {
-        if (clGetPlatformInfo(platforms[p], CL_PLATFORM_NAME, sizeof name, name, NULL) != CL_SUCCESS) continue;
-        if (strcmp(name, platform_name) != 0) continue;
-        if (clGetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, 16, devices, &n_devices) != CL_SUCCESS) continue;
-        for (cl_uint d = 0; d < n_devices && d < 16; d++)
-            if (clGetDeviceInfo(devices[d], CL_DEVICE_NAME, sizeof name, name, NULL) == CL_SUCCESS &&
-                strcmp(name, device_name) == 0)
-                return devices[d];
-    }
-    return NULL;
-}
-
-static bool open_machine(machine *m)
-{
-    cl_int code;
+    cl_int code = bench_device_open(&m->cl, platform, device);
     const cl_uchar zero = 0;
-    m->context = clCreateContext(NULL, 1, &m->device, NULL, NULL, &code);
-    if (code == CL_SUCCESS) m->queue = clCreateCommandQueue(m->context, m->device, 0, &code);
-    if (code == CL_SUCCESS) m->from = clCreateBuffer(m->context, CL_MEM_READ_WRITE, BYTES, NULL, &code);
-    if (code == CL_SUCCESS) m->to = clCreateBuffer(m->context, CL_MEM_READ_WRITE, BYTES, NULL, &code);
-    if (code == CL_SUCCESS) code = clEnqueueFillBuffer(m->queue, m->from, &zero, 1, 0, BYTES, 0, NULL, NULL);
-    if (code == CL_SUCCESS) code = clEnqueueFillBuffer(m->queue, m->to, &zero, 1, 0, BYTES, 0, NULL, NULL);
-    return code == CL_SUCCESS && clFinish(m->queue) == CL_SUCCESS;
+    if (code == CL_SUCCESS) m->from = clCreateBuffer(m->cl.context, CL_MEM_READ_WRITE, BYTES, NULL, &code);
+    if (code == CL_SUCCESS) m->to = clCreateBuffer(m->cl.context, CL_MEM_READ_WRITE, BYTES, NULL, &code);
+    if (code == CL_SUCCESS) code = clEnqueueFillBuffer(m->cl.queue, m->from, &zero, 1, 0, BYTES, 0, NULL, NULL);
+    if (code == CL_SUCCESS) code = clEnqueueFillBuffer(m->cl.queue, m->to, &zero, 1, 0, BYTES, 0, NULL, NULL);
+    return code == CL_SUCCESS && clFinish(m->cl.queue) == CL_SUCCESS;
 }
 
 static void close_machine(machine *m)
 {
     if (m->to) clReleaseMemObject(m->to);
     if (m->from) clReleaseMemObject(m->from);
-    if (m->queue) clReleaseCommandQueue(m->queue);
-    if (m->context) clReleaseContext(m->context);
+    bench_device_close(&m->cl);
 }
 
 /* ---- measuring --------------------------------------------------------------------------------------------------- */
@@ -109,8 +84,8 @@ static double fastest(const machine *m, cl_kernel kernel, size_t items, size_t g
     double best = 0;
     for (int i = 0; i <= ROUNDS; i++) { /* the first one warms up */
         const double start = seconds();
-        if (clEnqueueNDRangeKernel(m->queue, kernel, 1, NULL, &items, &group, 0, NULL, NULL) != CL_SUCCESS) return 0;
-        if (clFinish(m->queue) != CL_SUCCESS) return 0;
+        if (clEnqueueNDRangeKernel(m->cl.queue, kernel, 1, NULL, &items, &group, 0, NULL, NULL) != CL_SUCCESS) return 0;
+        if (clFinish(m->cl.queue) != CL_SUCCESS) return 0;
         const double took = seconds() - start;
         if (i > 0 && (best == 0 || took < best)) best = took;
     }
@@ -161,8 +136,8 @@ static bool measure(const machine *m, double *flops, double *bytes)
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         cl_int code;
         const char *text = source;
-        cl_program program = clCreateProgramWithSource(m->context, 1, &text, NULL, &code);
-        if (code == CL_SUCCESS) code = clBuildProgram(program, 1, &m->device, forms[i].options, NULL, NULL);
+        cl_program program = clCreateProgramWithSource(m->cl.context, 1, &text, NULL, &code);
+        if (code == CL_SUCCESS) code = clBuildProgram(program, 1, &m->cl.device, forms[i].options, NULL, NULL);
         if (code == CL_SUCCESS) {
             measure_kernel(m, program, "multiply_add", forms[i].width, forms[i].group, flops);
             measure_kernel(m, program, "copy", forms[i].width, forms[i].group, bytes);
@@ -181,8 +156,7 @@ int main(int count, char **arguments)
         fprintf(stderr, "usage: peak PLATFORM DEVICE\n");
         return 2;
     }
-    m.device = find_device(arguments[1], arguments[2]);
-    const bool done = m.device && open_machine(&m) && measure(&m, &flops, &bytes);
+    const bool done = open_machine(&m, arguments[1], arguments[2]) && measure(&m, &flops, &bytes);
     close_machine(&m);
     if (done)
         printf("{\"gflops\": %.1f, \"gbs\": %.2f}\n", flops * 1e-9, bytes * 1e-9);

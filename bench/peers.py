@@ -96,7 +96,25 @@ def onednn():
     return [program]
 
 
+def torch_python():
+    """The Python of a virtual environment with the newest PyTorch of the day it was made."""
+    with Lock():
+        folder = cache() / "torch"
+        python, done = folder / "bin" / "python", folder / "installed"
+        if not done.exists():
+            print("bench: installing PyTorch, several gigabytes", file=sys.stderr)
+            run([sys.executable, "-m", "venv", "--clear", folder], "no virtual environment")
+            run([python, "-m", "pip", "install", *PIP, "-q", "torch", "numpy"], "cannot be installed")
+            done.touch()
+    return python
+
+
+def torch_convolutions():
+    return [torch_python(), HERE / "conv_torch.py"]
+
+
 def convolutions(device, options):
     """{name: function that returns its command} of the peers on a device of this kind."""
-    del options
-    return {"onednn": onednn} if device["is_cpu"] else {}
+    if not device["is_cpu"]:
+        return {}
+    return {"onednn": onednn, **({"torch": torch_convolutions} if options.torch else {})}
