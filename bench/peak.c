@@ -5,15 +5,14 @@
  * The multiply-add kernel keeps twelve independent sums in registers; the others read, or copy, buffers larger than any
  * cache. Each is tried with several vector widths and group sizes, for several rounds, and the best counts. */
 #include "device.h"
+#include "serve.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS      3
-#define STEPS       2048                /* of each sum */
+#define STEPS       1024                /* of each sum */
 #define SUMS        12                  /* a work-item */
 #define WORK_FLOATS (1u << 18)          /* lanes of the multiply-add kernel */
 #define BYTES       ((size_t)128 << 20) /* of a buffer */
@@ -49,13 +48,6 @@ typedef struct machine {
     cl_mem from, to;
 } machine;
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* ---- the device -------------------------------------------------------------------------------------------------- */
 
 static bool open_machine(machine *m, const char *platform, const char *device)
@@ -83,10 +75,10 @@ static double fastest(const machine *m, cl_kernel kernel, size_t items, size_t g
 {
     double best = 0;
     for (int i = 0; i <= ROUNDS; i++) { /* the first one warms up */
-        const double start = seconds();
+        const double start = conv_seconds();
         if (clEnqueueNDRangeKernel(m->cl.queue, kernel, 1, NULL, &items, &group, 0, NULL, NULL) != CL_SUCCESS) return 0;
         if (clFinish(m->cl.queue) != CL_SUCCESS) return 0;
-        const double took = seconds() - start;
+        const double took = conv_seconds() - start;
         if (i > 0 && (best == 0 || took < best)) best = took;
     }
     return best;

@@ -6,6 +6,7 @@ A peer that cannot be had raises Absent with the reason, which the benchmark pri
 """
 import fcntl
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -113,8 +114,48 @@ def torch_convolutions():
     return [torch_python(), HERE / "conv_torch.py"]
 
 
+def cuda_folders():
+    """Where CUDA and cuDNN may lie: [(include, lib)], with everything that is needed to compile."""
+    roots = [os.environ.get("CUDA_HOME"), *sorted(map(str, pathlib.Path("/usr/local").glob("cuda*")), reverse=True), "/usr"]
+    folders = [(pathlib.Path(root) / "include", pathlib.Path(root) / lib)
+               for root in roots if root for lib in ("lib64", "lib", "lib/x86_64-linux-gnu")]
+    return [(include, lib) for include, lib in folders
+            if all((include / header).exists() for header in ("cudnn.h", "cuda_runtime_api.h")) and
+            all(list(lib.glob(f"{name}.so*")) for name in ("libcudnn", "libcudart"))]
+
+
+def cudnn(precision):
+    found = cuda_folders()
+    if not found:
+        raise Absent("no cudnn.h, cuda_runtime_api.h and their libraries here")
+    include, lib = found[0]
+    libraries = [sorted(lib.glob(f"{name}.so*"))[0] for name in ("libcudnn", "libcudart")]
+    with Lock():
+        program = compile_program("conv_cudnn", ("conv_cudnn.c", "serve.c"),
+                                  (f"-I{include}", *libraries, f"-Wl,-rpath,{lib}", "-lm"))
+    return [program, precision]
+
+
+def elsewhere(command):
+    """cuDNN beside a CPU device of ours: built, asked whether it could run, and not compared."""
+    said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
+    greeting = json.loads(said.splitlines()[0]) if said.startswith("{") else {}
+    raise Absent(greeting.get("error", "there is a CUDA device, but ours is a CPU"))
+
+
+# Peers that compute less accurately, or are known to be slow: shown, and never the best peer.
+FOR_THE_RECORD = {"clblast", "cudnn_tf32", "cudnn_fp16"}
+
+
 def convolutions(device, options):
     """{name: function that returns its command} of the peers on a device of this kind."""
-    if not device["is_cpu"]:
-        return {}
-    return {"onednn": onednn, **({"torch": torch_convolutions} if options.torch else {})}
+    if device["is_cpu"]:
+        found = {"onednn": onednn, "cudnn": lambda: elsewhere(cudnn("fp32"))}
+        if options.torch:
+            found["torch"] = torch_convolutions
+    else:
+        found = {"cudnn": lambda: cudnn("fp32"), "cudnn_tf32": lambda: cudnn("tf32"),
+                 "cudnn_fp16": lambda: cudnn("fp16")}
+    if options.clblast:
+        found["clblast"] = lambda: [options.build / "conv_clblast", device["platform"], device["device"]]
+    return found

@@ -46,6 +46,8 @@ typedef struct conv_server {
 /* Greets, then answers until stdin ends. Returns an exit code. */
 int conv_serve(const conv_server *server, const char *greeting);
 
+/* Wall time; with the environment variable CONV_CLOCK, processor time of all threads. */
+#define CONV_CLOCK "BENCH_PROCESSOR_TIME"
 double conv_seconds(void);
 
 #endif

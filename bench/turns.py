@@ -21,14 +21,20 @@ class Server:
         if threads:
             environment["OMP_NUM_THREADS"] = str(threads)
         self.command = [str(part) for part in command]
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=environment)
+        try:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                            env=environment)
+        except OSError as error:
+            raise Failed(f"{self.command[0]} cannot be started: {error.strerror}") from None
         self.greeting = self.answer()
 
     def answer(self):
         for line in self.process.stdout:
             if line.startswith("{"):
-                return json.loads(line)
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise Failed(answer["error"])
+                return answer
         raise Failed(f"{self.command[0]} ended with status {self.process.wait()}")
 
     def ask(self, question):
@@ -38,10 +44,7 @@ class Server:
             self.process.stdin.flush()
         except BrokenPipeError:
             raise Failed(f"{self.command[0]} ended with status {self.process.wait()}") from None
-        answer = self.answer()
-        if "error" in answer:
-            raise Failed(answer["error"])
-        return answer
+        return self.answer()
 
     def close(self):
         self.process.stdin.close()
