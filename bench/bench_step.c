@@ -7,6 +7,7 @@
  * profile=1 as last argument the time of every task. With `serve` it greets with a line of JSON and answers every line
  * on stdin with the time of one more step: bench/step.py asks it and PyTorch in turn. */
 #include "hyperfusion.h"
+#include "serve.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static hf_status fill(bench *b)
 static hf_status step(bench *b, uint32_t number, double *took)
 {
     float loss = 0;
-    const double start = hf_seconds();
+    const double start = conv_seconds();
     HF_TRY(hf_model_set_step(b->model, 1, number));
     HF_TRY(hf_plan_set(b->plan, "image", b->image));
     HF_TRY(hf_plan_set(b->plan, "tabular", b->tabular));
@@ -71,7 +72,7 @@ static hf_status step(bench *b, uint32_t number, double *took)
     HF_TRY(hf_optimizer_step(b->optimizer));
     HF_TRY(hf_plan_get(b->plan, b->loss, &loss));
     HF_TRY(hf_context_finish(b->context));
-    *took = hf_seconds() - start;
+    *took = conv_seconds() - start;
     return HF_OK;
 }
 

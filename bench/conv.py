@@ -11,13 +11,12 @@ operands and result once. ratio: the time of the best peer over ours, above 1 ou
 import argparse
 import datetime
 import json
-import os
 import pathlib
 import subprocess
 import sys
 
 import peers
-from turns import Failed, Server, ask_in_turn, geometric_mean, median
+from turns import CORE_HELP, Failed, Server, ask_in_turn, geometric_mean, median, use_one_core
 
 HERE = pathlib.Path(__file__).resolve().parent
 PASSES = ("forward", "dx", "dw")
@@ -60,7 +59,8 @@ def read_layers(path):
         if not line or line.startswith("#"):
             continue
         layer, case, batches, passes, kind = line.split("\t")
-        work += [Work(layer, case, int(batch), what, kind) for batch in batches.split(",") for what in passes.split(",")]
+        work += [Work(layer, case, int(batch), what, kind)
+                 for batch in batches.split(",") for what in passes.split(",")]
     return work
 
 
@@ -107,7 +107,8 @@ def measure(questions, opened, most_rounds):
 def measure_row(work, servers, peak, most_rounds):
     opened = open_case(work, servers)
     aside = {name: [opened.pop(name)] for name in peers.FOR_THE_RECORD & opened.keys()}  # the opening round will do
-    answers = measure({name: (server, work.question()) for name, server in servers.items()}, opened, most_rounds) | aside
+    questions = {name: (server, work.question()) for name, server in servers.items()}
+    answers = measure(questions, opened, most_rounds) | aside
     times = {name: median(rounds, "ms") for name, rounds in answers.items()}
     return make_row(work, times, {name: rounds[-1]["how"] for name, rounds in answers.items()},
                     len(answers["ours"]), peak)
@@ -116,13 +117,14 @@ def measure_row(work, servers, peak, most_rounds):
 def make_row(work, times, how, rounds, peak):
     """times: {"ours": ms, peer: ms, ...}"""
     ours = times["ours"]
+    gflops, gbs = work.flop / ours * 1e-6, work.bytes / ours * 1e-6
     others = {name: ms for name, ms in times.items() if name != "ours"}
     best = min(others.keys() - peers.FOR_THE_RECORD, key=others.get, default=None)
     return {
         "name": work.name, "pass": work.what, "peer": best, "ours_ms": ours,
         "peer_ms": others.get(best), "ratio": others[best] / ours if best else None,
-        "impl": how["ours"], "gflops": work.flop / ours * 1e-6, "gbs": work.bytes / ours * 1e-6,
-        "peak_share": work.flop / ours * 1e-6 / peak["gflops"], "bandwidth_share": work.bytes / ours * 1e-6 / peak["gbs"],
+        "impl": how["ours"], "gflops": gflops, "gbs": gbs,
+        "peak_share": gflops / peak["gflops"], "bandwidth_share": gbs / peak["gbs"],
         "peers": {name: {"ms": ms, "how": how[name]} for name, ms in others.items()},
         "rounds": rounds, "target": work.kind == "target", "case": work.case,
     }
@@ -181,8 +183,8 @@ def print_row(row):
 
 
 def print_per_sample(row):
-    print(f"{row['name']:32} {row['pass']:8}{row['per_sample_ms']:9.3f} ms a sample's weights, {row['shared_ms']:9.3f} ms "
-          f"shared: {row['ratio']:5.2f}  {row['impl']} / {row['shared_impl']}", flush=True)
+    print(f"{row['name']:32} {row['pass']:8}{row['per_sample_ms']:9.3f} ms a sample's weights, "
+          f"{row['shared_ms']:9.3f} ms shared: {row['ratio']:5.2f}  {row['impl']} / {row['shared_impl']}", flush=True)
 
 
 def print_means(title, values):
@@ -198,7 +200,7 @@ def parse(arguments):
     parser.add_argument("--pass", dest="only", choices=PASSES, help="only this pass")
     parser.add_argument("--torch", action="store_true", help="PyTorch too")
     parser.add_argument("--clblast", action="store_true", help="im2col and CLBlast too: slow")
-    parser.add_argument("--core", action="store_true", help="one thread, processor time: holds on a busy machine")
+    parser.add_argument("--core", action="store_true", help=CORE_HELP)
     parser.add_argument("--no-peers", action="store_true", help="ours alone")
     parser.add_argument("--layers", type=pathlib.Path, default=HERE / "layers.tsv", help="another list of layers")
     parser.add_argument("--device", help="as in HF_DEVICE")
@@ -209,7 +211,7 @@ def parse(arguments):
 
 def run(work, options, result):
     if options.core:
-        os.environ.update(BENCH_PROCESSOR_TIME="1", POCL_MAX_PTHREAD_COUNT="1")
+        use_one_core()
     command = [options.build / "conv_ours"] + ([options.device] if options.device else [])
     servers, rounds = {"ours": Server(command)}, FEW_ROUNDS if options.quick else ROUNDS
     device = servers["ours"].greeting
@@ -221,8 +223,8 @@ def run(work, options, result):
     if not options.no_peers:
         servers.update(start_peers(device, options, result["absent"]))
     result["versions"].update({name: server.greeting["version"] for name, server in servers.items()})
-    print(f"{device['device']} ({device['platform']} {device['driver']}), {device['threads']} threads, {result['clock']} time: "
-          f"{peak['gflops']:.0f} GFLOP/s, {peak['gbs']:.1f} GB/s")
+    print(f"{device['device']} ({device['platform']} {device['driver']}), {device['threads']} threads, "
+          f"{result['clock']} time: {peak['gflops']:.0f} GFLOP/s, {peak['gbs']:.1f} GB/s")
     for name, reason in result["absent"].items():
         print(f"absent: {name}: {reason}")
     for item in (item for item in work if item.kind != "shared"):

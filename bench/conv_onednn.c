@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define TRIAL_SECONDS 0.03 /* a way is tried so long, and twice at least; its best run counts */
+#define HOPELESS      3    /* times the best way so far, in its first run: no second one */
 
 #define TRY(call)                                                                                                      \
     do {                                                                                                               \
@@ -174,9 +175,11 @@ static const char *time_way(way *w, const_dnnl_primitive_desc_t description)
 {
     TRY(dnnl_primitive_create(&w->primitive, description));
     const char *wrong = make_memory(w, description);
-    if (!wrong) wrong = run_way(w, 1);
     const double begin = conv_seconds();
-    for (int i = 0; !wrong && (i < 2 || conv_seconds() - begin < TRIAL_SECONDS); i++) {
+    if (!wrong) wrong = run_way(w, 1);
+    if (best.primitive && conv_seconds() - begin > HOPELESS * best.seconds + TRIAL_SECONDS) return "too slow to go on";
+    const double trial = conv_seconds();
+    for (int i = 0; !wrong && (i < 2 || conv_seconds() - trial < TRIAL_SECONDS); i++) {
         const double start = conv_seconds();
         wrong = run_way(w, 1);
         const double seconds = conv_seconds() - start;

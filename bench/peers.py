@@ -79,8 +79,8 @@ def compile_program(name, sources, flags):
     if not program.exists():
         compiler = os.environ.get("CC", "cc")
         part = program.with_suffix(".part")
-        run([compiler, "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-o", part, *(HERE / s for s in sources), *flags],
-            "does not compile")
+        run([compiler, "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-o", part,
+             *(HERE / source for source in sources), *flags], "does not compile")
         part.rename(program)
     return program
 
@@ -116,7 +116,8 @@ def torch_convolutions():
 
 def cuda_folders():
     """Where CUDA and cuDNN may lie: [(include, lib)], with everything that is needed to compile."""
-    roots = [os.environ.get("CUDA_HOME"), *sorted(map(str, pathlib.Path("/usr/local").glob("cuda*")), reverse=True), "/usr"]
+    installed = sorted(map(str, pathlib.Path("/usr/local").glob("cuda*")), reverse=True)
+    roots = [os.environ.get("CUDA_HOME"), *installed, "/usr"]
     folders = [(pathlib.Path(root) / "include", pathlib.Path(root) / lib)
                for root in roots if root for lib in ("lib64", "lib", "lib/x86_64-linux-gnu")]
     return [(include, lib) for include, lib in folders

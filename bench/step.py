@@ -14,7 +14,7 @@ import pathlib
 import sys
 
 import peers
-from turns import Failed, Server, ask_in_turn, geometric_mean, median
+from turns import CORE_HELP, Failed, Server, ask_in_turn, geometric_mean, median, use_one_core
 
 HERE = pathlib.Path(__file__).resolve().parent
 FORMS = [(layout, mode) for layout in ("plain", "channels_last_3d") for mode in ("eager", "compile")]
@@ -75,7 +75,9 @@ def run(batch, options, result):
     ours = Server([options.build / "bench_step", *size, "serve"])
     for key in ("device", "platform", "driver", "threads"):
         result[key] = ours.greeting[key]
-    servers = {"ours": ours, **({} if options.no_peers else start_forms(size, ours.greeting["threads"], result["absent"]))}
+    servers = {"ours": ours}
+    if not options.no_peers:
+        servers.update(start_forms(size, ours.greeting["threads"], result["absent"]))
     for name, server in servers.items():
         result["versions"][name.split()[0]] = server.greeting["version"]
     row = make_row(size, measure(servers, FEW_ROUNDS if options.quick else ROUNDS))
@@ -92,6 +94,7 @@ def parse(arguments):
     parser.add_argument("--batch", type=int, action="append", help="samples a step; default 4 and 1")
     parser.add_argument("--shape", type=lambda text: [int(n) for n in text.split(",")], default=[90, 120, 99],
                         metavar="D,H,W", help="voxels; default 90,120,99")
+    parser.add_argument("--core", action="store_true", help=CORE_HELP)
     parser.add_argument("--no-peers", action="store_true", help="ours alone")
     parser.add_argument("--build", type=pathlib.Path, default=HERE.parent / "build" / "bench", help="built programs")
     return parser.parse_args(arguments)
@@ -99,7 +102,10 @@ def parse(arguments):
 
 def main(arguments):
     options = parse(arguments)
-    result = {"date": datetime.date.today().isoformat(), "versions": {}, "absent": {}, "rows": []}
+    if options.core:
+        use_one_core()
+    result = {"date": datetime.date.today().isoformat(), "clock": "processor" if options.core else "wall",
+              "versions": {}, "absent": {}, "rows": []}
     try:
         for batch in options.batch or [4, 1]:
             run(batch, options, result)

@@ -16,6 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+CLOCK = time.process_time if "BENCH_PROCESSOR_TIME" in os.environ else time.monotonic
+
 
 class HyperLinear(nn.Module):
     def __init__(self, inputs, units):
@@ -85,9 +87,9 @@ def main():
         step()
     print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
     for _ in sys.stdin:
-        start = time.monotonic()
+        start = CLOCK()
         step()
-        took = time.monotonic() - start
+        took = CLOCK() - start
         resident = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         print(json.dumps({"ms": 1000 * took, "resident": resident}), flush=True)
 

@@ -7,6 +7,7 @@ import subprocess
 import time
 
 SETTLE = 0.005  # seconds before a question: threads of the program asked before may still spin
+CORE_HELP = "one thread, processor time: holds on a busy machine"
 
 
 class Failed(Exception):
@@ -50,6 +51,11 @@ class Server:
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
+
+
+def use_one_core():
+    """From here on programs measure processor time, and PoCL starts one thread: others take what it has."""
+    os.environ.update(BENCH_PROCESSOR_TIME="1", POCL_MAX_PTHREAD_COUNT="1")
 
 
 def ask_in_turn(questions, rounds):

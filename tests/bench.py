@@ -21,6 +21,8 @@ import turns  # noqa: E402
 
 passed = failed = 0
 PEAK = {"gflops": 100.0, "gbs": 10.0}
+CASES = ("n2c3o4_d5h4w6_k3p1", "n2c2o3_d5h5w4_k3s2p1m1", "n1c4o2_d3h3w3_k1")
+REFUSED = ("n1c1o1_d2h2w2_k3 forward", "n1c1o1_d4h4w4_k3 sideways", "rubbish dx", "forward", "n0c1o1_d4h4w4 dx")
 
 
 def check(what, truth):
@@ -34,7 +36,7 @@ def near(a, b, scale):
     return abs(a - b) <= 1e-5 * scale
 
 
-# ---- a convolution by its formula, on the operands of bench/serve.c ---------------------------------------------------
+# ---- a convolution by its formula, on the operands of bench/serve.c --------------------------------------------------
 
 
 def drawn(tensor, index):
@@ -67,17 +69,18 @@ def expected(case, what):
     for index in products(v, out):
         first, second = [drawn(t, index[t]) for t in range(3) if t != result]
         values[index[result]] = values.get(index[result], 0) + first * second
-    return (sum(value * drawn(3, i) for i, value in values.items()), sum(value ** 2 for value in values.values()) ** 0.5)
+    squares = sum(value ** 2 for value in values.values())
+    return sum(value * drawn(3, i) for i, value in values.items()), squares ** 0.5
 
 
 def test_protocol():
     server = turns.Server([build / "conv_ours"])
     check("ours greets with its device", server.greeting["device"] and server.greeting["threads"] >= 1)
-    for case, what in itertools.product(("n2c3o4_d5h4w6_k3p1", "n2c2o3_d5h5w4_k3s2p1m1", "n1c4o2_d3h3w3_k1"), conv.PASSES):
+    for case, what in itertools.product(CASES, conv.PASSES):
         answer, (total, norm) = server.ask(f"{case} {what}"), expected(case, what)
         check(f"{case} {what}: {answer}, expected check {total} and norm {norm}",
               answer["ms"] > 0 and near(answer["check"], total, norm) and near(answer["norm"], norm, norm))
-    for question in ("n1c1o1_d2h2w2_k3 forward", "n1c1o1_d4h4w4_k3 sideways", "rubbish dx", "forward", "n0c1o1_d4h4w4 dx"):
+    for question in REFUSED:
         try:
             server.ask(question)
             check(f"'{question}' is refused", False)
