@@ -26,7 +26,10 @@ class Absent(Exception):
 def cache():
     home = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
     folder = home / "hyperfusion" / "peers"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Absent(f"no place for it: {error}") from None
     return folder
 
 
