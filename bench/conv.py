@@ -5,8 +5,9 @@
 
 Work is bench/layers.tsv. Ours is what a network would run; a peer is asked for the same convolution in its best form
 (the head of its program says which forms it tries) and its result is compared with ours. GFLOP/s are effective: those
-of the direct convolution whatever is computed. Shares are of what bench/peak.c measured on the device; bytes are
-operands and result once. ratio: the time of the best peer over ours, above 1 ours is faster.
+of the direct convolution whatever is computed, taps in the padding included, so that shares may pass 100 %. Shares are
+of what bench/peak.c measured on the device; bytes are operands and result once. ratio: the time of the best peer over
+ours, above 1 ours is faster.
 """
 import argparse
 import datetime
@@ -22,7 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PASSES = ("forward", "dx", "dw")
 ROUNDS, FEW_ROUNDS = 7, 3
 STEADY = 0.9       # a device that does less than this share of its peak afterwards was not ours alone
-ROW_SECONDS = 5.0  # what the rounds of a row may take; slow ones get fewer rounds
+ROW_SECONDS = 4.0  # what the rounds of a row may take; slow ones get fewer rounds
 TOLERANCE = 1e-3   # of the root of squares of a result, between two programs' sums over it
 
 
@@ -162,9 +163,11 @@ def start_peers(device, options, absent):
 
 
 def measure_peak(build, device):
-    text = subprocess.run([build / "peak", device["platform"], device["device"]], check=True, capture_output=True,
-                          text=True).stdout
-    return json.loads(text)
+    done = subprocess.run([build / "peak", device["platform"], device["device"]], check=False, capture_output=True,
+                          text=True)
+    if done.returncode:
+        raise Failed(done.stderr.strip())
+    return json.loads(done.stdout)
 
 
 # ---- report ----------------------------------------------------------------------------------------------------------
@@ -174,9 +177,17 @@ def complain(text):
     print(f"bench: {text}", file=sys.stderr)
 
 
+def print_head(result):
+    peak = result["peak"]
+    print(f"{result['device']} ({result['platform']} {result['driver']}), {result['threads']} threads, "
+          f"{result['clock']} time: {peak['gflops']:.0f} GFLOP/s, {peak['gbs']:.1f} GB/s")
+    for name, reason in result["absent"].items():
+        print(f"absent: {name}: {reason}")
+
+
 def print_row(row):
     peer = "no peer" if row["peer"] is None else (
-        f"{row['peer']} {row['peer_ms']:9.3f} ms {row['ratio']:6.2f}x  [{row['peers'][row['peer']]['how']}]")
+        f"{row['peer']} {row['peer_ms']:9.3f} ms {row['ratio']:6.3f}x  [{row['peers'][row['peer']]['how']}]")
     print(f"{row['name']:32} {row['pass']:8}{row['ours_ms']:9.3f} ms {row['gflops']:8.1f} GF/s "
           f"{100 * row['peak_share']:5.0f}% FMA {100 * row['bandwidth_share']:5.0f}% mem  {row['impl']:16} {peer}",
           flush=True)
@@ -209,43 +220,62 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
-def run(work, options, result):
-    if options.core:
-        use_one_core()
-    command = [options.build / "conv_ours"] + ([options.device] if options.device else [])
-    servers, rounds = {"ours": Server(command)}, FEW_ROUNDS if options.quick else ROUNDS
+def save(options, result):
+    """Written after every row: a run that was stopped leaves what it had."""
+    result["geomean"] = means([row for row in result["rows"] if row["target"]])
+    result["geomean_all"] = means(result["rows"])
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def ours(options):
+    return Server([options.build / "conv_ours"] + ([options.device] if options.device else []))
+
+
+def start(options, result):
+    """All programs; what they are, and what the device can do, goes into the result."""
+    servers = {"ours": ours(options)}
     device = servers["ours"].greeting
-    peak = measure_peak(options.build, device)
-    result.update(device=device["device"], platform=device["platform"], driver=device["driver"],
-                  threads=device["threads"], clock="processor" if options.core else "wall",
-                  date=datetime.date.today().isoformat(), peak=peak,
-                  versions={"ours": device["version"]}, absent={}, rows=[], per_sample=[])
+    result.update({key: device[key] for key in ("device", "platform", "driver", "threads")})
+    result.update(clock="processor" if options.core else "wall", date=datetime.date.today().isoformat(),
+                  peak=measure_peak(options.build, device), absent={}, rows=[], per_sample=[])
     if not options.no_peers:
         servers.update(start_peers(device, options, result["absent"]))
-    result["versions"].update({name: server.greeting["version"] for name, server in servers.items()})
-    print(f"{device['device']} ({device['platform']} {device['driver']}), {device['threads']} threads, "
-          f"{result['clock']} time: {peak['gflops']:.0f} GFLOP/s, {peak['gbs']:.1f} GB/s")
-    for name, reason in result["absent"].items():
-        print(f"absent: {name}: {reason}")
+    result["versions"] = {name: server.greeting["version"] for name, server in servers.items()}
+    print_head(result)
+    return servers
+
+
+def run(work, options, result):
+    servers, rounds = start(options, result), FEW_ROUNDS if options.quick else ROUNDS
     for item in (item for item in work if item.kind != "shared"):
-        result["rows"].append(measure_row(item, servers, peak, rounds))
+        result["rows"].append(measure_row(item, servers, result["peak"], rounds))
         print_row(result["rows"][-1])
+        save(options, result)
     per_sample = [item for item in work if item.kind == "shared"]
     if per_sample:
-        servers["shared"] = Server(command)
+        servers["shared"] = ours(options)
     for item in per_sample:
         result["per_sample"].append(measure_per_sample(item, servers, rounds))
         print_per_sample(result["per_sample"][-1])
+        save(options, result)
+    result["peak_after"] = measure_peak(options.build, servers["ours"].greeting)
     for server in servers.values():
         server.close()
-    result["peak_after"] = measure_peak(options.build, device)
-    steady = result["peak_after"]["gflops"] / peak["gflops"]
+
+
+def print_tail(result):
+    print_means("geometric mean of the ratios, 3x3x3 stride 1", result["geomean"])
+    print_means("geometric mean of the ratios, all", result["geomean_all"])
+    steady = result["peak_after"]["gflops"] / result["peak"]["gflops"]
     if not STEADY <= steady <= 1 / STEADY:
-        print(f"bench: the device reached {100 * steady:.0f} % of its first peak at the end: others were using it")
+        complain(f"the device reached {100 * steady:.0f} % of its first peak at the end: others were using it")
 
 
 def main(arguments):
     options, result = parse(arguments), {}
+    if options.core:
+        use_one_core()
     work = [item for item in read_layers(options.layers) if wanted(item, options)]
     if not work:
         sys.exit(f"bench: no layer of {options.layers} has {' or '.join(options.filters) or 'what is asked for'}")
@@ -253,12 +283,8 @@ def main(arguments):
         run(work, options, result)
     except Failed as reason:
         sys.exit(f"bench: {reason}")
-    result["geomean"] = means([row for row in result["rows"] if row["target"]])
-    result["geomean_all"] = means(result["rows"])
-    print_means("geometric mean of the ratios, 3x3x3 stride 1", result["geomean"])
-    print_means("geometric mean of the ratios, all", result["geomean_all"])
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    save(options, result)
+    print_tail(result)
 
 
 if __name__ == "__main__":
