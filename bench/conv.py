@@ -12,6 +12,7 @@ ours, above 1 ours is faster.
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -23,6 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PASSES = ("forward", "dx", "dw")
 ROUNDS, FEW_ROUNDS = 7, 3
 STEADY = 0.9       # a device that does less than this share of its peak afterwards was not ours alone
+BUSY = 0.5         # programs running beside, for a thread of ours
 ROW_SECONDS = 4.0  # what the rounds of a row may take; slow ones get fewer rounds
 TOLERANCE = 1e-3   # of the root of squares of a result, between two programs' sums over it
 
@@ -181,6 +183,8 @@ def print_head(result):
     peak = result["peak"]
     print(f"{result['device']} ({result['platform']} {result['driver']}), {result['threads']} threads, "
           f"{result['clock']} time: {peak['gflops']:.0f} GFLOP/s, {peak['gbs']:.1f} GB/s")
+    if result["clock"] == "wall" and result["load"] > BUSY * result["threads"]:
+        complain(f"{result['load']:.1f} programs are running beside: wall time says little, --core holds")
     for name, reason in result["absent"].items():
         print(f"absent: {name}: {reason}")
 
@@ -238,7 +242,7 @@ def start(options, result):
     device = servers["ours"].greeting
     result.update({key: device[key] for key in ("device", "platform", "driver", "threads")})
     result.update(clock="processor" if options.core else "wall", date=datetime.date.today().isoformat(),
-                  peak=measure_peak(options.build, device), absent={}, rows=[], per_sample=[])
+                  load=os.getloadavg()[0], peak=measure_peak(options.build, device), absent={}, rows=[], per_sample=[])
     if not options.no_peers:
         servers.update(start_peers(device, options, result["absent"]))
     result["versions"] = {name: server.greeting["version"] for name, server in servers.items()}
