@@ -77,25 +77,22 @@ static const char *describe(dnnl_memory_desc_t *out, const way *w, int tensor, d
     return NULL;
 }
 
-static dnnl_status_t describe_primitive(dnnl_primitive_desc_t *out, dnnl_memory_desc_t md[3], dnnl_alg_kind_t algorithm)
+/* The pass's primitive; *forward is the convolution it belongs to, which oneDNN looks at as long as *out is in use. */
+static dnnl_status_t describe_primitive(dnnl_primitive_desc_t *out, dnnl_primitive_desc_t *forward,
+                                        dnnl_memory_desc_t md[3], dnnl_alg_kind_t algorithm)
 {
     const conv_problem *p = &problem;
     const dnnl_dims_t stride = { p->stride, p->stride, p->stride }, pad = { p->pad, p->pad, p->pad }, dense = { 0 };
-    dnnl_primitive_desc_t forward = NULL;
-    dnnl_status_t status =
-        dnnl_convolution_forward_primitive_desc_create(&forward, engine, dnnl_forward_training, algorithm, md[CONV_X],
-                                                       md[CONV_W], NULL, md[CONV_Y], stride, dense, pad, pad, NULL);
-    if (status != dnnl_success) return status;
-    *out = forward;
-    if (p->pass == CONV_FORWARD) return status;
+    const dnnl_memory_desc_t x = md[CONV_X], w = md[CONV_W], y = md[CONV_Y];
+    dnnl_primitive_desc_t *first = p->pass == CONV_FORWARD ? out : forward;
+    const dnnl_status_t status = dnnl_convolution_forward_primitive_desc_create(
+        first, engine, dnnl_forward_training, algorithm, x, w, NULL, y, stride, dense, pad, pad, NULL);
+    if (status != dnnl_success || p->pass == CONV_FORWARD) return status;
     if (p->pass == CONV_DX)
-        status = dnnl_convolution_backward_data_primitive_desc_create(
-            out, engine, algorithm, md[CONV_X], md[CONV_W], md[CONV_Y], stride, dense, pad, pad, forward, NULL);
-    else
-        status = dnnl_convolution_backward_weights_primitive_desc_create(
-            out, engine, algorithm, md[CONV_X], md[CONV_W], NULL, md[CONV_Y], stride, dense, pad, pad, forward, NULL);
-    dnnl_primitive_desc_destroy(forward);
-    return status;
+        return dnnl_convolution_backward_data_primitive_desc_create(out, engine, algorithm, x, w, y, stride, dense, pad,
+                                                                    pad, *forward, NULL);
+    return dnnl_convolution_backward_weights_primitive_desc_create(out, engine, algorithm, x, w, NULL, y, stride, dense,
+                                                                   pad, pad, *forward, NULL);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------------------ */
@@ -210,11 +207,11 @@ static void try_algorithm(int parts, int groups, dnnl_format_tag_t tag, dnnl_alg
 {
     const way shape = { .parts = parts, .groups = groups };
     dnnl_memory_desc_t md[3] = { NULL };
-    dnnl_primitive_desc_t description = NULL;
+    dnnl_primitive_desc_t description = NULL, forward = NULL;
     const char *wrong = NULL, *name;
     for (int t = CONV_X; t <= CONV_Y; t++)
         if (!wrong) wrong = describe(&md[t], &shape, t, t == CONV_W ? dnnl_format_tag_any : tag);
-    if (!wrong && describe_primitive(&description, md, algorithm) == dnnl_success) {
+    if (!wrong && describe_primitive(&description, &forward, md, algorithm) == dnnl_success) {
         do {
             if (dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name) != dnnl_success) break;
             if (strncmp(name, "ref", 3) == 0) break;
@@ -222,6 +219,7 @@ static void try_algorithm(int parts, int groups, dnnl_format_tag_t tag, dnnl_alg
         } while (dnnl_primitive_desc_next_impl(description) == dnnl_success);
         dnnl_primitive_desc_destroy(description);
     }
+    if (forward) dnnl_primitive_desc_destroy(forward);
     for (int t = CONV_X; t <= CONV_Y; t++)
         if (md[t]) dnnl_memory_desc_destroy(md[t]);
 }
