@@ -1,20 +1,24 @@
 /* bench_step.c: the time of one training step of the brain-age HyperFusion: upload, forward, backward, Adam, loss.
  *
- *     bench_step [N D H W [STEPS]]       default 4 90 120 99 5
+ *     bench_step [N D H W [STEPS]] [profile=1]       default 4 90 120 99 5
+ *     bench_step N D H W serve
  *
  * Two steps to warm up, then STEPS timed ones; prints one JSON object with the median seconds per sample, and with
- * profile=1 as last argument the time of every task. bench/step.sh runs it beside PyTorch. */
+ * profile=1 as last argument the time of every task. With `serve` it greets with a line of JSON and answers every line
+ * on stdin with the time of one more step: bench/step.py asks it and PyTorch in turn. */
 #include "hyperfusion.h"
+#include "serve.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define WARM_UP   2
 #define MAX_STEPS 100
 
 typedef struct bench {
     int shape[4], steps; /* N, D, H, W */
-    bool profile;
+    bool profile, serve;
     hf_context *context;
     hf_model *model;
     hf_graph *graph;
@@ -59,7 +63,7 @@ static hf_status fill(bench *b)
 static hf_status step(bench *b, uint32_t number, double *took)
 {
     float loss = 0;
-    const double start = hf_seconds();
+    const double start = conv_seconds();
     HF_TRY(hf_model_set_step(b->model, 1, number));
     HF_TRY(hf_plan_set(b->plan, "image", b->image));
     HF_TRY(hf_plan_set(b->plan, "tabular", b->tabular));
@@ -68,7 +72,7 @@ static hf_status step(bench *b, uint32_t number, double *took)
     HF_TRY(hf_optimizer_step(b->optimizer));
     HF_TRY(hf_plan_get(b->plan, b->loss, &loss));
     HF_TRY(hf_context_finish(b->context));
-    *took = hf_seconds() - start;
+    *took = conv_seconds() - start;
     return HF_OK;
 }
 
@@ -78,13 +82,9 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static hf_status run(bench *b)
+static hf_status time_steps(bench *b)
 {
-    double took[MAX_STEPS], warm;
-    HF_TRY(build(b));
-    HF_TRY(fill(b));
-    for (int i = 0; i < WARM_UP; i++)
-        HF_TRY(step(b, (uint32_t)i, &warm));
+    double took[MAX_STEPS];
     for (int i = 0; i < b->steps; i++)
         HF_TRY(step(b, (uint32_t)(WARM_UP + i), &took[i]));
     qsort(took, (size_t)b->steps, sizeof *took, by_size);
@@ -101,6 +101,35 @@ static hf_status run(bench *b)
     return status;
 }
 
+/* resident: the most memory this process has had, in bytes. */
+static hf_status serve(bench *b)
+{
+    const hf_device_info *device = hf_context_device(b->context);
+    char line[64];
+    double took = 0;
+    printf("{\"version\": \"%s\", \"threads\": %u, \"device\": \"%s\", \"platform\": \"%s\", \"driver\": \"%s\"}\n",
+           HF_VERSION, device->compute_units, device->name, device->platform, device->driver);
+    fflush(stdout);
+    for (uint32_t i = WARM_UP; fgets(line, sizeof line, stdin); i++) {
+        struct rusage usage;
+        HF_TRY(step(b, i, &took));
+        getrusage(RUSAGE_SELF, &usage);
+        printf("{\"ms\": %.3f, \"resident\": %.0f}\n", 1e3 * took, 1024.0 * (double)usage.ru_maxrss);
+        fflush(stdout);
+    }
+    return HF_OK;
+}
+
+static hf_status run(bench *b)
+{
+    double warm;
+    HF_TRY(build(b));
+    HF_TRY(fill(b));
+    for (int i = 0; i < WARM_UP; i++)
+        HF_TRY(step(b, (uint32_t)i, &warm));
+    return b->serve ? serve(b) : time_steps(b);
+}
+
 int main(int argc, char **argv)
 {
     bench b = { .shape = { 4, 90, 120, 99 }, .steps = 5 };
@@ -108,11 +137,15 @@ int main(int argc, char **argv)
         b.profile = true;
         argc--;
     }
+    if (argc > 1 && strcmp(argv[argc - 1], "serve") == 0) {
+        b.serve = true;
+        argc--;
+    }
     for (int i = 1; i < argc && i <= 4; i++)
         b.shape[i - 1] = atoi(argv[i]);
     if (argc > 5) b.steps = atoi(argv[5]);
     if (b.steps < 1 || b.steps > MAX_STEPS) {
-        fprintf(stderr, "usage: bench_step [N D H W [STEPS]] [profile=1], STEPS 1 to %d\n", MAX_STEPS);
+        fprintf(stderr, "usage: bench_step [N D H W [STEPS]] [profile=1|serve], STEPS 1 to %d\n", MAX_STEPS);
         return 2;
     }
     const hf_status status = run(&b);

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
-"""The peer of bench_step: the same network and step in PyTorch on the CPU.
+"""PyTorch's training step of the brain-age network on the CPU, for bench/step.py: the same network, loss and Adam.
 
-    step_torch.py [N D H W [STEPS]]
+    step_torch.py N D H W plain|channels_last_3d eager|compile
 
-The hyper layers are batched (one product for all samples), which is faster than the loop of the published code.
+Greets with a line of JSON and answers every line on stdin with the time of one step. The hyper layers are batched (one
+product for all samples), which is faster than the loop of the published code. Threads: OMP_NUM_THREADS.
 """
 import json
 import os
-import statistics
+import resource
 import sys
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+CLOCK = time.process_time if "BENCH_PROCESSOR_TIME" in os.environ else time.monotonic
 
 
 class HyperLinear(nn.Module):
@@ -50,27 +53,45 @@ class Network(nn.Module):
         return self.head[-1](x, tabular)
 
 
-def main():
-    numbers = [int(a) for a in sys.argv[1:]]
-    n, *shape = numbers[:4] or [4, 90, 120, 99]
-    steps = numbers[4] if len(numbers) > 4 else 5
-    torch.set_num_threads(os.cpu_count())
+def make_step(n, shape, memory_format, mode):
     torch.manual_seed(1)
     network = Network(shape)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1.5e-4, weight_decay=0.05)
     image, target = torch.randn(n, 1, *shape), torch.full((n, 1), 50.0)
     tabular = F.one_hot(torch.arange(n) % 2, 2).float()
-    took = []
-    for _ in range(2 + steps):
-        start = time.monotonic()
+    if memory_format == "channels_last_3d":
+        network = network.to(memory_format=torch.channels_last_3d)
+        image = image.to(memory_format=torch.channels_last_3d)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1.5e-4, weight_decay=0.05, fused=True)
+
+    def loss_of(x, row, age):
+        return F.mse_loss(network(x, row), age)
+
+    if mode == "compile":
+        loss_of = torch.compile(loss_of)
+
+    def step():
         optimizer.zero_grad()
-        loss = F.mse_loss(network(image, tabular), target)
+        loss = loss_of(image, tabular, target)
         loss.backward()
         optimizer.step()
-        loss.item()
-        took.append(time.monotonic() - start)
-    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads(), "batch": n,
-                      "seconds_per_sample": round(statistics.median(took[2:]) / n, 4)}))
+        return loss.item()
+
+    return step
+
+
+def main():
+    n, *shape = (int(number) for number in sys.argv[1:5])
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count()))
+    step = make_step(n, shape, *sys.argv[5:7])
+    for _ in range(2):
+        step()
+    print(json.dumps({"version": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
+    for _ in sys.stdin:
+        start = CLOCK()
+        step()
+        took = CLOCK() - start
+        resident = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(json.dumps({"ms": 1000 * took, "resident": resident}), flush=True)
 
 
 main()
