@@ -11,8 +11,20 @@
 /* Part of the kernels that call it whatever its size: outside of kernels PoCL's compiler halves the widest vectors. */
 #define HF_INLINE __attribute__((always_inline))
 
-/* Asks for the cache line at a global pointer, which may lie anywhere. Not all compilers know a way. */
-#ifdef __has_builtin
+/* Before a kernel none of whose functions takes or returns a float16: clang, which many CPU drivers are made of, splits
+ * it into halves there too, unless told not to. */
+#ifdef __has_attribute
+#if __has_attribute(min_vector_width)
+#define HF_WIDE __attribute__((min_vector_width(512)))
+#endif
+#endif
+#ifndef HF_WIDE
+#define HF_WIDE
+#endif
+
+/* Asks for the cache line at a global pointer, which may lie anywhere. Not all compilers know a way, and interpreters
+ * that stumble over it define HF_NO_PREFETCH. */
+#if defined(__has_builtin) && !defined(HF_NO_PREFETCH)
 #if __has_builtin(__builtin_prefetch)
 #define HF_PREFETCH(p) __builtin_prefetch((const global void *)(p))
 #endif

@@ -15,6 +15,7 @@
 #include "conv3d_gpu_direct.h"
 #include "conv3d_gpu_dw.h"
 #include "conv3d_gpu_winograd.h"
+#include "conv3d_winograd.h"
 
 #define MAX_KERNEL 7
 #define GROUP      64 /* work-items in a group of the plain kernels */
@@ -366,7 +367,9 @@ static const hf_op conv3d = {
     .formula = "y[n,o,p] = act(b[o] + sum c,t: w[o,c,t] x[n,c,p*stride-pad+t]); w and b may have a leading n",
     .infer = infer_conv3d,
     .flop = flop_conv3d,
-    .impls = { HF_CONV3D_CPU_FORWARD
+    .impls = { { .name = "cpu_winograd", .layouts = "BPP>B", .refuse = hf_conv3d_winograd_refuse,
+                 .scratch = hf_conv3d_winograd_scratch, .prepare = hf_conv3d_winograd_prepare },
+               HF_CONV3D_CPU_FORWARD
                { .name = "gpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_gpu_direct_refuse_first,
                  .scratch = hf_conv3d_gpu_direct_scratch_first, .prepare = hf_conv3d_gpu_direct_prepare_first },
                { .name = "gpu_direct", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse,
@@ -390,7 +393,9 @@ static const hf_op conv3d_dx = {
     .formula = "dx[n,c,q] = sum o,t: w[o,c,t] dy[n,o,(q+pad-t)/stride], where the division is exact",
     .infer = infer_conv3d_dx,
     .flop = flop_conv3d_dx,
-    .impls = { HF_CONV3D_CPU_DX
+    .impls = { { .name = "cpu_winograd", .layouts = "BP>B", .refuse = hf_conv3d_winograd_refuse,
+                 .scratch = hf_conv3d_winograd_scratch_dx, .prepare = hf_conv3d_winograd_prepare_dx },
+               HF_CONV3D_CPU_DX
                { .name = "gpu_direct", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse,
                  .scratch = hf_conv3d_gpu_direct_scratch_dx, .prepare = hf_conv3d_gpu_direct_prepare_dx },
                { .name = "gpu_winograd", .layouts = "BP>B", .refuse = hf_conv3d_gpu_winograd_refuse,
@@ -408,7 +413,9 @@ static const hf_op conv3d_dw = {
     .formula = "dw[o,c,t] = sum n,p: dy[n,o,p] x[n,c,p*stride-pad+t]; per_sample: one sample's sum for each n",
     .infer = infer_conv3d_dw,
     .flop = flop_conv3d_dw,
-    .impls = { HF_CONV3D_CPU_DW
+    .impls = { { .name = "cpu_winograd", .layouts = "BB>P", .refuse = hf_conv3d_winograd_refuse,
+                 .scratch = hf_conv3d_winograd_scratch_dw, .prepare = hf_conv3d_winograd_prepare_dw },
+               HF_CONV3D_CPU_DW
                { .name = "gpu_first_direct", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse_first_direct,
                  .scratch = hf_conv3d_gpu_dw_scratch_first_direct, .prepare = hf_conv3d_gpu_dw_prepare_first_direct },
                { .name = "gpu_first", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse_first,

@@ -24,12 +24,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD      256   /* bytes behind a tensor, at least */
-#define WIDE_GUARD 16384 /* and at most; between them, as many as the tensor has, for whole rows and planes too many */
-#define LEAD       4096  /* bytes before the first tensor */
-#define FRESH_BYTE 0xFF
-#define FRESH_BITS 0xFFFFFFFFu
-#define TAIL_BITS  0x7FC0A5A5u /* behind scratch memory: a NaN */
+#define GUARD        256   /* bytes behind a tensor, at least */
+#define WIDE_GUARD   16384 /* and at most; between them, as many as the tensor has, for whole rows and planes too many */
+#define LEAD         4096  /* bytes before the first tensor */
+#define RMS_ELEMENTS 64    /* of a result whose error is judged as a whole, at least */
+#define FRESH_BYTE   0xFF
+#define FRESH_BITS   0xFFFFFFFFu
+#define TAIL_BITS    0x7FC0A5A5u /* behind scratch memory: a NaN */
 
 /* Where one operand or result lies. */
 typedef struct place {
@@ -380,6 +381,23 @@ static double relative_error(double value, double reference, double bound)
     return isfinite(error) && bound > 0 ? error / bound : INFINITY;
 }
 
+/* The error of a whole result, where the implementation's slack limits it and there are enough elements to judge. */
+static hf_status check_rms(const hf_problem *problem, const place *at, const unsigned char *bytes, int result)
+{
+    const size_t count = (size_t)hf_count(&at->desc);
+    double error = 0, size = 0;
+    if (problem->exact || problem->slack.rms <= 0 || count < RMS_ELEMENTS) return HF_OK;
+    for (size_t i = 0; i < count; i++) {
+        double reference = problem->out_values[result][i];
+        double off = load(bytes, at->desc.type, memory_index(&at->desc, i)) - reference;
+        error += off * off;
+        size += reference * reference;
+    }
+    if (sqrt(error) <= problem->slack.rms * sqrt(size)) return HF_OK;
+    return hf_fail(HF_ERR_NUMBER, "result %d is off by %.3g of its size (root mean squares), expected at most %.3g",
+                   result, sqrt(error / size), problem->slack.rms);
+}
+
 static hf_status check_values(hf_bed *bed, const plan *p, const hf_problem *problem, int result)
 {
     const place *at = &p->out[result];
@@ -388,7 +406,8 @@ static hf_status check_values(hf_bed *bed, const plan *p, const hf_problem *prob
     for (size_t i = 0, count = (size_t)hf_count(&at->desc); i < count; i++) {
         size_t index = memory_index(&at->desc, i);
         double value = load(bytes, at->desc.type, index), reference = problem->out_values[result][i];
-        double bound = problem->exact ? 0 : problem->bound[result][i] + problem->slack;
+        double bound = problem->exact && !problem->slack.inexact ? 0 : problem->bound[result][i];
+        bound += problem->slack.absolute;
         if (is_fresh(bytes, at->desc.type, index))
             return hf_fail(HF_ERR_NUMBER, "result %d element %zu of %s was never written", result, i,
                            hf_shape_text(&at->desc.shape, text));
@@ -399,6 +418,7 @@ static hf_status check_values(hf_bed *bed, const plan *p, const hf_problem *prob
                            result, i, hf_shape_text(&at->desc.shape, text), value, reference, bound,
                            problem->exact ? "integer" : "real");
     }
+    HF_TRY(check_rms(problem, at, bytes, result));
     return at->desc.layout == HF_BLOCKED ? check_padding(bytes, &at->desc, result) : HF_OK;
 }
 
@@ -569,7 +589,10 @@ hf_status hf_bed_check(hf_bed *bed, int impl, hf_problem *integers, hf_problem *
 {
     hf_problem *const problems[2] = { integers, reals };
     const hf_problem *any = integers ? integers : reals;
-    reals->slack = hf_winograd_slack(hf_op_impl_name(reals->op, impl), reals->in, reals->in_values);
+    for (int i = 0; i < 2; i++)
+        if (problems[i])
+            problems[i]->slack = hf_winograd_slack(any->test->op, hf_op_impl_name(any->op, impl), &any->params, any->in,
+                                                   problems[i]->in_values);
     HF_TRY(run_layout(bed, impl, problems, false, false));
     if (replaces_any(any)) HF_TRY(run_layout(bed, impl, problems, false, true));
     if (can_be_blocked(any, impl)) HF_TRY(run_layout(bed, impl, problems, true, false));

@@ -7,7 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#define DENORMAL 1e-38 /* results that small may be flushed to zero */
+#define WINOGRAD_RMS 4e-6  /* what an implementation used unasked may err as a whole */
+#define DENORMAL     1e-38 /* results that small may be flushed to zero */
 
 typedef struct size {
     int n, c, o, k, s, p, per_sample;
@@ -262,16 +263,61 @@ static double largest(const hf_desc *desc, const double *values)
     return most;
 }
 
-/* Winograd's F(2x2, 3x3) over height and width, y = A' [sum of (G w G') * (B' x B)] A: with magnitudes instead of
+/* gpu_winograd is F(2x2, 3x3) over height and width, y = A' [sum of (G w G') * (B' x B)] A: with magnitudes instead of
  * values, and X and W the largest of x and w, an axis contributes at most the larger sum over the points of |a| |G row|
  * |B row|: 1*2 + 3/2*2 + 3/2*2 = 8. So what is rounded is at most 64 X W for each input channel and tap of the depth,
  * and each of these passes 2 roundings in B' x B, 4 in G w G' (halves are exact), 1 product, the sum, 4 in A and that of
  * the bias. Weights stand second, what they meet stands first, and channels are those that are summed over. */
-double hf_winograd_slack(const char *impl, const hf_desc *in, double *const *values)
+static double slack_gpu(const hf_desc *in, double *const *values)
 {
-    if (strcmp(impl, "gpu_winograd") != 0) return 0;
     double terms = 3 * (double)in[0].shape.dim[1], bias = values[2] ? largest(&in[2], values[2]) : 0;
     return hf_gamma(terms + 12) * (64 * terms * largest(&in[0], values[0]) * largest(&in[1], values[1]) + bias);
+}
+
+/* cpu_winograd is F(4, 3) in all directions, at the points 0, infinity, +-5/8, +-11/8. Magnitudes would bound its error a
+ * thousand times too wide to find anything, so roundings are taken for independent: their squares add up. Along an axis a
+ * result is the sum over points of A times (G w) times (B' x), whose squares are at most, with b, g, a the sums of squares
+ * of the rows that meet there, the sum of a g b: the gain. p and q are the squares of the points. */
+static double gain(bool gradient)
+{
+    const double p = 25.0 / 64, q = 121.0 / 64, apart = 4 * (p - q) * (p - q);
+    const double b = p * q * p * q + (p + q) * (p + q) + 1, b_p = (1 + q * q) * (1 + p), b_q = (1 + p * p) * (1 + q);
+    double most = 0;
+    for (int j = 0; j < (gradient ? 3 : 4); j++) {
+        double g_p = pow(p, j) / (p * p * apart), g_q = pow(q, j) / (q * q * apart);
+        double ends = j == 0 ? b / (p * q * p * q) : j == (gradient ? 2 : 3) ? b : 0;
+        double sum = ends + 2 * b_p * g_p * (gradient ? 1 + p + p * p + p * p * p : 1 + p + p * p) +
+                     2 * b_q * g_q * (gradient ? 1 + q + q * q + q * q * q : 1 + q + q * q);
+        if (sum > most) most = sum;
+    }
+    return pow(most, 1.5);
+}
+
+/* A sum of `terms` products carries the roundings of its partial sums, half of its terms on average, and each value those
+ * of its transforms: 3 along each axis of x, 4 along each of y, and a few. */
+static double slack_cpu(double terms, bool gradient, const hf_desc *in, double *const *values)
+{
+    return HF_UNIT * sqrt(terms / 2 + 24) * sqrt(terms) * gain(gradient) * largest(&in[0], values[0]) *
+           largest(&in[1], values[1]);
+}
+
+/* Tiles have at least 2 positions along each axis; the weight gradient sums over them. */
+static double tiles_of(const hf_params *params, const hf_desc *dy)
+{
+    double tiles = params->per_sample ? 1 : (double)dy->shape.dim[0];
+    for (int axis = 2; axis < 5; axis++)
+        tiles *= (double)((dy->shape.dim[axis] + 1) / 2);
+    return tiles;
+}
+
+hf_slack hf_winograd_slack(const char *op, const char *impl, const hf_params *params, const hf_desc *in,
+                           double *const *values)
+{
+    const bool gradient = strcmp(op, "conv3d_dw") == 0;
+    if (strcmp(impl, "gpu_winograd") == 0) return (hf_slack){ .absolute = slack_gpu(in, values) };
+    if (strcmp(impl, "cpu_winograd") != 0) return (hf_slack){ 0 };
+    double terms = gradient ? tiles_of(params, &in[1]) : (double)in[0].shape.dim[1];
+    return (hf_slack){ .absolute = slack_cpu(terms, gradient, in, values), .inexact = true, .rms = WINOGRAD_RMS };
 }
 
 /* The layers of the brain-age network and of the diagnosis network at small size, every kernel edge, strides, paddings,

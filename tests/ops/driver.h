@@ -77,9 +77,17 @@ typedef struct hf_op_test {
 /* Each tests/ops/<stem>.c defines this, ended by an entry with op NULL. */
 #define HF_OP_TESTS(stem) const hf_op_test hf_tests_##stem[]
 
-/* What an implementation of conv3d or conv3d_dx may err beyond the reference's bound because it does not sum the
- * formula's own terms; 0 for all others. From tests/ops/conv3d.c, derived there. */
-double hf_winograd_slack(const char *impl, const hf_desc *in, double *const *in_values);
+/* What an implementation may err that does not sum the formula's own terms. */
+typedef struct hf_slack {
+    double absolute; /* added to every bound */
+    bool inexact;    /* integers too need only be within it */
+    double rms;      /* most error of a whole result, root mean square over root mean square; 0: not judged */
+} hf_slack;
+
+/* The slack of an implementation on these operands; zeros but for fast convolutions. In tests/ops/conv3d.c, derived there.
+ */
+hf_slack hf_winograd_slack(const char *op, const char *impl, const hf_params *params, const hf_desc *in,
+                           double *const *in_values);
 
 /* Elements of an operand; 0 when absent. */
 int64_t hf_count(const hf_desc *desc);

@@ -40,7 +40,7 @@ typedef struct hf_problem {
     hf_desc in[HF_MAX_IN], out[HF_MAX_OUT];
     double *in_values[HF_MAX_IN]; /* plain layout; NULL when absent */
     double *out_values[HF_MAX_OUT], *bound[HF_MAX_OUT];
-    double slack; /* added to every bound; of the implementation under test */
+    hf_slack slack; /* of the implementation under test */
 } hf_problem;
 
 /* Descriptions of operands and results, no values. HF_ERR_SHAPE when the case is not a legal problem. */

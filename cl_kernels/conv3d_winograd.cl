@@ -1,0 +1,170 @@
+/* conv3d_winograd.cl: stride-1 convolution with 3 x 3 x 3 taps by Winograd's minimal filtering, for CPUs, one work-item
+ * a group.
+ *
+ *   y[n,o,d,h,w] = act(b[o] + sum over c,kd,kh,kw of w[o,c,kd,kh,kw] * x[n,c,d+kd-pad,h+kh-pad,w+kw-pad])
+ *
+ * y is cut into tiles of MD x MH x MW voxels. A group takes a slab of them at a time:
+ *   1. What a tile reads is transformed, plane by plane in width and height, then in depth.
+ *   2. For every point, the tiles are multiplied with that point's weights: sums over input channels in registers, 16
+ *      output channels a vector. As soon as the points of a column in depth are done, they are transformed back in
+ *      depth, while they are in the innermost cache.
+ *   3. The planes are transformed back, bias and activation applied, and stored.
+ * Between the steps values lie in the group's piece of `work`, which its core's cache holds. A tile that reaches beyond
+ * x reads a copy with zeros around; what lies beyond y is not stored. Which group computes a slab changes no bit of it.
+ *
+ *   work, per group: planes [AD][PLANE] | a tile's copy [AD,AH,AW] | products [AD][OUT][SLAB] | PLANE + 1 slots.
+ *   Slot s + 1 takes the transformed input of point s of the plane, [AD][C/16][slab]; its products, transformed back in
+ *   depth, [MD][O/16][slab], go to slot s, whose input is used up by then.
+ *
+ * SLAB  tiles of a slab, in registers during step 2
+ * OUT   blocks of output channels multiplied together, 1 or 2 */
+#include "conv3d_winograd.h"
+
+#ifndef SLAB
+#define SLAB 12
+#endif
+#ifndef OUT
+#define OUT 1
+#endif
+
+/* Step 1 for one tile and one block of channels; `to` is the tile's place in slot 1. */
+HF_INLINE void transform_tile(global float16 *restrict to, size_t slot, size_t step, global float16 *restrict planes,
+                              box x)
+{
+    for (int d = 0; d < AD; ++d)
+#pragma unroll
+        for (int pair = 0; pair < AW / 2; ++pair)
+            transform_plane(planes + d * PLANE + pair * PART, x.from + d * x.plane, x.row, pair);
+    for (int s = 0; s < PLANE; ++s)
+        transform_column(to + s * slot, step, planes + s, PLANE);
+}
+
+/* Step 2 for one point and OUT blocks of output channels: to[OUT][SLAB] = sum over channels of v times u. */
+HF_INLINE void multiply(global float16 *restrict to, global const float *restrict v, global const float16 *restrict u,
+                        int c_blocks)
+{
+    float16 sum[OUT][SLAB];
+#pragma unroll
+    for (int t = 0; t < SLAB; ++t)
+#pragma unroll
+        for (int o = 0; o < OUT; ++o)
+            sum[o][t] = 0;
+    for (int b = 0; b < c_blocks; ++b, v += SLAB * HF_BLOCK)
+#pragma unroll 4
+        for (int c = 0; c < HF_BLOCK; ++c, u += OUT) {
+            float16 weight[OUT];
+#pragma unroll
+            for (int o = 0; o < OUT; ++o)
+                weight[o] = u[o];
+#pragma unroll
+            for (int t = 0; t < SLAB; ++t)
+#pragma unroll
+                for (int o = 0; o < OUT; ++o)
+                    sum[o][t] += v[t * HF_BLOCK + c] * weight[o];
+        }
+#pragma unroll
+    for (int o = 0; o < OUT; ++o)
+#pragma unroll
+        for (int t = 0; t < SLAB; ++t)
+            to[o * SLAB + t] = sum[o][t];
+}
+
+/* Step 2's way back in depth: products [AD][OUT][SLAB] to MD results of each, `step` apart. */
+HF_INLINE void untransform_columns(global float16 *restrict to, size_t step, global const float16 *restrict products)
+{
+    for (int t = 0; t < OUT * SLAB; ++t) {
+        float16 v[AD], y[MD];
+#pragma unroll
+        for (int i = 0; i < AD; ++i)
+            v[i] = products[i * OUT * SLAB + t];
+        hf_output_line(y, v, MD);
+#pragma unroll
+        for (int i = 0; i < MD; ++i)
+            to[i * step + t] = y[i];
+    }
+}
+
+/* The result of one voxel: bias, activation, zeros beyond the last channel. NaN passes through. */
+HF_INLINE float16 finish(float16 sum, float16 bias, int relu, int channels)
+{
+    const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    float16 value = sum + bias;
+    if (relu) value = value <= 0 ? (float16)0 : value;
+    return lane < channels ? value : (float16)0;
+}
+
+/* Step 3 for one plane of one tile and block: height, then width; stores the voxels that exist. */
+HF_INLINE void untransform_plane(global float16 *restrict y, size_t row, global const float16 *restrict from,
+                                 size_t slot, float16 bias, int relu, int channels, int height, int width)
+{
+    float16 line[MH][AW];
+#pragma unroll
+    for (int w = 0; w < AW; ++w) {
+        float16 v[AH], back[MH];
+#pragma unroll
+        for (int h = 0; h < AH; ++h)
+            v[h] = from[(w / 2 * PART + h * 2 + w % 2) * slot];
+        hf_output_line(back, v, MH);
+#pragma unroll
+        for (int h = 0; h < MH; ++h)
+            line[h][w] = back[h];
+    }
+#pragma unroll
+    for (int h = 0; h < MH; ++h) {
+        float16 back[MW];
+        hf_output_line(back, line[h], MW);
+        if (h >= height) break;
+#pragma unroll
+        for (int w = 0; w < MW; ++w)
+            if (w < width) y[h * row + w] = finish(back[w], bias, relu, channels);
+    }
+}
+
+/* x [N][C/16][D,H,W][16]; u [sets][PLANE][O/16/OUT][AD][C][OUT][16], u_stride vectors a set; bias [sets][O/16][16],
+ * bias_stride vectors a set; y [N][O/16][OD,OH,OW][16]; work: see above, work_stride vectors a group, slot vectors a
+ * slot. A set has `tiles` tiles, and its own slabs; slabs are numbered through the sets. */
+HF_WIDE HF_GROUP(1) kernel
+    void conv3d_winograd(global const float16 *restrict x, global const float16 *restrict u,
+                         global const float16 *restrict bias, global float16 *restrict y, global float16 *restrict work,
+                         int C, int O, int D, int H, int W, int OD, int OH, int OW, int pad, int relu, int sets,
+                         int tiles, ulong u_stride, ulong bias_stride, ulong work_stride, ulong slot)
+{
+    const int c_blocks = (C + HF_BLOCK - 1) / HF_BLOCK, o_blocks = (O + HF_BLOCK - 1) / HF_BLOCK;
+    const size_t in_step = c_blocks * SLAB, out_step = o_blocks * SLAB, voxels = (size_t)D * H * W;
+    const size_t out_voxels = (size_t)OD * OH * OW;
+    global float16 *planes = work + get_group_id(0) * work_stride, *copy = planes + AD * PLANE;
+    global float16 *products = copy + AD * PLANE, *slots = products + AD * OUT * SLAB;
+    const int slabs = (tiles + SLAB - 1) / SLAB, all = slabs * sets;
+    const int end = (long)all * (get_group_id(0) + 1) / get_num_groups(0);
+    for (int i = (long)all * get_group_id(0) / get_num_groups(0); i < end; ++i) {
+        const int set = i / slabs, count = min(SLAB, tiles - i % slabs * SLAB), base = set * tiles + i % slabs * SLAB;
+        const tile first = tile_at(base, OD, OH, OW);
+        tile at = first;
+        for (int t = 0; t < count; ++t, at = tile_after(at, OD, OH, OW))
+            for (int b = 0; b < c_blocks; ++b)
+                transform_tile(slots + slot + b * SLAB + t, slot, in_step, planes,
+                               box_at(x + ((size_t)at.n * c_blocks + b) * voxels, copy, at.d - pad, at.h - pad,
+                                      at.w - pad, D, H, W, AD, AH, AW));
+        global const float16 *weight = u + set * u_stride;
+        for (int s = 0; s < PLANE; ++s) {
+            global const float16 *in = slots + (s + 1) * slot;
+            global float16 *out = slots + s * slot;
+            if (s < AD * AH && i + 1 < end)
+                prefetch_line(x, c_blocks, D, H, W, at, min(SLAB, sets * tiles - base - count), s, AH, -pad, OD, OH,
+                              OW);
+            for (int o = 0; o < o_blocks; o += OUT) {
+                for (int d = 0; d < AD; ++d, weight += c_blocks * HF_BLOCK * OUT)
+                    multiply(products + d * OUT * SLAB, (global const float *)(in + d * in_step), weight, c_blocks);
+                untransform_columns(out + o * SLAB, out_step, products);
+            }
+        }
+        at = first;
+        for (int t = 0; t < count; ++t, at = tile_after(at, OD, OH, OW))
+            for (int o = 0; o < o_blocks; ++o)
+                for (int d = 0; d < min(MD, OD - at.d); ++d)
+                    untransform_plane(y + ((size_t)at.n * o_blocks + o) * out_voxels +
+                                          ((size_t)(at.d + d) * OH + at.h) * OW + at.w,
+                                      OW, slots + d * out_step + o * SLAB + t, slot, bias[set * bias_stride + o], relu,
+                                      O - o * HF_BLOCK, OH - at.h, OW - at.w);
+    }
+}
