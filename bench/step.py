@@ -5,7 +5,7 @@
 
 A step is upload, forward, backward, Adam and the loss read back. PyTorch's is measured in every form, {plain,
 channels_last_3d} x {eager, compile}, each in a process of its own; forms that are plainly not the best one get a single
-round. Memory is the most that a process had resident.
+step, before the rounds. Memory is the most that a process had resident.
 """
 import argparse
 import datetime
@@ -19,33 +19,33 @@ from turns import CORE_HELP, Failed, Server, ask_in_turn, geometric_mean, median
 HERE = pathlib.Path(__file__).resolve().parent
 FORMS = [(layout, mode) for layout in ("plain", "channels_last_3d") for mode in ("eager", "compile")]
 ROUNDS, FEW_ROUNDS = 7, 3
-HOPELESS = 1.25  # times the best form's first step: one round is enough
+HOPELESS = 1.25  # times the best form's first step: that step is enough
 
 
 def start_forms(size, threads, absent):
-    """{"torch FORM": server}; absent[name] says why one is not there."""
-    servers = {}
-    try:
-        command = [peers.torch_python(), HERE / "step_torch.py", *size]
-    except peers.Absent as reason:
-        absent["torch"] = str(reason)
-        return servers
+    """({form: server} of those that may be the best, {form: answer} of one step of all), one started after another: a
+    form that is plainly not the best one is ended, so that its memory is free again."""
+    servers, first = {}, {}
+    command = [peers.torch_python(), HERE / "step_torch.py", *size]
     for layout, mode in FORMS:
+        name = f"torch {layout} {mode}"
         try:
-            servers[f"torch {layout} {mode}"] = Server([*command, layout, mode], threads)
+            servers[name] = Server([*command, layout, mode], threads)
+            first[name] = servers[name].ask("step")
         except Failed as reason:
-            absent[f"torch {layout} {mode}"] = str(reason)
-    return servers
+            absent[name] = str(reason)
+            servers.pop(name, None)
+        least = min((answer["ms"] for answer in first.values()), default=0)
+        for hopeless in [known for known in servers if first[known]["ms"] > HOPELESS * least]:
+            servers.pop(hopeless).close()
+    return servers, first
 
 
-def measure(servers, rounds):
-    """{name: answers}: one round of all, then the rest with those that may still win."""
-    questions = {name: (server, "step") for name, server in servers.items()}
-    first = ask_in_turn(questions, 1)
-    least = min((first[name][0]["ms"] for name in first if name != "ours"), default=0)
-    hopeful = [name for name in first if name == "ours" or first[name][0]["ms"] <= HOPELESS * least]
-    more = ask_in_turn({name: questions[name] for name in hopeful}, rounds - 1)
-    return {name: first[name] + more.get(name, []) for name in first}
+def measure(ours, forms, first, rounds):
+    """{name: answers}: rounds in turn, and the one step of forms that are not among them."""
+    questions = {name: (server, "step") for name, server in {"ours": ours, **forms}.items()}
+    answers = ask_in_turn(questions, rounds)
+    return answers | {name: [answer] for name, answer in first.items() if name not in answers}
 
 
 def make_row(size, answers):
@@ -75,13 +75,16 @@ def run(batch, options, result):
     ours = Server([options.build / "bench_step", *size, "serve"])
     for key in ("device", "platform", "driver", "threads"):
         result[key] = ours.greeting[key]
-    servers = {"ours": ours}
-    if not options.no_peers:
-        servers.update(start_forms(size, ours.greeting["threads"], result["absent"]))
-    for name, server in servers.items():
+    forms, first = {}, {}
+    try:
+        if not options.no_peers:
+            forms, first = start_forms(size, ours.greeting["threads"], result["absent"])
+    except peers.Absent as reason:
+        result["absent"]["torch"] = str(reason)
+    for name, server in {"ours": ours, **forms}.items():
         result["versions"][name.split()[0]] = server.greeting["version"]
-    row = make_row(size, measure(servers, FEW_ROUNDS if options.quick else ROUNDS))
-    for server in servers.values():
+    row = make_row(size, measure(ours, forms, first, FEW_ROUNDS if options.quick else ROUNDS))
+    for server in (ours, *forms.values()):
         server.close()
     result["rows"].append(row)
     print_row(row, batch)
