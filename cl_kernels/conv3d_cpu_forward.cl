@@ -132,13 +132,9 @@ HF_INLINE void store(float16 sum[OUT][ROWS][TILE], global float16 *to, size_t pl
         {
             sum[k][r][i] = lane < channels - k * HF_BLOCK ? sum[k][r][i] : (float16)0;
         }
-    EACH_ROW
+    EACH_BLOCK EACH_ROW EACH_POSITION
     {
-        if (r >= rows) return;
-        EACH_BLOCK EACH_POSITION
-        {
-            to[k * plane + r * row + i * step] = sum[k][r][i];
-        }
+        if (r < rows) to[k * plane + r * row + i * step] = sum[k][r][i];
     }
 }
 
