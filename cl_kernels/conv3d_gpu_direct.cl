@@ -22,6 +22,7 @@
  * WG     128  work-items of a group, a multiple of 64
  * STAGE  9    units whose weights are in local memory together, 1 KB each */
 #include "common.h"
+#include "conv3d_gpu.h"
 
 #ifndef V
 #define V 4
@@ -33,16 +34,8 @@
 #define STAGE 9
 #endif
 
-#define UNIT    64 /* float4 of a unit's weights: 16 inputs of 16 outputs */
-#define QUARTER 4  /* float4 of a voxel's 16 channels */
-#define SUM_WG  64
-#define INLINE  __attribute__((always_inline)) inline
-
-/* Bit t < 7 is set when input start + t exists. */
-INLINE int exists(int start, int size)
-{
-    return (1 << clamp(size - start, 0, 7)) - (1 << clamp(-start, 0, 7)) & 127;
-}
+#define UNIT   64 /* float4 of a unit's weights: 16 inputs of 16 outputs */
+#define SUM_WG 64
 
 /* acc += products of the V voxels' 16 channels with one unit's weights. */
 INLINE void multiply(global const float4 *const from[V], local const float4 *weights, float4 acc[V][QUARTER])
@@ -63,11 +56,6 @@ INLINE void multiply(global const float4 *const from[V], local const float4 *wei
                     acc[v][j] += (e == 0 ? x[v].s0 : e == 1 ? x[v].s1 : e == 2 ? x[v].s2 : x[v].s3) * w;
             }
     }
-}
-
-INLINE float4 activate(float4 value, int relu)
-{
-    return relu ? select(value, (float4)(0.0f), value <= 0.0f) : value;
 }
 
 /* Groups: tiles of V * WG voxels; blocks of outputs times classes; banks times chunks. A bank serves `samples` samples.

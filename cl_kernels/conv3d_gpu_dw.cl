@@ -18,6 +18,7 @@
  * The work-items of a group, WG = (TM / 4 / MA) * (TN / 4 / NB), must be a multiple of 16 and of TM / 4, and divide TM
  * and 4 * TN. */
 #include "common.h"
+#include "conv3d_gpu.h"
 
 #ifndef K
 #define K 3
@@ -44,9 +45,7 @@
 #define COLUMNS (TN / 4 / NB) /* work-items side by side along the columns */
 #define WG      (TM / 4 / MA * COLUMNS)
 #define NR      (STEP * TN / 4 / WG) /* float4 of the right operand that a work-item moves in a step */
-#define QUARTER 4                    /* float4 of a block of channels */
 #define NEVER   (1 << 30)            /* a bit that no mask has */
-#define INLINE  __attribute__((always_inline)) inline
 
 #if FIRST
 #define LDA (TM + 4)         /* spreads the banks */
@@ -78,12 +77,6 @@ INLINE void multiply(local const float4 *a, local const float4 *b, int lane, int
                 acc[4 * i + 3][j] += left[i].s3 * right[j];
             }
     }
-}
-
-/* Bit t < 7 is set when input start + t exists. */
-INLINE int exists(int start, int size)
-{
-    return ((1 << clamp(size - start, 0, 7)) - (1 << clamp(-start, 0, 7))) & 127;
 }
 
 /* Of output voxel `index`, counted over the samples: where its window starts in x, in units of a voxel (FIRST: of an

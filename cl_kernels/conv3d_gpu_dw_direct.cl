@@ -12,6 +12,7 @@
  * S      1  stride: 1 or 2
  * TEAMS  2  1 or 2 */
 #include "common.h"
+#include "conv3d_gpu.h"
 
 #ifndef K
 #define K 3
@@ -23,15 +24,13 @@
 #define TEAMS 2
 #endif
 
-#define TD      (S == 1 ? 4 : 2) /* output voxels of a tile: depth, height, width */
-#define TH      4
-#define TW      4
-#define XD      ((TD - 1) * S + K) /* input voxels of a tile */
-#define XH      ((TH - 1) * S + K)
-#define XW      ((TW - 1) * S + K)
-#define QUARTER 4 /* float4 of a block of channels */
-#define WG      (K * K * 16 * TEAMS)
-#define INLINE  __attribute__((always_inline)) inline
+#define TD (S == 1 ? 4 : 2) /* output voxels of a tile: depth, height, width */
+#define TH 4
+#define TW 4
+#define XD ((TD - 1) * S + K) /* input voxels of a tile */
+#define XH ((TH - 1) * S + K)
+#define XW ((TW - 1) * S + K)
+#define WG (K * K * 16 * TEAMS)
 
 /* A tile: sample, and the first output voxel. */
 INLINE int4 tile_at(int i, int OD, int OH, int OW)

@@ -9,18 +9,17 @@
  * outputs each, in 36 registers. Along a row of voxels and from row to row values of x stay in registers; dy comes
  * straight from global memory. In the end the teams' sums are added in order. */
 #include "common.h"
+#include "conv3d_gpu.h"
 
-#define TH      4 /* output voxels of a tile: height, width */
-#define TW      4
-#define TEAMS   16
-#define ITEMS   12 /* of a team */
-#define WG      (TEAMS * ITEMS)
-#define XD      (TEAMS + 2) /* input voxels of a tile */
-#define XH      (TH + 2)
-#define XW      (TW + 2)
-#define QUARTER 4 /* float4 of a block of channels */
-#define TAPS    27
-#define INLINE  __attribute__((always_inline)) inline
+#define TH    4 /* output voxels of a tile: height, width */
+#define TW    4
+#define TEAMS 16
+#define ITEMS 12 /* of a team */
+#define WG    (TEAMS * ITEMS)
+#define XD    (TEAMS + 2) /* input voxels of a tile */
+#define XH    (TH + 2)
+#define XW    (TW + 2)
+#define TAPS  27
 
 /* A tile: sample, and the first output voxel. */
 INLINE int4 tile_at(int i, int OD, int OH, int OW)

@@ -8,6 +8,7 @@
  * V   4    output voxels of a work-item, 1..8
  * WG  128  work-items of a group */
 #include "common.h"
+#include "conv3d_gpu.h"
 
 #ifndef K
 #define K 3
@@ -19,20 +20,7 @@
 #define WG 128
 #endif
 
-#define TAPS    (K * K * K)
-#define QUARTER 4 /* float4 of a block of channels */
-#define INLINE  __attribute__((always_inline)) inline
-
-/* Bit t < 7 is set when input start + t exists. */
-INLINE int exists(int start, int size)
-{
-    return ((1 << clamp(size - start, 0, 7)) - (1 << clamp(-start, 0, 7))) & 127;
-}
-
-INLINE float4 activate(float4 value, int relu)
-{
-    return relu ? select(value, (float4)(0.0f), value <= 0.0f) : value;
-}
+#define TAPS (K * K * K)
 
 /* Groups: tiles of V * WG voxels, blocks of outputs, samples. bank [bank][block][C][K^3][16]; tail: 16 zeros, then the
  * biases. bank_size, bank_bias: float4 from one sample's bank to the next, and blocks of its biases; 0 when shared. */

@@ -17,15 +17,14 @@
  * end the sums go through the same memory, [point][tile][output], to the work-item that turns them back. Tiles are
  * counted through the samples of a bank; where voxels are missing, zeros are read and nothing is written. */
 #include "common.h"
+#include "conv3d_gpu.h"
 
 #define WG      128
 #define TILES   32
 #define POINTS  16
-#define QUARTER 4                         /* float4 of a block of channels */
 #define VALUES  (POINTS * 16 * TILES / 4) /* float4 of a step's tiles, and of its weights */
 #define WEIGHTS (POINTS * 16 * QUARTER)
 #define PACK_WG 64
-#define INLINE  __attribute__((always_inline)) inline
 
 /* bank[bank][block of outputs][block of inputs][tap of the depth][point][input][output] from weights [s][o][c][27].
  * count: of banks * blocks * blocks * 3 * 16 * 16. mirror: in w outputs and inputs change places, the taps run back. */
@@ -119,18 +118,6 @@ INLINE void multiply(local const float4 *values, local const float4 *weights, in
         }
 }
 
-/* Bits 0..3: inputs start to start + 3 exist. */
-INLINE int exists(int start, int size)
-{
-    return ((1 << clamp(size - start, 0, 4)) - (1 << clamp(-start, 0, 4))) & 15;
-}
-
-INLINE float4 finish(float4 value, float4 bias, int relu)
-{
-    value += bias;
-    return relu ? select(value, (float4)(0.0f), value <= 0.0f) : value;
-}
-
 /* Groups: tiles of a bank's samples, blocks of outputs, banks. D, H, W: what is read; OD, OH, OW: what is written.
  * tail: 16 zeros, then the biases, bank_bias blocks from one bank's to the next, 0 when shared. */
 HF_GROUP(WG)
@@ -146,7 +133,7 @@ kernel void conv3d_gpu_winograd(global const float4 *x, global const float4 *ban
     bool real = n < samples;
     n += set * samples;
 
-    int rows = exists(h - pad, H), columns = real ? exists(w - pad, W) : 0, mask = 0;
+    int rows = exists(h - pad, H), columns = real ? exists(w - pad, W) & 15 : 0, mask = 0;
 #pragma unroll
     for (int i = 0; i < 4; i++)
         mask |= rows & 1 << i ? columns << 4 * i : 0;
@@ -198,7 +185,7 @@ kernel void conv3d_gpu_winograd(global const float4 *x, global const float4 *ban
 #pragma unroll
     for (int j = 0; j < 2; j++) {
         if (w + j >= OW) continue;
-        y[j * QUARTER] = finish(sums[0][j] + sums[1][j] + sums[2][j], bias, relu);
-        if (h + 1 < OH) y[(OW + j) * QUARTER] = finish(sums[1][j] - sums[2][j] - sums[3][j], bias, relu);
+        y[j * QUARTER] = activate(sums[0][j] + sums[1][j] + sums[2][j] + bias, relu);
+        if (h + 1 < OH) y[(OW + j) * QUARTER] = activate(sums[1][j] - sums[2][j] - sums[3][j] + bias, relu);
     }
 }

@@ -249,7 +249,7 @@ static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
     HF_TRY(launch_pack(call, p, bias, &bank, &tail));
     HF_TRY(launch_units(call, p, &classes, &units));
     snprintf(defines, sizeof defines, "-DV=%d -DWG=%d", p->voxels, p->group);
-    const hf_range range = { .groups = { hf_ceil_div((size_t)class_voxels(p), (size_t)(p->voxels * p->group)),
+    const hf_range range = { .groups = { hf_ceil_div((size_t)class_voxels(p), (size_t)p->voxels * (size_t)p->group),
                                          (size_t)p->to_blocks, (size_t)(p->chunks * p->banks * cube(p->to_step)) },
                              .items = { (size_t)p->group, 1, 1 } };
     HF_TRY(
@@ -314,7 +314,7 @@ hf_status hf_conv3d_gpu_direct_prepare_first(hf_call *call)
     HF_TRY(launch_pack(call, &p, &call->in[2], &bank, &tail));
     const int voxels = hf_conv3d_gpu_few_registers(call) ? FIRST_VOXELS / 2 : FIRST_VOXELS;
     snprintf(defines, sizeof defines, "-DK=%d -DV=%d -DWG=%d", s.k, voxels, FIRST_GROUP);
-    const hf_range range = { .groups = { hf_ceil_div((size_t)voxels_of(s.out), (size_t)(voxels * FIRST_GROUP)),
+    const hf_range range = { .groups = { hf_ceil_div((size_t)voxels_of(s.out), (size_t)voxels * FIRST_GROUP),
                                          (size_t)p.to_blocks, (size_t)s.n },
                              .items = { FIRST_GROUP, 1, 1 } };
     return hf_launch(call, "conv3d_gpu_first", "conv3d_gpu_first", defines, range,

@@ -1,5 +1,6 @@
-/* conv3d_gpu_dw.h: gradient of a convolution by its weights for GPUs, see conv3d_gpu_dw.c. "direct": kernel edges 2 and
- * 3, strides 1 and 2. "first": x in the plain layout, for few input channels; direct there: edge 3, stride 1. Private to lib/ops/. */
+/* conv3d_gpu_dw.h: gradient of a convolution by its weights for GPUs, see conv3d_gpu_dw.c. "first": x in the plain
+ * layout, for few input channels. "direct": kernel edges 2 and 3, strides 1 and 2; with "first" edge 3, stride 1.
+ * Private to lib/ops/. */
 #ifndef HF_OPS_CONV3D_GPU_DW_H
 #define HF_OPS_CONV3D_GPU_DW_H
 
