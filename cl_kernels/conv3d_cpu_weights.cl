@@ -71,7 +71,7 @@ kernel void conv3d_arrange(global const float *restrict w, global const float *r
         arrange_elements(w, from_stride, to_stride, from_left, to_left, taps, step, flip, (global float *)to);
     if (get_group_id(0) > 0) return;
     to_bias[set * get_num_groups(1) + block] =
-        has_bias ? hf_load_channels(bias + set * to_count + first, to_left) : (float16)0;
+        has_bias ? hf_load(bias + set * to_count + first, to_left) : (float16)0;
     if (block == 0 && set == 0)
         for (int i = 0; i < zero_count; ++i)
             zeros[i] = 0;
