@@ -196,10 +196,11 @@ static int group_of(const tile *t)
     return t->tm / 4 / t->ma * (t->tn / 4 / t->nb);
 }
 
-/* As many columns as output channels, up to 64, or 32 with `small`; few rows where there are few, or where x is plain. */
+/* As many columns as output channels, up to 64, or fewer with `small`; few rows where there are few, or x is plain. */
 static tile tile_for(int64_t rows, int channels, bool first, bool small)
 {
     tile t = { .tm = 128, .tn = channels <= 16 ? 16 : channels <= 32 || small ? 32 : 64, .ma = 2 };
+    if (first && small) t.tn = 16;
     t.nb = t.tn == 64 ? 2 : 1;
     if (first) return (tile){ .tm = 32, .tn = t.tn, .ma = t.tn == 64 ? 2 : 1, .nb = t.tn == 16 ? 1 : 2 };
     if (rows <= 64) t.tm = 64;
