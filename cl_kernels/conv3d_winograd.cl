@@ -39,17 +39,18 @@ HF_INLINE void transform_tile(global float16 *restrict to, size_t slot, size_t s
         transform_column(to + s * slot, step, planes + s, PLANE);
 }
 
-/* Step 2 for one point and OUT blocks of output channels: to[OUT][SLAB] = sum over channels of v times u. */
+/* Step 2 for one point and OUT blocks of output channels: to[OUT][SLAB] = sum over channels of v times u. Every block of
+ * channels is summed from zero: long sums have most of the rounding error. */
 HF_INLINE void multiply(global float16 *restrict to, global const float *restrict v, global const float16 *restrict u,
                         int c_blocks)
 {
-    float16 sum[OUT][SLAB];
+    for (int b = 0; b < c_blocks; ++b, v += SLAB * HF_BLOCK) {
+        float16 sum[OUT][SLAB];
 #pragma unroll
-    for (int t = 0; t < SLAB; ++t)
+        for (int t = 0; t < SLAB; ++t)
 #pragma unroll
-        for (int o = 0; o < OUT; ++o)
-            sum[o][t] = 0;
-    for (int b = 0; b < c_blocks; ++b, v += SLAB * HF_BLOCK)
+            for (int o = 0; o < OUT; ++o)
+                sum[o][t] = 0;
 #pragma unroll 4
         for (int c = 0; c < HF_BLOCK; ++c, u += OUT) {
             float16 weight[OUT];
@@ -63,10 +64,11 @@ HF_INLINE void multiply(global float16 *restrict to, global const float *restric
                     sum[o][t] += v[t * HF_BLOCK + c] * weight[o];
         }
 #pragma unroll
-    for (int o = 0; o < OUT; ++o)
+        for (int o = 0; o < OUT; ++o)
 #pragma unroll
-        for (int t = 0; t < SLAB; ++t)
-            to[o * SLAB + t] = sum[o][t];
+            for (int t = 0; t < SLAB; ++t)
+                to[o * SLAB + t] = b ? to[o * SLAB + t] + sum[o][t] : sum[o][t];
+    }
 }
 
 /* Step 2's way back in depth: products [AD][OUT][SLAB] to MD results of each, `step` apart. */

@@ -5,7 +5,7 @@
  *   dg = G' sum of [(B' d) . (A dy)]    the gradient by the taps
  *
  * The rows belong to points of evaluation: 0, infinity, and pairs +p, -p, in this order. The two of a pair share their
- * even and odd parts, so transforms are made a pair at a time. Points decide the rounding error. M = 4: 5/8 and 11/8
+ * even and odd parts, so transforms are made a pair at a time. Points decide the rounding error. M = 4: 21/32 and 23/16
  * have a third of the error of the usual 1 and 2, and all constants of A and B are binary fractions. M = 2: 1.
  *
  * A plane of points is kept as [pair along W][AH][2], so that what belongs to one pair lies together.
@@ -32,8 +32,8 @@
 #define PLANE (AH * AW)
 #define PART  (AH * 2)
 
-#define P  0.625f
-#define Q  1.375f
+#define P  0.65625f
+#define Q  1.4375f
 #define PP (P * P)
 #define QQ (Q * Q)
 

@@ -274,13 +274,13 @@ static double slack_gpu(const hf_desc *in, double *const *values)
     return hf_gamma(terms + 12) * (64 * terms * largest(&in[0], values[0]) * largest(&in[1], values[1]) + bias);
 }
 
-/* cpu_winograd is F(4, 3) in all directions, at the points 0, infinity, +-5/8, +-11/8. Magnitudes would bound its error a
+/* cpu_winograd is F(4, 3) in all directions, at the points 0, infinity, +-21/32, +-23/16. Magnitudes would bound its error a
  * thousand times too wide to find anything, so roundings are taken for independent: their squares add up. Along an axis a
  * result is the sum over points of A times (G w) times (B' x), whose squares are at most, with b, g, a the sums of squares
  * of the rows that meet there, the sum of a g b: the gain. p and q are the squares of the points. */
 static double gain(bool gradient)
 {
-    const double p = 25.0 / 64, q = 121.0 / 64, apart = 4 * (p - q) * (p - q);
+    const double p = 441.0 / 1024, q = 529.0 / 256, apart = 4 * (p - q) * (p - q);
     const double b = p * q * p * q + (p + q) * (p + q) + 1, b_p = (1 + q * q) * (1 + p), b_q = (1 + p * p) * (1 + q);
     double most = 0;
     for (int j = 0; j < (gradient ? 3 : 4); j++) {
