@@ -27,18 +27,6 @@
 #define OUT 1
 #endif
 
-/* Step 1 for one tile and one block of channels; `to` is the tile's place in slot 1. */
-HF_INLINE void transform_tile(global float16 *restrict to, size_t slot, size_t step, global float16 *restrict planes,
-                              box x)
-{
-    for (int d = 0; d < AD; ++d)
-#pragma unroll
-        for (int pair = 0; pair < AW / 2; ++pair)
-            transform_plane(planes + d * PLANE + pair * PART, x.from + d * x.plane, x.row, pair);
-    for (int s = 0; s < PLANE; ++s)
-        transform_column(to + s * slot, step, planes + s, PLANE);
-}
-
 /* Step 2 for one point and OUT blocks of output channels: to[OUT][SLAB] = sum over channels of v times u. Every block of
  * channels is summed from zero: long sums have most of the rounding error. */
 HF_INLINE void multiply(global float16 *restrict to, global const float *restrict v, global const float16 *restrict u,
@@ -99,27 +87,26 @@ HF_INLINE float16 finish(float16 sum, float16 bias, int relu, int channels)
 HF_INLINE void untransform_plane(global float16 *restrict y, size_t row, global const float16 *restrict from,
                                  size_t slot, float16 bias, int relu, int channels, int height, int width)
 {
-    float16 line[MH][AW];
+    float16 back[MH][MW];
 #pragma unroll
-    for (int w = 0; w < AW; ++w) {
-        float16 v[AH], back[MH];
+    for (int pair = 0; pair < AW / 2; ++pair) {
+        float16 first[MH], second[MH], v[AH], u[AH];
 #pragma unroll
-        for (int h = 0; h < AH; ++h)
-            v[h] = from[(w / 2 * PART + h * 2 + w % 2) * slot];
-        hf_output_line(back, v, MH);
+        for (int h = 0; h < AH; ++h) {
+            v[h] = from[(pair * PART + h * 2) * slot];
+            u[h] = from[(pair * PART + h * 2 + 1) * slot];
+        }
+        hf_output_line(first, v, MH);
+        hf_output_line(second, u, MH);
 #pragma unroll
         for (int h = 0; h < MH; ++h)
-            line[h][w] = back[h];
+            hf_output_pair(back[h], first[h], second[h], MW, pair);
     }
 #pragma unroll
-    for (int h = 0; h < MH; ++h) {
-        float16 back[MW];
-        hf_output_line(back, line[h], MW);
-        if (h >= height) break;
+    for (int h = 0; h < MH; ++h)
 #pragma unroll
         for (int w = 0; w < MW; ++w)
-            if (w < width) y[h * row + w] = finish(back[w], bias, relu, channels);
-    }
+            if (h < height && w < width) y[h * row + w] = finish(back[h][w], bias, relu, channels);
 }
 
 /* x [N][C/16][D,H,W][16]; u [sets][PLANE][O/16/OUT][AD][C][OUT][16], u_stride vectors a set; bias [sets][O/16][16],
@@ -146,7 +133,8 @@ HF_WIDE HF_GROUP(1) kernel
             for (int b = 0; b < c_blocks; ++b)
                 transform_tile(slots + slot + b * SLAB + t, slot, in_step, planes,
                                box_at(x + ((size_t)at.n * c_blocks + b) * voxels, copy, at.d - pad, at.h - pad,
-                                      at.w - pad, D, H, W, AD, AH, AW));
+                                      at.w - pad, D, H, W, AD, AH, AW),
+                               0, AW / 2);
         global const float16 *weight = u + set * u_stride;
         for (int s = 0; s < PLANE; ++s) {
             global const float16 *in = slots + (s + 1) * slot;
@@ -160,13 +148,15 @@ HF_WIDE HF_GROUP(1) kernel
                 untransform_columns(out + o * SLAB, out_step, products);
             }
         }
-        at = first;
-        for (int t = 0; t < count; ++t, at = tile_after(at, OD, OH, OW))
-            for (int o = 0; o < o_blocks; ++o)
-                for (int d = 0; d < min(MD, OD - at.d); ++d)
-                    untransform_plane(y + ((size_t)at.n * o_blocks + o) * out_voxels +
-                                          ((size_t)(at.d + d) * OH + at.h) * OW + at.w,
-                                      OW, slots + d * out_step + o * SLAB + t, slot, bias[set * bias_stride + o], relu,
-                                      O - o * HF_BLOCK, OH - at.h, OW - at.w);
+        for (int o = 0; o < o_blocks; ++o)
+            for (int d = 0; d < MD; ++d) {
+                at = first;
+                for (int t = 0; t < count; ++t, at = tile_after(at, OD, OH, OW))
+                    if (at.d + d < OD)
+                        untransform_plane(y + ((size_t)at.n * o_blocks + o) * out_voxels +
+                                              ((size_t)(at.d + d) * OH + at.h) * OW + at.w,
+                                          OW, slots + d * out_step + o * SLAB + t, slot, bias[set * bias_stride + o],
+                                          relu, O - o * HF_BLOCK, OH - at.h, OW - at.w);
+            }
     }
 }

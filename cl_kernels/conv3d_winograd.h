@@ -71,6 +71,22 @@ HF_INLINE void hf_gradient_pair(float16 *first, float16 *second, const float16 *
     }
 }
 
+/* Adds to y[M] what A' makes of two points; pair 0 comes first and sets y. */
+HF_INLINE void hf_output_pair(float16 *y, float16 first, float16 second, const int m, const int pair)
+{
+    const float p = m == 2 ? 1 : pair == 1 ? P : Q;
+    const float16 sum = first + second, difference = first - second;
+    if (pair == 0) {
+        y[0] = first;
+        y[1] = m == 2 ? second : (float16)0;
+        if (m == 4) y[2] = 0, y[3] = second;
+        return;
+    }
+    y[0] += sum;
+    y[1] += p * difference;
+    if (m == 4) y[2] += p * p * sum, y[3] += p * p * p * difference;
+}
+
 /* A' applied to v[M+2]: y[M]. */
 HF_INLINE void hf_output_line(float16 *y, const float16 *v, const int m)
 {
@@ -194,6 +210,26 @@ HF_INLINE void transform_column(global float16 *restrict to, size_t to_step, glo
         to[(i + 1) * to_step] = b;
     }
 }
+
+/* Defines a function for the points of a tile, `depth` planes deep, for `pairs` pairs from first_pair on. `to` is the
+ * tile's place in the first slot; planes [depth][PART]. One pair at a time, so that what a plane needs fits the registers. */
+#define HF_WINOGRAD_TILE(name, plane_part, column, depth)                                                              \
+    HF_INLINE void name(global float16 *restrict to, size_t slot, size_t step, global float16 *restrict planes,        \
+                        box from, int first_pair, int pairs)                                                           \
+    {                                                                                                                  \
+        for (int k = 0; k < pairs; ++k) {                                                                              \
+            const int pair = first_pair + k;                                                                           \
+            for (int d = 0; d < depth; ++d, planes += PART) {                                                          \
+                if (pair == 0) plane_part(planes, from.from + d * from.plane, from.row, 0);                            \
+                if (pair == 1) plane_part(planes, from.from + d * from.plane, from.row, 1);                            \
+                if (pair == 2) plane_part(planes, from.from + d * from.plane, from.row, 2);                            \
+            }                                                                                                          \
+            planes -= depth * PART;                                                                                    \
+            for (int s = 0; s < PART; ++s)                                                                             \
+                column(to + (k * PART + s) * slot, step, planes + s, PART);                                            \
+        }                                                                                                              \
+    }
+HF_WINOGRAD_TILE(transform_tile, transform_plane, transform_column, AD)
 
 /* Asks for one line in width of what each of `count` tiles from `at` on reads in x [N][blocks][D,H,W], while other work
  * goes on: line `line` of boxes `height` lines high, `shift` voxels from the tile. Lines need not exist. */

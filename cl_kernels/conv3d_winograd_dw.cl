@@ -57,25 +57,8 @@ HF_INLINE void spread_column(global float16 *restrict to, size_t step, global co
     }
 }
 
-/* The points of a tile of x, or of dy, for `pairs` pairs from first_pair on; `to` is its place in the first slot. */
-#define TILE(name, plane_part, column, depth)                                                                          \
-    HF_INLINE void name(global float16 *restrict to, size_t slot, size_t step, global float16 *restrict planes,        \
-                        box from, int first_pair, int pairs)                                                           \
-    {                                                                                                                  \
-        for (int k = 0; k < pairs; ++k) {                                                                              \
-            const int pair = first_pair + k;                                                                           \
-            for (int d = 0; d < depth; ++d, planes += PART) {                                                          \
-                if (pair == 0) plane_part(planes, from.from + d * from.plane, from.row, 0);                            \
-                if (pair == 1) plane_part(planes, from.from + d * from.plane, from.row, 1);                            \
-                if (pair == 2) plane_part(planes, from.from + d * from.plane, from.row, 2);                            \
-            }                                                                                                          \
-            planes -= depth * PART;                                                                                    \
-            for (int s = 0; s < PART; ++s)                                                                             \
-                column(to + (k * PART + s) * slot, step, planes + s, PART);                                            \
-        }                                                                                                              \
-    }
-TILE(transform_tile, transform_plane, transform_column, AD)
-TILE(spread_tile, spread_plane, spread_column, MD)
+/* The points of a tile of dy. */
+HF_WINOGRAD_TILE(spread_tile, spread_plane, spread_column, MD)
 
 /* Sets CHANNELS x OUT vectors of a partial result to, or adds to them, the sum over tiles of v[t][channel] * g[o][t]. to: vectors of one
  * input channel after another, `to_step` from a block of output channels to the next. */
