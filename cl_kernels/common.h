@@ -8,8 +8,11 @@
 /* States the size of a kernel's groups: HF_GROUP(WG) kernel void name(...) */
 #define HF_GROUP(items) __attribute__((reqd_work_group_size(items, 1, 1)))
 
-/* Part of the kernels that call it whatever its size: outside of kernels PoCL's compiler halves the widest vectors. */
+/* Part of the kernels that call it whatever its size: outside of kernels PoCL's compiler halves the widest vectors. Who
+ * interprets kernels, and stumbles over what inlining leaves behind, defines it as nothing. */
+#ifndef HF_INLINE
 #define HF_INLINE __attribute__((always_inline))
+#endif
 
 /* Before a kernel none of whose functions takes or returns a float16: clang, which many CPU drivers are made of, splits
  * it into halves there too, unless told not to. */

@@ -60,8 +60,8 @@ HF_INLINE void spread_column(global float16 *restrict to, size_t step, global co
 /* The points of a tile of dy. */
 HF_WINOGRAD_TILE(spread_tile, spread_plane, spread_column, MD)
 
-/* Sets CHANNELS x OUT vectors of a partial result to, or adds to them, the sum over tiles of v[t][channel] * g[o][t]. to: vectors of one
- * input channel after another, `to_step` from a block of output channels to the next. */
+/* Sets CHANNELS x OUT vectors of a partial result to, or adds to them, the sum over tiles of v[t][channel] * g[o][t].
+ * to: vectors of one input channel after another, `to_step` from a block of output channels to the next. */
 #define ADD_PRODUCTS(name, CHANNELS, OUT)                                                                              \
     HF_INLINE void name(global float16 *restrict to, size_t to_step, global const float *restrict v,                   \
                         global const float16 *restrict g, size_t g_step, int tiles, bool add)                          \

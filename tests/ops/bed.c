@@ -589,6 +589,7 @@ hf_status hf_bed_check(hf_bed *bed, int impl, hf_problem *integers, hf_problem *
 {
     hf_problem *const problems[2] = { integers, reals };
     const hf_problem *any = integers ? integers : reals;
+    if (!any) return hf_fail(HF_ERR_SHAPE, "a check needs integers, reals, or both");
     for (int i = 0; i < 2; i++)
         if (problems[i])
             problems[i]->slack = hf_winograd_slack(any->test->op, hf_op_impl_name(any->op, impl), &any->params, any->in,

@@ -321,8 +321,8 @@ hf_slack hf_winograd_slack(const char *op, const char *impl, const hf_params *pa
 }
 
 /* The layers of the brain-age network and of the diagnosis network at small size, every kernel edge, strides, paddings,
- * generated weights, channels around a block, single voxels, many voxels; then the same layers at full size, batch 2, for the
- * benchmark. */
+ * generated weights, channels around a block, single voxels, many voxels, Winograd's tiles small enough for interpreters;
+ * then the same layers at full size, batch 2, for the benchmark. */
 static const char *const cases[] = { "n2c1o16_d10h9w11_k3r1",       "n2c16o16_d8h7w18_k3r1",
                                      "n2c16o32_d6h5w7_k3r1",        "n1c32o32_d5h6w5_k3",
                                      "n1c32o64_d5h4w5_k3",          "n1c64o64_d4h5w4_k3r1",
@@ -341,6 +341,7 @@ static const char *const cases[] = { "n2c1o16_d10h9w11_k3r1",       "n2c16o16_d8
                                      "n2c5o17_d4h5w13_k6p3s2",      "n1c2o3_d2h3w40_k7p3s2",
                                      "n2c2o3_d17h18w16_k1",         "n2c3o2_d17h19w17_k2m1",
                                      "n2c2o1_d41h43w42_k3p1r1",     "n2c1o2_d43h41w42_k3p1s2",
+                                     "n1c1o2_d4h4w4_k3p1r1",        "n2c17o1_d2h1w2_k3p1m1",
 
                                      "n2c1o16_d90h120w99_k3r1",     "n2c16o16_d88h118w97_k3r1",
                                      "n2c16o32_d43h58w47_k3r1",     "n2c32o32_d41h56w45_k3r1",
