@@ -109,7 +109,7 @@ HF_INLINE void untransform_plane(global float16 *restrict y, size_t row, global 
             if (h < height && w < width) y[h * row + w] = finish(back[h][w], bias, relu, channels);
 }
 
-/* x [N][C/16][D,H,W][16]; u [sets][PLANE][O/16/OUT][AD][C][OUT][16], u_stride vectors a set; bias [sets][O/16][16],
+/* x [N][C/16][D,H,W][16]; u as conv3d_winograd_weights.cl leaves it, u_stride vectors a set; bias [sets][O/16][16],
  * bias_stride vectors a set; y [N][O/16][OD,OH,OW][16]; work: see above, work_stride vectors a group, slot vectors a
  * slot. A set has `tiles` tiles, and its own slabs; slabs are numbered through the sets. */
 HF_WIDE HF_GROUP(1) kernel
@@ -143,7 +143,7 @@ HF_WIDE HF_GROUP(1) kernel
                 prefetch_line(x, c_blocks, D, H, W, at, min(SLAB, sets * tiles - base - count), s, AH, -pad, OD, OH,
                               OW);
             for (int o = 0; o < o_blocks; o += OUT) {
-                for (int d = 0; d < AD; ++d, weight += c_blocks * HF_BLOCK * OUT)
+                for (int d = 0; d < AD; ++d, weight += c_blocks * HF_BLOCK * OUT + 1)
                     multiply(products + d * OUT * SLAB, (global const float *)(in + d * in_step), weight, c_blocks);
                 untransform_columns(out + o * SLAB, out_step, products);
             }

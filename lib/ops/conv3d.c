@@ -413,7 +413,7 @@ static const hf_op conv3d_dw = {
     .formula = "dw[o,c,t] = sum n,p: dy[n,o,p] x[n,c,p*stride-pad+t]; per_sample: one sample's sum for each n",
     .infer = infer_conv3d_dw,
     .flop = flop_conv3d_dw,
-    .impls = { { .name = "cpu_winograd", .layouts = "BB>P", .refuse = hf_conv3d_winograd_refuse,
+    .impls = { { .name = "cpu_winograd", .layouts = "BB>P", .refuse = hf_conv3d_winograd_refuse_dw,
                  .scratch = hf_conv3d_winograd_scratch_dw, .prepare = hf_conv3d_winograd_prepare_dw },
                HF_CONV3D_CPU_DW
                { .name = "gpu_first_direct", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse_first_direct,

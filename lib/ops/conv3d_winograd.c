@@ -13,6 +13,7 @@
 #define WIDE_TILES      12                   /* with two, where weights are read from memory for every slab */
 #define WIDE_WEIGHTS    (8 << 20)            /* bytes of transformed weights from which on they are */
 #define MAX_WEIGHTS     ((int64_t)256 << 20) /* bytes of transformed weights of all samples */
+#define WEIGHT_CHANNELS 4                    /* CHANNELS of the kernel that transforms weights */
 #define GROUPS_PER_CORE 2
 
 /* ---- tiles ------------------------------------------------------------------------------------------------------- */
@@ -46,32 +47,56 @@ int64_t hf_winograd_groups(const hf_call *call, int64_t pieces)
 
 /* ---- refusal ----------------------------------------------------------------------------------------------------- */
 
-/* Vectors of 16 multiplications of the direct kernels, and of these: products, transforms of tiles and of weights,
- * which are read and written in double precision. What is faster on one CPU is on others, too. */
-static bool direct_is_faster(const hf_conv3d_size *s)
+/* What a vector of transformed weights, or of their gradients, costs in vectors of 16 multiplications, measured: in the
+ * caches, and where it comes from memory. */
+typedef struct weight_cost {
+    double cached, wide;
+} weight_cost;
+
+static const weight_cost forward_cost = { 24, 60 }, dw_cost = { 40, 104 };
+
+#define TRANSFORM_COST 9   /* of a vector of transformed tiles */
+#define WORTHWHILE     0.9 /* of the direct kernels' multiplications */
+
+static int64_t weight_vectors(const hf_conv3d_size *s)
 {
-    const hf_winograd_tiles t = hf_winograd_tiles_of(s->out);
-    const double in = (double)hf_blocks(s->c), out = (double)hf_blocks(s->o);
-    const double points = (double)t.all_points, tiles = (double)t.per_sample * s->n;
-    const double transforms = points * (tiles * 9 * (in + out) + in * out * HF_BLOCK * 8 * (s->per_sample ? s->n : 1));
-    const double direct = (double)s->n * (double)hf_conv3d_out_voxels(s) * TAPS * s->c * out;
-    return points * tiles * in * HF_BLOCK * out + transforms > 0.9 * direct;
+    return hf_winograd_tiles_of(s->out).all_points * hf_blocks(s->c) * hf_blocks(s->o) * HF_BLOCK *
+           (s->per_sample ? s->n : 1);
 }
 
-const char *hf_conv3d_winograd_refuse(const hf_call *call)
+static bool direct_is_faster(const hf_conv3d_size *s, const weight_cost *cost)
+{
+    const hf_winograd_tiles t = hf_winograd_tiles_of(s->out);
+    const double in = (double)hf_blocks(s->c), out = (double)hf_blocks(s->o), weights = (double)weight_vectors(s);
+    const double tiles = (double)t.all_points * (double)t.per_sample * s->n;
+    const double direct = (double)s->n * (double)hf_conv3d_out_voxels(s) * TAPS * s->c * out;
+    const bool wide = weights * (double)HF_WINOGRAD_VECTOR > WIDE_WEIGHTS;
+    const double ours = tiles * (in * HF_BLOCK * out + TRANSFORM_COST * (in + out));
+    return ours + weights * (wide ? cost->wide : cost->cached) > WORTHWHILE * direct;
+}
+
+static const char *refuse(const hf_call *call, const weight_cost *cost)
 {
     const hf_device_info *device = hf_context_device(call->context);
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const int64_t sets = s.per_sample ? s.n : 1, channels = hf_blocks(s.c) * hf_blocks(s.o) * HF_BLOCK;
     const bool any = hf_context_any_device(call->context);
     if (!device->is_cpu && !any) return "device is not a CPU";
     if (!device->fp64) return "device has no double precision";
     if (s.k != 3) return "kernel is not 3";
     if (s.stride != 1) return "stride is not 1";
     if (s.pad > 2) return "padding is above 2";
-    if (sets * channels * hf_winograd_tiles_of(s.out).all_points * HF_WINOGRAD_VECTOR > MAX_WEIGHTS)
-        return "transformed weights would take more than 256 MB";
-    return any || !direct_is_faster(&s) ? NULL : "direct convolution is faster for this shape";
+    if (weight_vectors(&s) * HF_WINOGRAD_VECTOR > MAX_WEIGHTS) return "transformed weights would take more than 256 MB";
+    return any || !direct_is_faster(&s, cost) ? NULL : "direct convolution is faster for this shape";
+}
+
+const char *hf_conv3d_winograd_refuse(const hf_call *call)
+{
+    return refuse(call, &forward_cost);
+}
+
+const char *hf_conv3d_winograd_refuse_dw(const hf_call *call)
+{
+    return refuse(call, &dw_cost);
 }
 
 /* ---- the convolution as computed --------------------------------------------------------------------------------- */
@@ -139,7 +164,7 @@ static cut cut_of(const hf_call *call, const problem *p)
     c.from_blocks = (int)hf_blocks(p->from_channels);
     c.to_blocks = (int)hf_blocks(p->to_channels);
     c.out = c.to_blocks % 2 == 0 ? 2 : 1;
-    c.weights = c.tiles.all_points * c.from_blocks * HF_BLOCK * c.to_blocks;
+    c.weights = c.tiles.all_points * (c.to_blocks / c.out) * (c.from_blocks * HF_BLOCK * c.out + 1);
     c.slab = c.out == 1 ? ONE_BLOCK_TILES : TWO_BLOCK_TILES;
     if (c.weights * HF_WINOGRAD_VECTOR > WIDE_WEIGHTS) c.slab = WIDE_TILES;
     const int64_t depth = c.tiles.points[0], plane = c.tiles.all_points / depth;
@@ -169,7 +194,8 @@ static places places_of(const hf_call *call, const cut *c)
 static hf_status launch_weights(hf_call *call, const problem *p, const cut *c, const char *defines, const hf_tensor *u,
                                 const hf_tensor *bias)
 {
-    const hf_range range = { .groups = { (size_t)c->from_blocks * HF_BLOCK, (size_t)c->to_blocks, (size_t)c->sets } };
+    const hf_range range = { .groups = { (size_t)c->from_blocks * HF_BLOCK / WEIGHT_CHANNELS, (size_t)c->to_blocks,
+                                         (size_t)c->sets } };
     return hf_launch(call, "conv3d_winograd_weights", "conv3d_winograd_weights", defines, range,
                      HF_ARGS(HF_T(p->w), HF_T(p->bias), HF_T(u), HF_T(bias), HF_I(p->from_channels),
                              HF_I(p->to_channels), HF_I(p->from_channel), HF_I(p->to_channel),

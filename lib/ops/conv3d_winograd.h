@@ -7,6 +7,7 @@
 
 /* Also where the direct kernels would be faster, unless all implementations are asked for. */
 const char *hf_conv3d_winograd_refuse(const hf_call *call);
+const char *hf_conv3d_winograd_refuse_dw(const hf_call *call);
 
 size_t hf_conv3d_winograd_scratch(const hf_call *call);
 hf_status hf_conv3d_winograd_prepare(hf_call *call); /* "BPP>B" */
