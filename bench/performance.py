@@ -119,33 +119,38 @@ def table_of(result):
     return "\n".join(text) + "\n"
 
 
-def write(page, table, source):
+def read(path):
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        sys.exit(f"performance: {path}: {error}")
+    if not result.get("rows") or "peak" not in result:
+        sys.exit(f"performance: {path} has no rows or no peak; `dev bench conv --json` writes both")
+    return result
+
+
+def write(page, text_between):
     """Replaces what is between the marks; a reader sees the old page or the new one."""
     text = page.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         sys.exit(f"performance: {page} needs one line '{BEGIN}' and behind it one line '{END}'")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     part = page.with_name(f"{page.name}.{os.getpid()}")
-    part.write_text(f"{before}{BEGIN}\n\nFrom `{source}`: {table}\n{END}{after}", encoding="utf-8")
+    part.write_text(f"{before}{BEGIN}\n\n{text_between}\n{END}{after}", encoding="utf-8")
     part.replace(page)
 
 
 def main():
     parser = argparse.ArgumentParser(description="the table of doc/performance.md")
-    parser.add_argument("file", type=pathlib.Path, help="written by dev bench conv --json")
+    parser.add_argument("file", nargs="+", type=pathlib.Path, help="written by dev bench conv --json")
     parser.add_argument("--write", action="store_true", help="into the page, between its marks")
     parser.add_argument("--page", type=pathlib.Path, default=PAGE, help="another page")
     options = parser.parse_args()
-    try:
-        result = json.loads(options.file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"performance: {options.file}: {error}")
-    if not result.get("rows") or "peak" not in result:
-        sys.exit(f"performance: {options.file} has no rows or no peak; `dev bench conv --json` writes both")
+    text = "\n".join(f"From `{os.path.relpath(path, PAGE.parent.parent)}`: {table_of(read(path))}" for path in options.file)
     if options.write:
-        write(options.page, table_of(result), os.path.relpath(options.file, PAGE.parent.parent))
+        write(options.page, text)
     else:
-        print(table_of(result), end="")
+        print(text, end="")
 
 
 if __name__ == "__main__":
