@@ -2,7 +2,8 @@
  * filtering; cl_kernels/conv3d_winograd.cl says how the kernel works.
  *
  * A run first transforms the weights, which change with every training step, then convolves slab by slab. The input
- * gradient reads dy where the forward direction reads x, with the taps flipped, C and O exchanged, and pad 2 - pad. */
+ * gradient reads dy where the forward direction reads x, with the taps flipped, C and O exchanged, and pad 2 - pad. A
+ * value that is infinite or NaN spoils the whole tile that reads it, where a direct sum spoils the results next to it. */
 #include "conv3d.h"
 #include "conv3d_winograd.h"
 #include <stdio.h>
