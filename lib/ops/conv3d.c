@@ -132,6 +132,52 @@ hf_conv3d_size hf_conv3d_size_of(const hf_call *call)
     return size;
 }
 
+hf_conv3d_pass hf_conv3d_forward_pass(const hf_call *call)
+{
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
+    const int taps = (int)hf_conv3d_taps(&s);
+    return (hf_conv3d_pass){ .from = &call->in[0],
+                             .w = &call->in[1],
+                             .bias = s.bias ? &call->in[2] : NULL,
+                             .to = &call->out[0],
+                             .n = s.n,
+                             .from_channels = s.c,
+                             .to_channels = s.o,
+                             .k = s.k,
+                             .pad = s.pad,
+                             .stride = s.stride,
+                             .up = 1,
+                             .from_size = { s.in[0], s.in[1], s.in[2] },
+                             .to_size = { s.out[0], s.out[1], s.out[2] },
+                             .from_channel = taps,
+                             .to_channel = taps * s.c,
+                             .per_sample = s.per_sample,
+                             .has_bias = s.bias,
+                             .relu = call->params.activation == HF_RELU };
+}
+
+hf_conv3d_pass hf_conv3d_dx_pass(const hf_call *call)
+{
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
+    const int taps = (int)hf_conv3d_taps(&s);
+    return (hf_conv3d_pass){ .from = &call->in[0],
+                             .w = &call->in[1],
+                             .to = &call->out[0],
+                             .n = s.n,
+                             .from_channels = s.o,
+                             .to_channels = s.c,
+                             .k = s.k,
+                             .pad = s.k - 1 - s.pad,
+                             .stride = 1,
+                             .up = s.stride,
+                             .from_size = { s.out[0], s.out[1], s.out[2] },
+                             .to_size = { s.in[0], s.in[1], s.in[2] },
+                             .from_channel = taps * s.c,
+                             .to_channel = taps,
+                             .flip = true,
+                             .per_sample = s.per_sample };
+}
+
 /* ---- shape rules ------------------------------------------------------------------------------------------------- */
 
 /* Operands that are there hold floats, and their voxels can be counted with 32-bit integers, as the kernels do. */

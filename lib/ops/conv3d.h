@@ -22,6 +22,21 @@ int64_t hf_conv3d_in_voxels(const hf_conv3d_size *size); /* of one sample */
 int64_t hf_conv3d_out_voxels(const hf_conv3d_size *size);
 int64_t hf_conv3d_weights(const hf_conv3d_size *size); /* elements of one filter bank */
 
+/* The same convolution as a kernel sees it that computes both the forward direction and the gradient by x: "from" is what
+ * it reads, "to" what it writes. The gradient reads dy, takes the taps backwards, and pads by K - 1 - pad. */
+typedef struct hf_conv3d_pass {
+    const hf_tensor *from, *w, *bias, *to;
+    int n, from_channels, to_channels, k, pad;
+    int stride, up;               /* voxels of `from` between neighbours in `to`; and the other way round */
+    int from_size[3], to_size[3]; /* depth, height, width */
+    int from_channel, to_channel; /* elements of w between channels */
+    bool flip, per_sample, has_bias, relu;
+    bool first; /* `from` is plain */
+} hf_conv3d_pass;
+
+hf_conv3d_pass hf_conv3d_forward_pass(const hf_call *call);
+hf_conv3d_pass hf_conv3d_dx_pass(const hf_call *call);
+
 /* Work-items 0..items-1 in groups of `group`, along the first dimension. */
 static inline hf_range hf_conv3d_line(int64_t items, size_t group)
 {

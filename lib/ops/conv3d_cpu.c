@@ -39,19 +39,8 @@ const char *hf_conv3d_cpu_refuse_first(const hf_call *call)
 
 /* ---- the problem ------------------------------------------------------------------------------------------------- */
 
-/* The convolution that the kernel computes. "from" is what it reads, "to" what it writes. */
-typedef struct rows_problem {
-    const hf_tensor *from, *w, *bias, *to;
-    int n, from_channels, to_channels, k, pad;
-    int stride, up;               /* voxels of `from` between neighbours in `to`; and the other way round */
-    int from_size[3], to_size[3]; /* depth, height, width */
-    int from_channel, to_channel; /* elements of w between channels */
-    bool flip, per_sample, has_bias, relu;
-    bool first; /* `from` is plain */
-} rows_problem;
-
 /* What neighbouring rows have to do with each other is nothing when K is 1. */
-static void join_rows(rows_problem *p)
+static void join_rows(hf_conv3d_pass *p)
 {
     if (p->k > 1 || p->stride > 1 || p->up > 1 || p->pad) return;
     const int plane = p->to_size[1] * p->to_size[2], voxels = p->to_size[0] * plane;
@@ -61,53 +50,17 @@ static void join_rows(rows_problem *p)
     p->from_size[2] = p->to_size[2] = small ? voxels : plane;
 }
 
-static rows_problem forward_problem(const hf_call *call, bool first)
+static hf_conv3d_pass forward_problem(const hf_call *call, bool first)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const int taps = (int)hf_conv3d_taps(&s);
-    rows_problem p = { .from = &call->in[0],
-                       .w = &call->in[1],
-                       .bias = s.bias ? &call->in[2] : NULL,
-                       .to = &call->out[0],
-                       .n = s.n,
-                       .from_channels = s.c,
-                       .to_channels = s.o,
-                       .k = s.k,
-                       .pad = s.pad,
-                       .stride = s.stride,
-                       .up = 1,
-                       .from_size = { s.in[0], s.in[1], s.in[2] },
-                       .to_size = { s.out[0], s.out[1], s.out[2] },
-                       .from_channel = taps,
-                       .to_channel = taps * s.c,
-                       .per_sample = s.per_sample,
-                       .has_bias = s.bias,
-                       .relu = call->params.activation == HF_RELU,
-                       .first = first };
+    hf_conv3d_pass p = hf_conv3d_forward_pass(call);
+    p.first = first;
     join_rows(&p);
     return p;
 }
 
-static rows_problem dx_problem(const hf_call *call)
+static hf_conv3d_pass dx_problem(const hf_call *call)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const int taps = (int)hf_conv3d_taps(&s);
-    rows_problem p = { .from = &call->in[0],
-                       .w = &call->in[1],
-                       .to = &call->out[0],
-                       .n = s.n,
-                       .from_channels = s.o,
-                       .to_channels = s.c,
-                       .k = s.k,
-                       .pad = s.k - 1 - s.pad,
-                       .stride = 1,
-                       .up = s.stride,
-                       .from_size = { s.out[0], s.out[1], s.out[2] },
-                       .to_size = { s.in[0], s.in[1], s.in[2] },
-                       .from_channel = taps * s.c,
-                       .to_channel = taps,
-                       .flip = true,
-                       .per_sample = s.per_sample };
+    hf_conv3d_pass p = hf_conv3d_dx_pass(call);
     join_rows(&p);
     return p;
 }
@@ -118,7 +71,7 @@ typedef struct arranged {
     int64_t weights, bias; /* of one set */
 } arranged;
 
-static arranged arranged_of(const rows_problem *p)
+static arranged arranged_of(const hf_conv3d_pass *p)
 {
     arranged a = { .sets = p->per_sample ? p->n : 1, .step = p->first ? 1 : HF_BLOCK };
     a.from_blocks = (int64_t)hf_ceil_div((size_t)p->from_channels, (size_t)a.step);
@@ -136,7 +89,7 @@ typedef struct tile {
 } tile;
 
 /* The most positions at one end of a row of which some tap falls outside x. */
-static int outside(const rows_problem *p)
+static int outside(const hf_conv3d_pass *p)
 {
     const int left = p->pad > 0 ? p->pad : 0, step = p->up > 1 ? p->up : p->stride;
     const int reach = (p->to_size[2] - 1) * p->stride + p->k - 1 - p->pad, end = p->from_size[2] - 1;
@@ -155,7 +108,7 @@ static int piece_of(int length, int most)
 /* Wide rows are cut so that little is computed twice. For narrow ones there are few widths, so that there are few
  * programs to compile. The first and last two positions of a tile know how to read zeros, the first and last one when
  * there are several rows. */
-static tile tile_of(const rows_problem *p, const arranged *a)
+static tile tile_of(const hf_conv3d_pass *p, const arranged *a)
 {
     const int out = a->to_blocks % 2 == 0 && !p->first ? 2 : 1, most = out == 2 ? TWO_BLOCK_TILE : ONE_BLOCK_TILE;
     const int shortest = p->to_size[2] / p->up, highest = (int)hf_ceil_div((size_t)p->to_size[1], (size_t)p->up);
@@ -176,14 +129,14 @@ typedef struct places {
     size_t weights, bias, zeros, wide, end;
 } places;
 
-static int64_t wide_floats(const rows_problem *p, const tile *t)
+static int64_t wide_floats(const hf_conv3d_pass *p, const tile *t)
 {
     const int64_t rows = (int64_t)p->n * p->from_size[0] * p->from_size[1];
     const int64_t channels = p->first ? p->from_channels : hf_blocks(p->from_channels) * HF_BLOCK;
     return t->widen ? rows * channels * (p->from_size[2] + 2 * t->widen) : 0;
 }
 
-static places places_of(const hf_call *call, const rows_problem *p, const arranged *a, const tile *t)
+static places places_of(const hf_call *call, const hf_conv3d_pass *p, const arranged *a, const tile *t)
 {
     places at = { 0 };
     at.bias = hf_scratch_align(call, (size_t)(a->sets * a->weights) * sizeof(float));
@@ -193,7 +146,7 @@ static places places_of(const hf_call *call, const rows_problem *p, const arrang
     return at;
 }
 
-static size_t rows_scratch(const hf_call *call, const rows_problem *p)
+static size_t rows_scratch(const hf_call *call, const hf_conv3d_pass *p)
 {
     const arranged a = arranged_of(p);
     const tile t = tile_of(p, &a);
@@ -211,7 +164,7 @@ hf_status hf_conv3d_cpu_pad(hf_call *call, const hf_tensor *x, const hf_tensor *
 }
 
 /* Makes *x the copy of `from` with wider rows, or `from` itself. */
-static hf_status launch_widen(hf_tensor *x, hf_call *call, const rows_problem *p, const tile *t, size_t offset)
+static hf_status launch_widen(hf_tensor *x, hf_call *call, const hf_conv3d_pass *p, const tile *t, size_t offset)
 {
     const int floats = p->first ? 1 : HF_BLOCK;
     *x = *p->from;
@@ -223,7 +176,7 @@ static hf_status launch_widen(hf_tensor *x, hf_call *call, const rows_problem *p
                              (int[]){ 0, 0, t->widen * floats });
 }
 
-static hf_status launch_arrange(hf_call *call, const rows_problem *p, const arranged *a, const hf_tensor *w,
+static hf_status launch_arrange(hf_call *call, const hf_conv3d_pass *p, const arranged *a, const hf_tensor *w,
                                 const hf_tensor *bias, const hf_tensor *zeros)
 {
     const int taps = p->k * p->k * p->k;
@@ -238,14 +191,14 @@ static hf_status launch_arrange(hf_call *call, const rows_problem *p, const arra
 
 /* Whether all samples meet a part of the weights before the next part. What comes last is read again and again: the
  * weights by every sample, or x by every group of output channels. */
-static bool samples_inside(const rows_problem *p, const arranged *a, const tile *t)
+static bool samples_inside(const hf_conv3d_pass *p, const arranged *a, const tile *t)
 {
     const int64_t x = a->from_blocks * a->step * p->from_size[0] * p->from_size[1] * p->from_size[2];
     return !p->per_sample && a->to_blocks / t->out * x < a->weights;
 }
 
-static hf_status launch_rows(hf_call *call, const rows_problem *p, const arranged *a, const tile *t, const hf_tensor *x,
-                             const hf_tensor *w, const hf_tensor *bias, const hf_tensor *zeros)
+static hf_status launch_rows(hf_call *call, const hf_conv3d_pass *p, const arranged *a, const tile *t,
+                             const hf_tensor *x, const hf_tensor *w, const hf_tensor *bias, const hf_tensor *zeros)
 {
     const size_t up = (size_t)p->up, rows = hf_ceil_div((size_t)p->to_size[1], up);
     const int inner = samples_inside(p, a, t) ? p->n : 1;
@@ -263,7 +216,7 @@ static hf_status launch_rows(hf_call *call, const rows_problem *p, const arrange
                              HF_L(p->per_sample ? a->to_blocks : 0)));
 }
 
-static hf_status prepare_rows(hf_call *call, const rows_problem *p)
+static hf_status prepare_rows(hf_call *call, const hf_conv3d_pass *p)
 {
     const arranged a = arranged_of(p);
     const tile t = tile_of(p, &a);
@@ -281,36 +234,36 @@ static hf_status prepare_rows(hf_call *call, const rows_problem *p)
 
 size_t hf_conv3d_cpu_scratch_first(const hf_call *call)
 {
-    const rows_problem p = forward_problem(call, true);
+    const hf_conv3d_pass p = forward_problem(call, true);
     return rows_scratch(call, &p);
 }
 
 size_t hf_conv3d_cpu_scratch_blocked(const hf_call *call)
 {
-    const rows_problem p = forward_problem(call, false);
+    const hf_conv3d_pass p = forward_problem(call, false);
     return rows_scratch(call, &p);
 }
 
 size_t hf_conv3d_cpu_scratch_dx(const hf_call *call)
 {
-    const rows_problem p = dx_problem(call);
+    const hf_conv3d_pass p = dx_problem(call);
     return rows_scratch(call, &p);
 }
 
 hf_status hf_conv3d_cpu_prepare_first(hf_call *call)
 {
-    const rows_problem p = forward_problem(call, true);
+    const hf_conv3d_pass p = forward_problem(call, true);
     return prepare_rows(call, &p);
 }
 
 hf_status hf_conv3d_cpu_prepare_blocked(hf_call *call)
 {
-    const rows_problem p = forward_problem(call, false);
+    const hf_conv3d_pass p = forward_problem(call, false);
     return prepare_rows(call, &p);
 }
 
 hf_status hf_conv3d_cpu_prepare_dx(hf_call *call)
 {
-    const rows_problem p = dx_problem(call);
+    const hf_conv3d_pass p = dx_problem(call);
     return prepare_rows(call, &p);
 }

@@ -100,54 +100,7 @@ const char *hf_conv3d_winograd_refuse_dw(const hf_call *call)
     return refuse(call, &dw_cost);
 }
 
-/* ---- the convolution as computed --------------------------------------------------------------------------------- */
-
-/* "from" is what it reads, "to" what it writes. */
-typedef struct problem {
-    const hf_tensor *from, *w, *bias, *to;
-    int n, from_channels, to_channels, pad;
-    int from_size[3], to_size[3]; /* depth, height, width */
-    int from_channel, to_channel; /* elements of w between channels */
-    bool flip, per_sample, has_bias, relu;
-} problem;
-
-static problem forward_problem(const hf_call *call)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    return (problem){ .from = &call->in[0],
-                      .w = &call->in[1],
-                      .bias = s.bias ? &call->in[2] : NULL,
-                      .to = &call->out[0],
-                      .n = s.n,
-                      .from_channels = s.c,
-                      .to_channels = s.o,
-                      .pad = s.pad,
-                      .from_size = { s.in[0], s.in[1], s.in[2] },
-                      .to_size = { s.out[0], s.out[1], s.out[2] },
-                      .from_channel = TAPS,
-                      .to_channel = TAPS * s.c,
-                      .per_sample = s.per_sample,
-                      .has_bias = s.bias,
-                      .relu = call->params.activation == HF_RELU };
-}
-
-static problem dx_problem(const hf_call *call)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    return (problem){ .from = &call->in[0],
-                      .w = &call->in[1],
-                      .to = &call->out[0],
-                      .n = s.n,
-                      .from_channels = s.o,
-                      .to_channels = s.c,
-                      .pad = 2 - s.pad,
-                      .from_size = { s.out[0], s.out[1], s.out[2] },
-                      .to_size = { s.in[0], s.in[1], s.in[2] },
-                      .from_channel = TAPS * s.c,
-                      .to_channel = TAPS,
-                      .flip = true,
-                      .per_sample = s.per_sample };
-}
+/* ---- how it is cut ----------------------------------------------------------------------------------------------- */
 
 /* How the work is cut; sizes in vectors of 16 floats. A set is a sample, or all samples when they share their weights. */
 typedef struct cut {
@@ -158,7 +111,7 @@ typedef struct cut {
     int64_t groups, work, slot; /* work: of one group */
 } cut;
 
-static cut cut_of(const hf_call *call, const problem *p)
+static cut cut_of(const hf_call *call, const hf_conv3d_pass *p)
 {
     cut c = { .tiles = hf_winograd_tiles_of(p->to_size), .sets = p->per_sample ? p->n : 1 };
     c.set_tiles = (int)c.tiles.per_sample * (p->n / c.sets);
@@ -192,8 +145,8 @@ static places places_of(const hf_call *call, const cut *c)
 
 /* ---- launches ---------------------------------------------------------------------------------------------------- */
 
-static hf_status launch_weights(hf_call *call, const problem *p, const cut *c, const char *defines, const hf_tensor *u,
-                                const hf_tensor *bias)
+static hf_status launch_weights(hf_call *call, const hf_conv3d_pass *p, const cut *c, const char *defines,
+                                const hf_tensor *u, const hf_tensor *bias)
 {
     const hf_range range = { .groups = { (size_t)c->from_blocks * HF_BLOCK / WEIGHT_CHANNELS, (size_t)c->to_blocks,
                                          (size_t)c->sets } };
@@ -204,7 +157,7 @@ static hf_status launch_weights(hf_call *call, const problem *p, const cut *c, c
                              HF_I(p->has_bias)));
 }
 
-static hf_status prepare(hf_call *call, const problem *p)
+static hf_status prepare(hf_call *call, const hf_conv3d_pass *p)
 {
     const cut c = cut_of(call, p);
     const places at = places_of(call, &c);
@@ -224,7 +177,7 @@ static hf_status prepare(hf_call *call, const problem *p)
                              HF_L(c.slot)));
 }
 
-static size_t scratch_of(const hf_call *call, const problem *p)
+static size_t scratch_of(const hf_call *call, const hf_conv3d_pass *p)
 {
     const cut c = cut_of(call, p);
     return places_of(call, &c).end;
@@ -232,24 +185,24 @@ static size_t scratch_of(const hf_call *call, const problem *p)
 
 size_t hf_conv3d_winograd_scratch(const hf_call *call)
 {
-    const problem p = forward_problem(call);
+    const hf_conv3d_pass p = hf_conv3d_forward_pass(call);
     return scratch_of(call, &p);
 }
 
 size_t hf_conv3d_winograd_scratch_dx(const hf_call *call)
 {
-    const problem p = dx_problem(call);
+    const hf_conv3d_pass p = hf_conv3d_dx_pass(call);
     return scratch_of(call, &p);
 }
 
 hf_status hf_conv3d_winograd_prepare(hf_call *call)
 {
-    const problem p = forward_problem(call);
+    const hf_conv3d_pass p = hf_conv3d_forward_pass(call);
     return prepare(call, &p);
 }
 
 hf_status hf_conv3d_winograd_prepare_dx(hf_call *call)
 {
-    const problem p = dx_problem(call);
+    const hf_conv3d_pass p = hf_conv3d_dx_pass(call);
     return prepare(call, &p);
 }
