@@ -169,67 +169,60 @@ HF_INLINE box box_at(global const float16 *x, global float16 *copy, int d0, int 
     return (box){ copy, width, (size_t)height * width };
 }
 
-/* One pair's part of the points of a plane: x is transformed in width, then in height. to[AH][2]. */
-HF_INLINE void transform_plane(global float16 *restrict to, global const float16 *restrict from, size_t row,
-                               const int pair)
-{
-    float16 first[AH], second[AH];
-#pragma unroll
-    for (int h = 0; h < AH; ++h) {
-        float16 d[AW];
-#pragma unroll
-        for (int i = 0; i < AW; ++i)
-            d[i] = from[h * row + i];
-        hf_input_pair(&first[h], &second[h], d, MW, pair);
-    }
-#pragma unroll
-    for (int h = 0; h < AH; h += 2) {
-        float16 a, b;
-        hf_input_pair(&a, &b, first, MH, h / 2);
-        to[h * 2] = a;
-        to[h * 2 + 2] = b;
-        hf_input_pair(&a, &b, second, MH, h / 2);
-        to[h * 2 + 1] = a;
-        to[h * 2 + 3] = b;
-    }
-}
-
-/* The points of a column: from[AD], `from_step` apart, is transformed in depth; to[AD], `to_step` apart. */
-HF_INLINE void transform_column(global float16 *restrict to, size_t to_step, global const float16 *restrict from,
-                                const int from_step)
-{
-    float16 d[AD];
-#pragma unroll
-    for (int i = 0; i < AD; ++i)
-        d[i] = from[i * from_step];
-#pragma unroll
-    for (int i = 0; i < AD; i += 2) {
-        float16 a, b;
-        hf_input_pair(&a, &b, d, MD, i / 2);
-        to[i * to_step] = a;
-        to[(i + 1) * to_step] = b;
-    }
-}
-
-/* Defines a function for the points of a tile, `depth` planes deep, for `pairs` pairs from first_pair on. `to` is the
- * tile's place in the first slot; planes [depth][PART]. One pair at a time, so that what a plane needs fits the registers. */
-#define HF_WINOGRAD_TILE(name, plane_part, column, depth)                                                              \
+/* Defines what transforms a tile of depth x height x width values with pair_of, hf_input_pair or hf_gradient_pair:
+ *   NAME_plane   one pair's part of a plane, in width, then in height: to[AH][2]
+ *   NAME_column  a column in depth, from[depth] PART apart, to[AD] `step` apart
+ *   NAME         `pairs` pairs from first_pair on; `to` is the tile's place in the first slot, planes [depth][PART]. One
+ *                pair at a time, so that what a plane needs fits the registers */
+#define HF_WINOGRAD_TRANSFORM(name, pair_of, depth, height, width)                                                     \
+    HF_INLINE void name##_plane(global float16 *restrict to, global const float16 *restrict from, size_t row,          \
+                                const int pair)                                                                        \
+    {                                                                                                                  \
+        float16 first[height], second[height];                                                                         \
+        _Pragma("unroll") for (int h = 0; h < (height); ++h)                                                           \
+        {                                                                                                              \
+            float16 line[width];                                                                                       \
+            _Pragma("unroll") for (int i = 0; i < (width); ++i) line[i] = from[h * row + i];                           \
+            pair_of(&first[h], &second[h], line, MW, pair);                                                            \
+        }                                                                                                              \
+        _Pragma("unroll") for (int h = 0; h < AH; h += 2)                                                              \
+        {                                                                                                              \
+            float16 a, b;                                                                                              \
+            pair_of(&a, &b, first, MH, h / 2);                                                                         \
+            to[h * 2] = a;                                                                                             \
+            to[h * 2 + 2] = b;                                                                                         \
+            pair_of(&a, &b, second, MH, h / 2);                                                                        \
+            to[h * 2 + 1] = a;                                                                                         \
+            to[h * 2 + 3] = b;                                                                                         \
+        }                                                                                                              \
+    }                                                                                                                  \
+    HF_INLINE void name##_column(global float16 *restrict to, size_t step, global const float16 *restrict from)        \
+    {                                                                                                                  \
+        float16 line[depth];                                                                                           \
+        _Pragma("unroll") for (int i = 0; i < (depth); ++i) line[i] = from[i * PART];                                  \
+        _Pragma("unroll") for (int i = 0; i < AD; i += 2)                                                              \
+        {                                                                                                              \
+            float16 a, b;                                                                                              \
+            pair_of(&a, &b, line, MD, i / 2);                                                                          \
+            to[i * step] = a;                                                                                          \
+            to[(i + 1) * step] = b;                                                                                    \
+        }                                                                                                              \
+    }                                                                                                                  \
     HF_INLINE void name(global float16 *restrict to, size_t slot, size_t step, global float16 *restrict planes,        \
                         box from, int first_pair, int pairs)                                                           \
     {                                                                                                                  \
         for (int k = 0; k < pairs; ++k) {                                                                              \
             const int pair = first_pair + k;                                                                           \
-            for (int d = 0; d < depth; ++d, planes += PART) {                                                          \
-                if (pair == 0) plane_part(planes, from.from + d * from.plane, from.row, 0);                            \
-                if (pair == 1) plane_part(planes, from.from + d * from.plane, from.row, 1);                            \
-                if (pair == 2) plane_part(planes, from.from + d * from.plane, from.row, 2);                            \
+            for (int d = 0; d < (depth); ++d) {                                                                        \
+                if (pair == 0) name##_plane(planes + d * PART, from.from + d * from.plane, from.row, 0);               \
+                if (pair == 1) name##_plane(planes + d * PART, from.from + d * from.plane, from.row, 1);               \
+                if (pair == 2) name##_plane(planes + d * PART, from.from + d * from.plane, from.row, 2);               \
             }                                                                                                          \
-            planes -= depth * PART;                                                                                    \
             for (int s = 0; s < PART; ++s)                                                                             \
-                column(to + (k * PART + s) * slot, step, planes + s, PART);                                            \
+                name##_column(to + (k * PART + s) * slot, step, planes + s);                                           \
         }                                                                                                              \
     }
-HF_WINOGRAD_TILE(transform_tile, transform_plane, transform_column, AD)
+HF_WINOGRAD_TRANSFORM(transform_tile, hf_input_pair, AD, AH, AW)
 
 /* Asks for one line in width of what each of `count` tiles from `at` on reads in x [N][blocks][D,H,W], while other work
  * goes on: line `line` of boxes `height` lines high, `shift` voxels from the tile. Lines need not exist. */

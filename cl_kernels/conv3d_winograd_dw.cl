@@ -15,50 +15,7 @@
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #include "conv3d_winograd.h"
 
-/* One pair's part of the points of a plane of dy. to[AH][2]. */
-HF_INLINE void spread_plane(global float16 *restrict to, global const float16 *restrict from, size_t row,
-                            const int pair)
-{
-    float16 first[MH], second[MH];
-#pragma unroll
-    for (int h = 0; h < MH; ++h) {
-        float16 dy[MW];
-#pragma unroll
-        for (int i = 0; i < MW; ++i)
-            dy[i] = from[h * row + i];
-        hf_gradient_pair(&first[h], &second[h], dy, MW, pair);
-    }
-#pragma unroll
-    for (int h = 0; h < AH; h += 2) {
-        float16 a, b;
-        hf_gradient_pair(&a, &b, first, MH, h / 2);
-        to[h * 2] = a;
-        to[h * 2 + 2] = b;
-        hf_gradient_pair(&a, &b, second, MH, h / 2);
-        to[h * 2 + 1] = a;
-        to[h * 2 + 3] = b;
-    }
-}
-
-/* The points of a column of dy: from[MD], PART apart; to[AD], `step` apart. */
-HF_INLINE void spread_column(global float16 *restrict to, size_t step, global const float16 *restrict from,
-                             const int from_step)
-{
-    float16 dy[MD];
-#pragma unroll
-    for (int i = 0; i < MD; ++i)
-        dy[i] = from[i * from_step];
-#pragma unroll
-    for (int i = 0; i < AD; i += 2) {
-        float16 a, b;
-        hf_gradient_pair(&a, &b, dy, MD, i / 2);
-        to[i * step] = a;
-        to[(i + 1) * step] = b;
-    }
-}
-
-/* The points of a tile of dy. */
-HF_WINOGRAD_TILE(spread_tile, spread_plane, spread_column, MD)
+HF_WINOGRAD_TRANSFORM(spread_tile, hf_gradient_pair, MD, MH, MW)
 
 /* Sets CHANNELS x OUT vectors of a partial result to, or adds to them, the sum over tiles of v[t][channel] * g[o][t].
  * to: vectors of one input channel after another, `to_step` from a block of output channels to the next. */
