@@ -2,6 +2,7 @@
  *
  *   data.c     recipe -> cohort, split, encoder, preprocessed volumes
  *   network.c  recipe -> network, plans, one training step, predictions for a list of subjects
+ *   same.c     is what a resumed run finds what its checkpoint learned?
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
  *   guard.c    is this volume like the training ones?
  *   folder.c   the folder: its lock, its log, its split file
@@ -64,6 +65,9 @@ hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, cons
                             const char *recipe) HF_MUST_USE;
 hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,
                             const hf_archive *archive) HF_MUST_USE;
+
+/* Refuses to go on with a checkpoint of `was` where `is` has been found: grid, shape, columns, size, targets. */
+hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is) HF_MUST_USE;
 
 /* ---- data -------------------------------------------------------------------------------------------------------- */
 
@@ -168,6 +172,8 @@ bool hf_run_has(const char *folder, const char *name);
 hf_status hf_run_refuse_used(const char *folder) HF_MUST_USE;
 /* Creates the folder; HF_ERR_IO when another process holds its lock. */
 hf_status hf_run_lock(hf_lock *lock, const char *folder) HF_MUST_USE;
+/* Under its lock: removes a folder in which nothing was begun, so that a refused start leaves none. */
+void hf_run_remove_empty(const char *folder);
 hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const hf_part *part) HF_MUST_USE;
 hf_status hf_run_log_append(const char *folder, const hf_epoch *epoch) HF_MUST_USE;
 /* Drops everything after `epoch`, also a torn last line. */
