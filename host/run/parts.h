@@ -95,6 +95,12 @@ int hf_run_group_column(const hf_cohort *cohort, const hf_recipe *recipe);
 /* The part of a recipe that says how the cohort is opened; `storage` holds the filter. */
 hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char *folder) HF_MUST_USE;
 
+/* Everybody who takes part, as JSON: [[id, part, digest of the table cells in use, digest of the image], ...]. Freed with
+ * free(). A checkpoint keeps it; a resumed run refuses a list that differs, and names the first subject that does. */
+hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder,
+                          const char *target) HF_MUST_USE;
+hf_status hf_run_same_subjects(const char *was, const char *is) HF_MUST_USE;
+
 /* ---- network ----------------------------------------------------------------------------------------------------- */
 
 /* The network for one batch size. */
@@ -160,6 +166,7 @@ hf_status hf_augment_batch(const hf_batch *batch, const int shape[3], uint64_t e
 #define HF_SPLIT_FILE       "split.tsv"
 #define HF_PREDICTIONS_FILE "predictions-test.tsv"
 #define HF_RECIPE_TEXT      "run.recipe" /* in the metadata of a checkpoint */
+#define HF_SUBJECTS_TEXT    "run.subjects"
 #define HF_RECIPE_FILE      "recipe.yaml"
 
 /* Reads one of the checkpoints and what it holds beside the weights; the caller frees archive and recipe. */

@@ -2,6 +2,7 @@
  * network) and with what the checkpoint says, and the two must be one: buffers have the size of the first, loops may
  * run to that of the second. Nor is training gone on with on other data without a word. */
 #include "parts.h"
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,4 +73,87 @@ hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is)
             "the table has changed",
             is->train_mean, is->train_median, was->train_mean, was->train_median);
     return HF_OK;
+}
+
+/* ---- subjects ---------------------------------------------------------------------------------------------------- */
+
+static void add_cell(hf_digest *digest, const hf_table *table, int row, const char *name)
+{
+    const int column = hf_table_column(table, name);
+    const char *text = column < 0 ? NULL : table->cell[(size_t)row * (size_t)table->columns + (size_t)column];
+    hf_digest_add(digest, text ? text : "", text ? strlen(text) : 0);
+}
+
+/* Of what a network sees of a table row, and of its target. */
+static void row_digest(char hex[33], const hf_table *table, int row, const hf_encoder *encoder, const char *target)
+{
+    hf_digest digest = { { 0, 0 }, 0 };
+    add_cell(&digest, table, row, target);
+    for (int i = 0; i < encoder->n_features; i++)
+        add_cell(&digest, table, row, encoder->feature[i].column);
+    hf_digest_text(&digest, hex);
+}
+
+static json_t *subject_json(const hf_run_data *data, int index, hf_part part, const hf_encoder *encoder,
+                            const char *target)
+{
+    char row[33];
+    const hf_subject *subject = &data->cohort.subject[index];
+    row_digest(row, &data->cohort.table, subject->row, encoder, target);
+    return json_pack("[ssss]", subject->id, hf_part_name(part), row, hf_dataset_source(data->dataset, index));
+}
+
+hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder, const char *target)
+{
+    json_t *all = json_array();
+    bool good = all != NULL;
+    for (int part = 0; part < HF_UNUSED; part++)
+        for (int i = 0; i < data->count[part]; i++) {
+            const int index = data->index[data->first[part] + i];
+            good = good && json_array_append_new(all, subject_json(data, index, (hf_part)part, encoder, target)) == 0;
+        }
+    *out = good ? json_dumps(all, JSON_COMPACT) : NULL;
+    json_decref(all);
+    return *out ? HF_OK : hf_fail(HF_ERR_MEMORY, "no host memory for the list of subjects");
+}
+
+static const char *field(const json_t *subject, size_t index)
+{
+    const char *text = json_string_value(json_array_get(subject, index));
+    return text ? text : "";
+}
+
+static hf_status same_subject(const json_t *was, const json_t *is)
+{
+    enum { ID, PART, ROW, IMAGE };
+    static const char *const advice = "put it back, or begin a new run";
+    if (strcmp(field(was, ID), field(is, ID)) != 0 || strcmp(field(was, PART), field(is, PART)) != 0)
+        return hf_fail(HF_ERR_ARGUMENT, "the run began with '%s' (%s) where there is '%s' (%s) now: %s", field(was, ID),
+                       field(was, PART), field(is, ID), field(is, PART), advice);
+    if (strcmp(field(was, ROW), field(is, ROW)) != 0)
+        return hf_fail(HF_ERR_ARGUMENT, "the table row of '%s' has changed since the run began: %s", field(is, ID),
+                       advice);
+    if (strcmp(field(was, IMAGE), field(is, IMAGE)) != 0)
+        return hf_fail(HF_ERR_ARGUMENT, "the image of '%s' has changed since the run began: %s", field(is, ID), advice);
+    return HF_OK;
+}
+
+static hf_status same_lists(const json_t *was, const json_t *is)
+{
+    const size_t a = json_array_size(was), b = json_array_size(is);
+    for (size_t i = 0; i < a && i < b; i++)
+        HF_TRY(same_subject(json_array_get(was, i), json_array_get(is, i)));
+    if (a == b) return HF_OK;
+    return hf_fail(HF_ERR_ARGUMENT, "the run began with %zu subjects, there are %zu now", a, b);
+}
+
+hf_status hf_run_same_subjects(const char *was, const char *is)
+{
+    json_t *before = json_loads(was, 0, NULL), *now = json_loads(is, 0, NULL);
+    const hf_status status = before && now
+                                 ? same_lists(before, now)
+                                 : hf_fail(HF_ERR_FORMAT, "the checkpoint's '%s' is not JSON", HF_SUBJECTS_TEXT);
+    json_decref(before);
+    json_decref(now);
+    return status;
 }

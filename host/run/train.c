@@ -19,6 +19,7 @@ typedef struct run {
     const char *folder;
     const hf_watch *watch;
     char *recipe_text; /* resolved */
+    char *subjects;    /* hf_run_subjects */
     hf_lock lock;
     bool made_folder; /* it was not there before */
     hf_run_data data;
@@ -55,6 +56,7 @@ static hf_status save(const run *r, const char *name, bool with_optimizer)
     if (status == HF_OK && with_optimizer) status = hf_optimizer_save(r->network.optimizer, &archive);
     if (status == HF_OK) status = check_finite(&archive, r->progress.epoch);
     if (status == HF_OK) status = hf_run_state_save(&archive, &r->fixed, &r->progress, r->recipe_text);
+    if (status == HF_OK) status = hf_archive_add_text(&archive, HF_SUBJECTS_TEXT, r->subjects);
     if (status == HF_OK) status = hf_run_file(&path, r->folder, name);
     if (status == HF_OK) status = hf_archive_write(&archive, path);
     free(path);
@@ -161,6 +163,8 @@ static hf_status load_last(run *r)
     hf_run_fixed was;
     hf_status status = hf_run_checkpoint_read(&archive, &was, &r->progress, &recipe, r->folder, HF_LAST_FILE);
     if (status == HF_OK) status = same_recipe(r, hf_archive_find_text(&archive, HF_RECIPE_TEXT));
+    const char *subjects = hf_archive_find_text(&archive, HF_SUBJECTS_TEXT); /* older versions kept none */
+    if (status == HF_OK && subjects) status = hf_run_same_subjects(subjects, r->subjects);
     if (status == HF_OK) status = hf_run_same_fixed(&was, &r->fixed);
     if (status == HF_OK) r->fixed = was; /* its guard too */
     if (status == HF_OK) status = hf_model_load(r->network.model, &archive);
@@ -348,6 +352,7 @@ static hf_status train_all(run *r, const hf_train_options *options)
     if (options->resume && !resume) hf_watch_say(r->watch, "nothing to resume in '%s' yet", r->folder);
     if (resume) HF_TRY(check_same_recipe(r));
     HF_TRY(open_data(r, resume));
+    HF_TRY(hf_run_subjects(&r->subjects, &r->data, &r->fixed.encoder, r->recipe->cohort.target));
     HF_TRY(open_network(r, options->device));
     HF_TRY(open_loaders(r));
     if (resume && hf_run_has(r->folder, HF_LAST_FILE)) {
@@ -370,6 +375,7 @@ static void close_run(run *r)
     free(r->predicted);
     free(r->truth);
     free(r->recipe_text);
+    free(r->subjects);
 }
 
 /* The best weights on the test subjects, into predictions and report. */

@@ -4,6 +4,8 @@
 #include "check.h"
 #include "run/parts.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SUBJECTS = 14, SIDE = 36 };
@@ -225,7 +227,7 @@ static void test_resume_elsewhere(const char *root, hf_recipe *recipe, const cha
     copy_file(cohort, other, "participants.tsv");
     snprintf(path, sizeof path, "%s.away", cohort);
     CHECK(rename(cohort, path) == 0 && rename(other, cohort) == 0);
-    CHECK_STATUS(hf_run_train(NULL, recipe, run, &resume), HF_ERR_SHAPE, "[36,36,36], they are [36,36,40] now");
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, &resume), HF_ERR_ARGUMENT, "the image of 'sub-");
     CHECK(rename(cohort, other) == 0 && rename(path, cohort) == 0);
     CHECK_OK(hf_run_train(NULL, recipe, run, &resume));
 
@@ -235,6 +237,61 @@ static void test_resume_elsewhere(const char *root, hf_recipe *recipe, const cha
     snprintf(setting, sizeof setting, "cohort.shape=%d,%d,%d", SIDE, SIDE, SIDE);
     CHECK_OK(hf_recipe_set(recipe, setting));
     CHECK_OK(hf_recipe_set(recipe, "train.shift=0"));
+}
+
+static hf_status resume_with_text(const char *root, const hf_recipe *recipe, const char *cohort, const char *from,
+                                  const char *to)
+{
+    char run[300], path[700];
+    void *data = NULL;
+    size_t size = 0;
+    hf_text table = { 0 };
+    snprintf(run, sizeof run, "%s/changed", root);
+    snprintf(path, sizeof path, "%s/participants.tsv", cohort);
+    CHECK_OK(hf_file_read(&data, &size, path, 1 << 20));
+    const char *at = strstr(data, from);
+    if (!CHECK(at != NULL)) return HF_ERR_ARGUMENT;
+    hf_text_add_bytes(&table, data, (size_t)(at - (const char *)data));
+    hf_text_add(&table, "%s%s", to, at + strlen(from));
+    CHECK_OK(hf_file_write(path, table.data, table.size));
+    const hf_status status = hf_run_train(NULL, recipe, run, &(hf_train_options){ .resume = true });
+    CHECK_OK(hf_file_write(path, data, size));
+    hf_text_free(&table);
+    free(data);
+    return status;
+}
+
+/* Another age, another sex, another image of the same size and time of change: none goes unnoticed, and with the data
+ * put back the run goes on. */
+static void test_changed_data(const char *root, hf_recipe *recipe, const char *cohort)
+{
+    char run[300], path[700];
+    void *image = NULL;
+    size_t size = 0;
+    struct stat info;
+    const hf_train_options resume = { .resume = true };
+    snprintf(run, sizeof run, "%s/changed", root);
+    snprintf(path, sizeof path, "%s/sub-05/anat/sub-05_T1w.nii", cohort);
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=1"));
+    CHECK_OK(hf_run_train(NULL, recipe, run, NULL));
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=2"));
+    CHECK_STATUS(resume_with_text(root, recipe, cohort, "\tM\nsub-02", "\tF\nsub-02"), HF_ERR_ARGUMENT,
+                 "the table row of 'sub-01' has changed since the run began");
+    CHECK_STATUS(resume_with_text(root, recipe, cohort, "\nsub-06\t", "\nsub-06\t1"), HF_ERR_ARGUMENT,
+                 "the table row of 'sub-06' has changed since the run began");
+    CHECK_STATUS(resume_with_text(root, recipe, cohort, "\nsub-07\t", "\nsub-77\t"), HF_ERR_FORMAT,
+                 "id 'sub-07' is not in the cohort");
+    CHECK_OK(hf_file_read(&image, &size, path, 1 << 20));
+    CHECK(stat(path, &info) == 0 && size > 352);
+    ((char *)image)[size / 2] ^= 1;
+    CHECK_OK(hf_file_write(path, image, size));
+    CHECK(utimensat(AT_FDCWD, path, (const struct timespec[2]){ info.st_mtim, info.st_mtim }, 0) == 0);
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, &resume), HF_ERR_ARGUMENT, "the image of 'sub-05' has changed");
+    ((char *)image)[size / 2] ^= 1;
+    CHECK_OK(hf_file_write(path, image, size));
+    CHECK_OK(hf_run_train(NULL, recipe, run, &resume));
+    free(image);
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=3"));
 }
 
 /* What was learned is compared field by field: the smallest difference is seen. */
@@ -389,6 +446,7 @@ int main(void)
         test_runs(root, &recipe);
         test_cut_start(root, &recipe);
         test_resume_elsewhere(root, &recipe, cohort);
+        test_changed_data(root, &recipe, cohort);
         test_predict(root, cohort);
         test_refused_recipes(root, &recipe);
         test_blow_up(root, &recipe);
