@@ -232,10 +232,11 @@ hf_status hf_run_predict_image(double *out, const char *folder, const char *imag
     say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
     HF_TRY_OUT(load(&t, folder, device, 1));
     const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
-    HF_TRY_OUT(hf_plan_set(step->plan, "image", volume));
-    if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row));
+    const int *shape = t.fixed.shape;
+    HF_TRY_OUT(hf_plan_set(step->plan, "image", volume, (int64_t)shape[0] * shape[1] * shape[2]));
+    if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row, t.network.width));
     HF_TRY_OUT(hf_plan_run(step->plan));
-    HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, &value));
+    HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, &value, 1));
     *out = value;
 out:
     free(volume);

@@ -139,7 +139,7 @@ static hf_status start_at_mean(const run *r)
         const int at = hf_model_find(r->network.model, names[i]);
         if (at < 0) continue;
         const hf_named bias = hf_model_named(r->network.model, at);
-        if (hf_shape_count(&bias.value.desc.shape) == 1) return hf_tensor_write(&bias.value, &mean);
+        if (hf_shape_count(&bias.value.desc.shape) == 1) return hf_tensor_write(&bias.value, &mean, 1);
     }
     return hf_fail(HF_ERR_UNSUPPORTED, "train.start_at_mean: the network '%s' has no last layer with one bias",
                    r->recipe->model.name);
