@@ -185,7 +185,6 @@ typedef struct hf_params {
     float scale;     /* scale: the factor */
     hf_shape shape;  /* reshape, and gradients whose result has a shape of its own: that shape */
     /* optimisers */
-    int optimizer; /* an hf_optimizer */
     float beta1, beta2, weight_decay, momentum_sgd;
 } hf_params;
 

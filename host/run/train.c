@@ -32,8 +32,14 @@ typedef struct run {
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
+/* What a message about a failed epoch may promise. */
+static const char *kept(const run *r)
+{
+    return hf_run_has(r->folder, HF_LAST_FILE) ? "; the checkpoint of the epoch before is kept" : "";
+}
+
 /* Refuses weights that are not finite, so that a checkpoint can always be used. */
-static hf_status check_finite(const hf_archive *archive, int64_t epoch)
+static hf_status check_finite(const run *r, const hf_archive *archive)
 {
     for (int i = 0; i < archive->n_entries; i++) {
         const hf_entry *entry = &archive->entry[i];
@@ -41,9 +47,8 @@ static hf_status check_finite(const hf_archive *archive, int64_t epoch)
         for (int64_t k = 0; k < count; k++)
             if (!isfinite(((const float *)entry->data)[k]))
                 return hf_fail(HF_ERR_NUMBER,
-                               "epoch %lld: '%s' is not finite any more; the checkpoint before it is kept. A lower "
-                               "train.learning_rate may help",
-                               (long long)epoch, entry->name);
+                               "epoch %lld: '%s' is not finite any more%s. A lower train.learning_rate may help",
+                               (long long)r->progress.epoch, entry->name, kept(r));
     }
     return HF_OK;
 }
@@ -54,7 +59,7 @@ static hf_status save(const run *r, const char *name, bool with_optimizer)
     char *path = NULL;
     hf_status status = hf_model_save(r->network.model, &archive);
     if (status == HF_OK && with_optimizer) status = hf_optimizer_save(r->network.optimizer, &archive);
-    if (status == HF_OK) status = check_finite(&archive, r->progress.epoch);
+    if (status == HF_OK) status = check_finite(r, &archive);
     if (status == HF_OK) status = hf_run_state_save(&archive, &r->fixed, &r->progress, r->recipe_text);
     if (status == HF_OK) status = hf_archive_add_text(&archive, HF_SUBJECTS_TEXT, r->subjects);
     if (status == HF_OK) status = hf_run_file(&path, r->folder, name);
@@ -277,14 +282,14 @@ static hf_status train_pass(double *loss, run *r, int64_t epoch)
         set_learning_rate(r);
         HF_TRY(hf_run_network_train(&value, &r->network, batch, seed, (uint32_t)r->progress.step));
         if (!isfinite(value))
-            return hf_fail(HF_ERR_NUMBER,
-                           "epoch %lld, step %d: the loss is %g; the checkpoint of the epoch before is "
-                           "kept. A lower train.learning_rate may help",
-                           (long long)epoch, step, (double)value);
+            return hf_fail(HF_ERR_NUMBER, "epoch %lld, step %d: the loss is %g%s. A lower train.learning_rate may help",
+                           (long long)epoch, step, (double)value, kept(r));
         r->progress.step++;
         sum += (double)value * batch->count;
         done += batch->count;
         hf_watch_progress(r->watch, "training", done, total, sum / done);
+        if (r->watch->stop && r->watch->stop(r->watch->user))
+            return hf_fail(HF_ERR_STOPPED, "stopped in epoch %lld, after step %d%s", (long long)epoch, step, kept(r));
     }
     *loss = sum / done;
     return HF_OK;
@@ -306,10 +311,8 @@ static hf_status validate(hf_epoch *out, run *r)
     out->valid_mae = absolute / count;
     out->valid_loss = squared ? squares / count : out->valid_mae;
     if (isfinite(out->valid_loss)) return HF_OK;
-    return hf_fail(HF_ERR_NUMBER,
-                   "epoch %d: the validation loss is not finite; the checkpoint of the epoch before is "
-                   "kept. A lower train.learning_rate may help",
-                   out->epoch);
+    return hf_fail(HF_ERR_NUMBER, "epoch %d: the validation loss is not finite%s. A lower train.learning_rate may help",
+                   out->epoch, kept(r));
 }
 
 static hf_status finish_epoch(run *r, hf_epoch *e)
