@@ -8,7 +8,7 @@
  *     hf_tensor_new(&x, ctx, HF_SHAPE(2, 1, 16, 16, 16));       device memory with a shape
  *     hf_task_new(&task, ctx, hf_op_find("conv3d"), &(hf_params){ .pad = 1 }, in, 3, &y, 1, NULL);
  *     hf_task_run(task);                                        enqueue; costs no allocation and no decision
- *     hf_tensor_read(&y, host);                                 waits and copies
+ *     hf_tensor_read(&y, host, count);                          waits and copies
  *
  * Axis names are fixed: N batch, C and O channels in and out, D H W depth, height, width, K kernel, F features.
  * Tensors are row-major with the last axis fastest, 32-bit floats unless said otherwise.
@@ -154,9 +154,10 @@ hf_status hf_tensor_new(hf_tensor *out, hf_context *context, hf_shape shape) HF_
 hf_status hf_tensor_new_desc(hf_tensor *out, hf_context *context, const hf_desc *desc) HF_MUST_USE;
 void hf_tensor_free(hf_tensor *tensor);
 
-/* Whole-tensor copies in the plain layout's element order; a blocked tensor is converted on the way. */
-hf_status hf_tensor_write(const hf_tensor *tensor, const void *data) HF_MUST_USE;
-hf_status hf_tensor_read(const hf_tensor *tensor, void *data) HF_MUST_USE;
+/* Whole-tensor copies of data[count] in the plain layout's element order; a blocked tensor is converted on the way.
+ * HF_ERR_SHAPE when the tensor does not have `count` elements. */
+hf_status hf_tensor_write(const hf_tensor *tensor, const void *data, int64_t count) HF_MUST_USE;
+hf_status hf_tensor_read(const hf_tensor *tensor, void *data, int64_t count) HF_MUST_USE;
 
 /* ---- operators --------------------------------------------------------------------------------------------------- */
 
@@ -184,7 +185,6 @@ typedef struct hf_params {
     float scale;     /* scale: the factor */
     hf_shape shape;  /* reshape, and gradients whose result has a shape of its own: that shape */
     /* optimisers */
-    int optimizer; /* an hf_optimizer */
     float beta1, beta2, weight_decay, momentum_sgd;
 } hf_params;
 

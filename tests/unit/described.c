@@ -64,8 +64,8 @@ static void check_launches(size_t group, const char *defines, size_t items)
     if (!context || !CHECK_OK(hf_tensor_new(&x, context, HF_SHAPE(1000))) ||
         !CHECK_OK(hf_tensor_new(&y, context, HF_SHAPE(1000))))
         goto out;
-    CHECK_OK(hf_tensor_write(&x, values));
-    CHECK_STATUS(hf_tensor_read(&x, values), HF_ERR_DEVICE, "only described");
+    CHECK_OK(hf_tensor_write(&x, values, 1000));
+    CHECK_STATUS(hf_tensor_read(&x, values, 1000), HF_ERR_DEVICE, "only described");
     if (!CHECK_OK(hf_task_new(&task, context, hf_op_find("relu"), NULL, &x, 1, &y, 1, NULL))) goto out;
     CHECK(hf_task_launch(task, 0, &launch) && !hf_task_launch(task, 1, &launch) && !hf_task_launch(task, -1, &launch));
     CHECK(strcmp(launch.program, "activation") == 0 && strcmp(launch.kernel, "relu") == 0);
