@@ -1,5 +1,5 @@
-/* conv3d_gpu_winograd.c: 3x3x3 convolution with stride 1 for GPUs by Winograd's F(2x2, 3x3) over height and width, depth
- * directly; forward, and the gradient by the input, which is the same with mirrored weights.
+/* conv3d_gpu_winograd.c: 3x3x3 convolution with stride 1 for GPUs by Winograd's F(2x2x2, 3x3x3); forward, and the
+ * gradient by the input, which is the same with mirrored weights.
  * cl_kernels/conv3d_gpu_winograd.cl says how the kernel works.
  *
  * It stands behind gpu_direct in the list, so that it runs only where a tuning row or the user names it: it saves 2.25 of
@@ -8,11 +8,11 @@
 #include "conv3d.h"
 #include "conv3d_gpu_direct.h"
 
-#define TILES      32          /* of a group */
-#define WORK_ITEMS 128         /* WG of the kernel */
+#define TILES      16          /* of a group */
+#define WORK_ITEMS 256         /* WG of the kernel */
 #define PACK_GROUP 64          /* PACK_WG */
-#define POINTS     16          /* of a tile */
-#define LOCAL      (48 * 1024) /* bytes of local memory of a group */
+#define POINTS     64          /* of a tile */
+#define LOCAL      (32 * 1024) /* bytes of local memory of a group */
 
 /* "from" is read, "to" is written. */
 typedef struct problem {
@@ -61,10 +61,10 @@ const char *hf_conv3d_gpu_winograd_refuse(const hf_call *call)
     return hf_conv3d_gpu_refuse(call, LOCAL, WORK_ITEMS);
 }
 
-/* Filters of 3 taps of the depth, which become POINTS values each. */
+/* Filters of 27 taps, which become POINTS values each. */
 static int64_t filters(const problem *p)
 {
-    return p->banks * p->to_blocks * p->from_blocks * 3 * HF_BLOCK * HF_BLOCK;
+    return p->banks * p->to_blocks * p->from_blocks * HF_BLOCK * HF_BLOCK;
 }
 
 static size_t tail_offset(const hf_call *call, const problem *p)
@@ -79,7 +79,8 @@ static size_t scratch(const hf_call *call, const problem *p)
 
 static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
 {
-    const int64_t tiles = (int64_t)p->samples * p->to[0] * ((p->to[1] + 1) / 2) * ((p->to[2] + 1) / 2);
+    const int64_t tiles =
+        (int64_t)p->samples * ((p->to[0] + 1) / 2) * ((p->to[1] + 1) / 2) * ((p->to[2] + 1) / 2);
     hf_tensor bank, tail;
     HF_TRY(hf_scratch_part(&bank, call, 0, filters(p) * POINTS));
     HF_TRY(hf_scratch_part(&tail, call, tail_offset(call, p), hf_conv3d_gpu_tail_elements(p->banks, p->to_channels)));
