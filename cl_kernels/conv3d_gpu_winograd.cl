@@ -10,25 +10,31 @@
  * 8 multiplications an output voxel, input and output channel, instead of 27. Halves of small integers are exact in
  * float. conv3d_gpu_winograd_weights makes G g of all weights.
  *
- * A group owns TILES = 16 tiles and one block of 16 output channels: 64 points of 16 x 16 sums, a work-item the 8 x 8 of
- * one point in registers. A step takes 4 input channels: each work-item reads two of the four planes of one tile and one
- * channel and makes one plane of 16 points of them, so that no transform is made twice, and puts it into local memory,
- * [point][channel][tile]; the weights of the step lie beside it, [point][channel][output]. Two groups share a
- * multiprocessor: one waits for memory while the other multiplies. In the end the sums go through the same memory, half
- * of the tiles at a time, [point][tile][output], to the work-item that turns them back for one output channel and one
- * plane. Tiles are counted through the samples of a bank; where voxels are missing, zeros are read and nothing is
- * written. In local memory neighbours of what is read together change places by point, channel or tile: that spreads
- * the banks. */
+ * A group owns a brick of 2 x 2 x 4 tiles and one block of 16 output channels: 64 points of 16 x 16 sums, a work-item
+ * the 8 x 8 of one point in registers. A step takes 4 input channels. Their voxels lie in local memory; each work-item
+ * reads two of the four planes of one tile and one channel, makes one plane of 16 points of them, so that no transform is
+ * made twice, and puts it into local memory, [point][channel][tile]; the weights of the step lie beside it,
+ * [point][channel][output]. The next voxels are on their way from global memory while a step is multiplied. Two groups
+ * share a multiprocessor: one waits while the other multiplies. In the end the sums go through the same memory, half of
+ * the tiles at a time, [point][tile][output], to the work-item that turns them back for one output channel and one plane.
+ * Where voxels are missing, zeros are read and nothing is written. In local memory neighbours of what is read together
+ * change places by point, channel or tile, and voxels of a row lie even ones first: that spreads the banks. */
 #include "common.h"
 #include "conv3d_gpu.h"
 
 #define WG       256
 #define TILES    16
 #define POINTS   64
-#define CHANNELS 4                              /* of a step */
-#define VALUES   (POINTS * CHANNELS * TILES)    /* floats of a step's tiles, and of its weights */
-#define WEIGHTS  (POINTS * CHANNELS * HF_BLOCK)
-#define FILTERS  (HF_BLOCK * HF_BLOCK)          /* of a pair of blocks */
+#define CHANNELS 4 /* of a step */
+#define STEPS    (HF_BLOCK / CHANNELS)
+#define VALUES   (POINTS * CHANNELS * TILES / 4) /* float4 of a step's tiles, and of its weights */
+#define WEIGHTS  (POINTS * CHANNELS * QUARTER)
+#define FILTERS  (HF_BLOCK * HF_BLOCK) /* of a pair of blocks */
+#define XD       6                     /* voxels that a brick of tiles reads: depth, height, width */
+#define XH       6
+#define XW       10
+#define VOXELS   (XD * XH * XW)
+#define TURNS    ((VOXELS + WG - 1) / WG) /* float4 that a work-item moves in a step */
 #define PACK_WG  64
 
 /* G g along one axis of three taps, `step` apart in g and in the result. */
@@ -81,16 +87,6 @@ kernel void conv3d_gpu_winograd_weights(global const float *w, global float *ban
     }
 }
 
-/* One channel of the 4x4 voxels of a plane from x on; bit 4y+x of mask: the voxel exists. */
-INLINE void fetch(global const float *x, int W, int mask, float plane[16])
-{
-#pragma unroll
-    for (int y = 0; y < 4; y++)
-#pragma unroll
-        for (int i = 0; i < 4; i++)
-            plane[4 * y + i] = mask & 1 << (4 * y + i) ? x[(y * W + i) * HF_BLOCK] : 0.0f;
-}
-
 /* One row or column of B' x. */
 INLINE void forward(float *a, float *b, float *c, float *d)
 {
@@ -101,9 +97,26 @@ INLINE void forward(float *a, float *b, float *c, float *d)
     *d = s;
 }
 
-/* Points of a plane of voxels, which is already transformed along the depth; point `depth`, 0, 0 is the first. */
-INLINE void keep(local float *to, float plane[16], int depth, int channel, int tile)
+/* One channel of the 4x4 voxels of a plane. */
+INLINE void take(local const float *from, float plane[16])
 {
+#pragma unroll
+    for (int i = 0; i < 16; i++)
+        plane[i] = from[(i / 4 * XW + i % 2 * (XW / 2) + i % 4 / 2) * CHANNELS];
+}
+
+/* Makes plane `depth` of the points of a tile from its voxels and puts it into `to`. A row of B' along the depth has two
+ * terms: 0 - 2, 1 + 2, 2 - 1, 1 - 3. */
+INLINE void transform(local const float *voxels, local float *to, int depth, int channel, int tile)
+{
+    float plane[16], other[16];
+    voxels += ((tile / 8 * 2 * XH + tile / 4 % 2 * 2) * XW + tile % 4) * CHANNELS + channel;
+    take(voxels + (depth == 0 ? 0 : depth == 2 ? 2 : 1) * XH * XW * CHANNELS, plane);
+    take(voxels + (depth == 3 ? 3 : depth == 2 ? 1 : 2) * XH * XW * CHANNELS, other);
+    float sign = depth == 1 ? 1.0f : -1.0f;
+#pragma unroll
+    for (int i = 0; i < 16; i++)
+        plane[i] += sign * other[i];
 #pragma unroll
     for (int i = 0; i < 4; i++)
         forward(&plane[i], &plane[4 + i], &plane[8 + i], &plane[12 + i]);
@@ -121,7 +134,7 @@ INLINE void keep(local float *to, float plane[16], int depth, int channel, int t
 INLINE void multiply(local const float4 *values, local const float4 *weights, int tiles, int outputs,
                      float4 acc[8][2])
 {
-#pragma unroll
+#pragma unroll 1
     for (int c = 0; c < CHANNELS; c++) {
         int at = c * (TILES / 4) + (tiles ^ 2 * (c / 2)), from = c * QUARTER + outputs;
         float4 a = values[at], b = values[at ^ 1], v = weights[from], w = weights[from ^ 1];
@@ -150,77 +163,87 @@ INLINE void back(const float m[16], float to[4])
     }
 }
 
-/* Groups: tiles of a bank's samples, blocks of outputs, banks. D, H, W: what is read; OD, OH, OW: what is written.
+/* Where voxel i of a brick's lies in local memory. */
+INLINE int place(int i)
+{
+    return i / XW * XW + i % 2 * (XW / 2) + i % XW / 2;
+}
+
+/* Groups: bricks of a bank's samples, blocks of outputs, banks. D, H, W: what is read; OD, OH, OW: what is written.
  * tail: 16 zeros, then the biases, bank_bias blocks from one bank's to the next, 0 when shared. */
 HF_GROUP(WG)
-kernel void conv3d_gpu_winograd(global const float *x, global const float4 *bank, global const float *tail,
+kernel void conv3d_gpu_winograd(global const float4 *x, global const float4 *bank, global const float *tail,
                                 global float *y, int in_blocks, int out_blocks, int samples, int D, int H, int W,
                                 int OD, int OH, int OW, int pad, int bank_bias, int relu)
 {
-    local float4 memory[(VALUES + WEIGHTS) / 4];
+    local float4 memory[VALUES + WEIGHTS], voxels[VOXELS];
+    volatile local int4 corner;    /* sample and first output voxel of the brick, */
+    volatile local int self[WG];   /* work-items, */
+    volatile local int at[TURNS * WG]; /* where a voxel lies in x, -1 where there is none. */
     int id = (int)get_local_id(0), block = (int)get_group_id(1), set = (int)get_group_id(2);
-    int wide = (OW + 1) / 2, high = (OH + 1) / 2, deep = (OD + 1) / 2;
+    int wide = (OW + 7) / 8, high = (OH + 3) / 4, deep = (OD + 3) / 4, brick = (int)get_group_id(0);
+    int n = brick / wide / high / deep + set * samples;
+    int d0 = brick / wide / high % deep * 4, h0 = brick / wide % high * 4, w0 = brick % wide * 8;
 
-    int channel = id % CHANNELS, tile = id / CHANNELS % TILES, depth = id / CHANNELS / TILES;
-    int index = (int)get_group_id(0) * TILES + tile, n = index / wide / high / deep;
-    int d = index / wide / high % deep * 2 - pad, h = index / wide % high * 2 - pad, w = index % wide * 2 - pad;
-    /* A row of B' along the depth has two terms: 0 - 2, 1 + 2, 2 - 1, 1 - 3. */
-    int first = depth == 0 ? 0 : depth == 2 ? 2 : 1, second = depth == 3 ? 3 : depth == 2 ? 1 : 2;
-    float sign = depth == 1 ? 1.0f : -1.0f;
-    int rows = exists(h, H), columns = n < samples ? exists(w, W) & 15 : 0, mask = 0;
 #pragma unroll
-    for (int i = 0; i < 4; i++)
-        mask |= rows & 1 << i ? columns << 4 * i : 0;
-    int planes = exists(d, D), mask_first = planes & 1 << first ? mask : 0;
-    int mask_second = planes & 1 << second ? mask : 0;
-    int at = (((n + set * samples) * in_blocks * D + d + first) * H + h) * W + w, apart = (second - first) * H * W;
-    x += channel;
-    bank += ((size_t)set * out_blocks + block) * in_blocks * (POINTS * FILTERS / 4) + id;
+    for (int t = 0; t < TURNS; t++) {
+        int i = id + t * WG, d = d0 - pad + i / (XH * XW), h = h0 - pad + i / XW % XH, w = w0 - pad + i % XW;
+        bool in = i < VOXELS && d >= 0 && d < D && h >= 0 && h < H && w >= 0 && w < W;
+        int from = in ? ((n * in_blocks * D + d) * H + h) * W + w : -1;
+        if (i < VOXELS) voxels[place(i)] = in ? x[(size_t)from * QUARTER] : (float4)(0.0f);
+        at[i] = from;
+    }
+    if (id == 0) corner = (int4)(n, d0, h0, w0);
+    self[id] = id;
+    bank += ((size_t)set * out_blocks + block) * in_blocks * STEPS * WEIGHTS + id;
 
     float4 acc[8][2];
 #pragma unroll
     for (int t = 0; t < 8; t++)
         acc[t][0] = acc[t][1] = (float4)(0.0f);
-    int point = id / 4, tiles = id / 2 % 2, half8 = id % 2, odd = point % 2;
 #pragma unroll 1
-    for (int step = 0; step < in_blocks * (HF_BLOCK / CHANNELS); step++) {
-        float plane[16], other[16];
-        global const float *from = x + (size_t)at * HF_BLOCK;
-        fetch(from, W, mask_first, plane);
-        fetch(from + (long)apart * HF_BLOCK, W, mask_second, other);
-#pragma unroll
-        for (int i = 0; i < 16; i++)
-            plane[i] += sign * other[i];
+    for (int step = 1; step <= in_blocks * STEPS; step++) {
         barrier(CLK_LOCAL_MEM_FENCE);
-        keep((local float *)memory, plane, depth, channel, tile);
 #pragma unroll
-        for (int i = 0; i < WEIGHTS / 4 / WG; i++)
-            memory[VALUES / 4 + ((id + i * WG) ^ (id / 16 % 2))] = bank[i * WG];
-        bank += WEIGHTS / 4;
-        x += CHANNELS;
-        if (step % (HF_BLOCK / CHANNELS) == HF_BLOCK / CHANNELS - 1) {
-            at += D * H * W;
-            x -= HF_BLOCK;
+        for (int i = 0; i < WEIGHTS / WG; i++)
+            memory[VALUES + ((id + i * WG) ^ (id / 16 % 2))] = bank[i * WG];
+        bank += WEIGHTS;
+        int me = self[id];
+        transform((local const float *)voxels, (local float *)memory, me / 64, me % CHANNELS, me / CHANNELS % TILES);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        float4 next[TURNS];
+        x += step % STEPS ? 1 : (size_t)D * H * W * QUARTER - (STEPS - 1);
+#pragma unroll
+        for (int t = 0; t < TURNS; t++) {
+            int from = at[id + t * WG];
+            next[t] = from >= 0 && step < in_blocks * STEPS ? x[(size_t)from * QUARTER] : (float4)(0.0f);
         }
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply(memory + point * (CHANNELS * TILES / 4), memory + VALUES / 4 + point * CHANNELS * QUARTER,
+        me = self[id];
+        int point = me / 4, tiles = me / 2 % 2, half8 = me % 2, odd = point % 2;
+        multiply(memory + point * (CHANNELS * TILES / 4), memory + VALUES + point * CHANNELS * QUARTER,
                  2 * tiles ^ odd, 2 * half8 ^ odd, acc);
+#pragma unroll
+        for (int t = 0; t < TURNS; t++)
+            if (me + t * WG < VOXELS) voxels[place(me + t * WG)] = next[t];
     }
 
-    /* Turned back by the work-item of output o of a tile: of the 8 that lie in memory, tile % 8; plane 0 or 1. */
-    int o = id % HF_BLOCK, seat = id / HF_BLOCK % 8, plane = id / HF_BLOCK / 8;
+    /* Turned back by the work-item of output o of a tile, one of the 8 in memory: its places along depth and width. */
+    int me = self[id], point = me / 4, tiles = me / 2 % 2, half8 = me % 2, odd = point % 2;
+    int4 to_corner = corner;
+    int o = me % HF_BLOCK, td = me / HF_BLOCK / 4 % 2, tw = me / HF_BLOCK % 4, plane = me / HF_BLOCK / 8;
     float bias = tail[(set * bank_bias + block + 1) * HF_BLOCK + o];
-#pragma unroll 1
-    for (int round = 0; round < 2; round++) {
+    int d = to_corner.s1 + 2 * td + plane, w = to_corner.s3 + 2 * tw;
+#pragma unroll
+    for (int th = 0; th < 2; th++) {
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
         for (int t = 0; t < 4; t++) {
             int to = (point * 8 + 4 * tiles + (t ^ tiles)) * QUARTER;
-            memory[to + (2 * half8 ^ odd)] = round ? acc[4 + t][0] : acc[t][0];
-            memory[to + (2 * half8 ^ odd ^ 1)] = round ? acc[4 + t][1] : acc[t][1];
+            memory[to + (2 * half8 ^ odd)] = acc[4 * th + t][0];
+            memory[to + (2 * half8 ^ odd ^ 1)] = acc[4 * th + t][1];
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        local const float *sums = (local const float *)memory + (seat ^ seat / 4) * HF_BLOCK;
+        local const float *sums = (local const float *)memory + (4 * td + (tw ^ td)) * HF_BLOCK;
         float m[16], result[4];
 #pragma unroll
         for (int p = 0; p < 16; p++) {
@@ -229,13 +252,11 @@ kernel void conv3d_gpu_winograd(global const float *x, global const float4 *bank
             m[p] = plane ? b - c - sum[48 * 8 * HF_BLOCK] : sum[0] + b + c;
         }
         back(m, result);
-        int i = (int)get_group_id(0) * TILES + seat / 4 * 8 + 4 * round + seat % 4, s = i / wide / high / deep;
-        int td = i / wide / high % deep * 2 + plane, th = i / wide % high * 2, tw = i % wide * 2;
-        if (s >= samples || td >= OD) continue;
-        size_t voxel = (size_t)(((s + set * samples) * out_blocks + block) * OD + td) * OH * OW + th * OW + tw;
+        int h = to_corner.s2 + 2 * th;
+        size_t voxel = (size_t)((to_corner.s0 * out_blocks + block) * OD + d) * OH * OW + h * OW + w;
 #pragma unroll
         for (int k = 0; k < 4; k++)
-            if (th + k / 2 < OH && tw + k % 2 < OW) {
+            if (d < OD && h + k / 2 < OH && w + k % 2 < OW) {
                 float value = result[k] + bias;
                 y[(voxel + k / 2 * OW + k % 2) * HF_BLOCK + o] = relu && value <= 0.0f ? 0.0f : value;
             }

@@ -8,11 +8,13 @@
 #include "conv3d.h"
 #include "conv3d_gpu_direct.h"
 
-#define TILES      16          /* of a group */
 #define WORK_ITEMS 256         /* WG of the kernel */
 #define PACK_GROUP 64          /* PACK_WG */
 #define POINTS     64          /* of a tile */
-#define LOCAL      (32 * 1024) /* bytes of local memory of a group */
+#define LOCAL      (42 * 1024) /* bytes of local memory of a group */
+
+/* Output voxels of a group: depth, height, width. */
+static const int brick[3] = { 4, 4, 8 };
 
 /* "from" is read, "to" is written. */
 typedef struct problem {
@@ -79,8 +81,9 @@ static size_t scratch(const hf_call *call, const problem *p)
 
 static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
 {
-    const int64_t tiles =
-        (int64_t)p->samples * ((p->to[0] + 1) / 2) * ((p->to[1] + 1) / 2) * ((p->to[2] + 1) / 2);
+    size_t bricks = (size_t)p->samples;
+    for (int axis = 0; axis < 3; axis++)
+        bricks *= hf_ceil_div((size_t)p->to[axis], (size_t)brick[axis]);
     hf_tensor bank, tail;
     HF_TRY(hf_scratch_part(&bank, call, 0, filters(p) * POINTS));
     HF_TRY(hf_scratch_part(&tail, call, tail_offset(call, p), hf_conv3d_gpu_tail_elements(p->banks, p->to_channels)));
@@ -89,7 +92,7 @@ static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
                      HF_ARGS(HF_T(&call->in[1]), HF_T(&bank), HF_L(filters(p)), HF_I(p->from_channels),
                              HF_I(p->to_channels), HF_I(p->from_blocks), HF_I(p->to_blocks), HF_I(p->mirror))));
     HF_TRY(hf_conv3d_gpu_pack_bias(call, bias, &tail, p->banks, p->to_channels));
-    const hf_range range = { .groups = { hf_ceil_div((size_t)tiles, TILES), (size_t)p->to_blocks, (size_t)p->banks },
+    const hf_range range = { .groups = { bricks, (size_t)p->to_blocks, (size_t)p->banks },
                              .items = { WORK_ITEMS, 1, 1 } };
     return hf_launch(call, "conv3d_gpu_winograd", "conv3d_gpu_winograd", NULL, range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&bank), HF_T(&tail), HF_T(&call->out[0]), HF_I(p->from_blocks),
