@@ -175,7 +175,8 @@ def intel(program, defines, arch, groups):
                    re.findall(r"usage:\s+(\w+)\s+size:\s+(\d+)", part)}
         result[kernel] = {"registers": value("grf_count"), "spills": buffers.get("spill_fill_space", 0),
                           "stack": buffers.get("private_space", 0), "shared": value("slm_size"),
-                          "warps": value("simd_size"), "all": 0, "loop": 0, "has_loop": False, "fma": 0, "moves": {}}
+                          "warps": value("simd_size"), "all": 0, "loop": 0, "has_loop": False, "fma": 0, "moves": {},
+                          "around": {}}
         spilled = re.search(rf"kernel {kernel}\s.*spilled around (\d+)", said)
         if spilled and not result[kernel]["spills"]:
             result[kernel]["spills"] = int(spilled.group(1))
