@@ -30,7 +30,7 @@ static hf_status run_step(const char *device, hf_context *context, int index)
     for (int i = 0; i < plan->n_tasks; i++) {
         const hf_node *node = plan->task_node[i];
         hf_origin o = {
-            device, steps[index].network, hf_op_name(node->op), node->name, n, i, (double)hf_node_flop(node)
+            device, steps[index].network, NULL, hf_op_name(node->op), node->name, n, i, (double)hf_node_flop(node)
         };
         hf_print_task(&o, plan->task[i]);
     }
