@@ -10,7 +10,7 @@
  * 8 multiplications an output voxel, input and output channel, instead of 27. Halves of small integers are exact in
  * float. conv3d_gpu_winograd_weights makes G g of all weights.
  *
- * A group owns a brick of 2 x 2 x 4 tiles and one block of 16 output channels: 64 points of 16 x 16 sums, a work-item
+ * A group owns a brick of 16 tiles and one block of 16 output channels: 64 points of 16 x 16 sums, a work-item
  * the 8 x 8 of one point in registers. A step takes 4 input channels. Their voxels lie in local memory; each work-item
  * reads two of the four planes of one tile and one channel, makes one plane of 16 points of them, so that no transform is
  * made twice, and puts it into local memory, [point][channel][tile]; the weights of the step lie beside it,
@@ -18,9 +18,19 @@
  * share a multiprocessor: one waits while the other multiplies. In the end the sums go through the same memory, half of
  * the tiles at a time, [point][tile][output], to the work-item that turns them back for one output channel and one plane.
  * Where voxels are missing, zeros are read and nothing is written. In local memory neighbours of what is read together
- * change places by point, channel or tile, and voxels of a row lie even ones first: that spreads the banks. */
+ * change places by point, channel or tile, and voxels of a row lie even ones first: that spreads the banks.
+ *
+ * TH  2  tiles of a brick along the height: 2 or 4
+ * TW  4  along the width: 2 or 4; along the depth there are 16 / TH / TW, 2 or 4 */
 #include "common.h"
 #include "conv3d_gpu.h"
+
+#ifndef TH
+#define TH 2
+#endif
+#ifndef TW
+#define TW 4
+#endif
 
 #define WG       256
 #define TILES    16
@@ -30,9 +40,10 @@
 #define VALUES   (POINTS * CHANNELS * TILES / 4) /* float4 of a step's tiles, and of its weights */
 #define WEIGHTS  (POINTS * CHANNELS * QUARTER)
 #define FILTERS  (HF_BLOCK * HF_BLOCK) /* of a pair of blocks */
-#define XD       6                     /* voxels that a brick of tiles reads: depth, height, width */
-#define XH       6
-#define XW       10
+#define TD       (TILES / TH / TW)
+#define XD       (2 * TD + 2) /* voxels that a brick reads: depth, height, width */
+#define XH       (2 * TH + 2)
+#define XW       (2 * TW + 2)
 #define VOXELS   (XD * XH * XW)
 #define TURNS    ((VOXELS + WG - 1) / WG) /* float4 that a work-item moves in a step */
 #define PACK_WG  64
@@ -110,7 +121,7 @@ INLINE void take(local const float *from, float plane[16])
 INLINE void transform(local const float *voxels, local float *to, int depth, int channel, int tile)
 {
     float plane[16], other[16];
-    voxels += ((tile / 8 * 2 * XH + tile / 4 % 2 * 2) * XW + tile % 4) * CHANNELS + channel;
+    voxels += ((tile / TW / TH * 2 * XH + tile / TW % TH * 2) * XW + tile % TW) * CHANNELS + channel;
     take(voxels + (depth == 0 ? 0 : depth == 2 ? 2 : 1) * XH * XW * CHANNELS, plane);
     take(voxels + (depth == 3 ? 3 : depth == 2 ? 1 : 2) * XH * XW * CHANNELS, other);
     float sign = depth == 1 ? 1.0f : -1.0f;
@@ -181,9 +192,10 @@ kernel void conv3d_gpu_winograd(global const float4 *x, global const float4 *ban
     volatile local int self[WG];   /* work-items, */
     volatile local int at[TURNS * WG]; /* where a voxel lies in x, -1 where there is none. */
     int id = (int)get_local_id(0), block = (int)get_group_id(1), set = (int)get_group_id(2);
-    int wide = (OW + 7) / 8, high = (OH + 3) / 4, deep = (OD + 3) / 4, brick = (int)get_group_id(0);
+    int wide = (OW + 2 * TW - 1) / (2 * TW), high = (OH + 2 * TH - 1) / (2 * TH);
+    int deep = (OD + 2 * TD - 1) / (2 * TD), brick = (int)get_group_id(0);
     int n = brick / wide / high / deep + set * samples;
-    int d0 = brick / wide / high % deep * 4, h0 = brick / wide % high * 4, w0 = brick % wide * 8;
+    int d0 = brick / wide / high % deep * 2 * TD, h0 = brick / wide % high * 2 * TH, w0 = brick % wide * 2 * TW;
 
 #pragma unroll
     for (int t = 0; t < TURNS; t++) {
@@ -227,38 +239,38 @@ kernel void conv3d_gpu_winograd(global const float4 *x, global const float4 *ban
             if (me + t * WG < VOXELS) voxels[place(me + t * WG)] = next[t];
     }
 
-    /* Turned back by the work-item of output o of a tile, one of the 8 in memory: its places along depth and width. */
+    /* Turned back by the work-item of output o of a tile, one of the 8 in memory, and of one plane. A row of A' has three
+     * terms: 0 + 1 + 2, 1 - 2 - 3. */
     int me = self[id], point = me / 4, tiles = me / 2 % 2, half8 = me % 2, odd = point % 2;
-    int4 to_corner = corner;
-    int o = me % HF_BLOCK, td = me / HF_BLOCK / 4 % 2, tw = me / HF_BLOCK % 4, plane = me / HF_BLOCK / 8;
-    float bias = tail[(set * bank_bias + block + 1) * HF_BLOCK + o];
-    int d = to_corner.s1 + 2 * td + plane, w = to_corner.s3 + 2 * tw;
+    int o = me % HF_BLOCK, seat = me / HF_BLOCK % 8, plane = me / HF_BLOCK / 8;
+    float bias = tail[(set * bank_bias + block + 1) * HF_BLOCK + o], sign = plane ? -1.0f : 1.0f;
+    int4 to = corner;
 #pragma unroll
-    for (int th = 0; th < 2; th++) {
+    for (int round = 0; round < 2; round++) {
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
         for (int t = 0; t < 4; t++) {
-            int to = (point * 8 + 4 * tiles + (t ^ tiles)) * QUARTER;
-            memory[to + (2 * half8 ^ odd)] = acc[4 * th + t][0];
-            memory[to + (2 * half8 ^ odd ^ 1)] = acc[4 * th + t][1];
+            local float4 *sums = memory + (point * 8 + 4 * tiles + (t ^ tiles)) * QUARTER;
+            sums[2 * half8 ^ odd] = acc[4 * round + t][0];
+            sums[2 * half8 ^ odd ^ 1] = acc[4 * round + t][1];
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        local const float *sums = (local const float *)memory + (4 * td + (tw ^ td)) * HF_BLOCK;
+        local const float *sums = (local const float *)memory + (seat ^ seat / 4) * HF_BLOCK;
         float m[16], result[4];
 #pragma unroll
         for (int p = 0; p < 16; p++) {
             local const float *sum = sums + p * 8 * HF_BLOCK + (o ^ 4 * (p % 2));
-            float b = sum[16 * 8 * HF_BLOCK], c = sum[32 * 8 * HF_BLOCK];
-            m[p] = plane ? b - c - sum[48 * 8 * HF_BLOCK] : sum[0] + b + c;
+            m[p] = sum[16 * 8 * HF_BLOCK] + sign * (sum[32 * 8 * HF_BLOCK] + sum[plane * 48 * 8 * HF_BLOCK]);
         }
         back(m, result);
-        int h = to_corner.s2 + 2 * th;
-        size_t voxel = (size_t)((to_corner.s0 * out_blocks + block) * OD + d) * OH * OW + h * OW + w;
+        int tile = seat / 4 * 8 + 4 * round + seat % 4, d = to.s1 + tile / TW / TH * 2 + plane;
+        int h = to.s2 + tile / TW % TH * 2, w = to.s3 + tile % TW * 2;
+        global float *at = y + ((size_t)(((to.s0 * out_blocks + block) * OD + d) * OH + h) * OW + w) * HF_BLOCK + o;
 #pragma unroll
         for (int k = 0; k < 4; k++)
             if (d < OD && h + k / 2 < OH && w + k % 2 < OW) {
                 float value = result[k] + bias;
-                y[(voxel + k / 2 * OW + k % 2) * HF_BLOCK + o] = relu && value <= 0.0f ? 0.0f : value;
+                at[(k / 2 * OW + k % 2) * HF_BLOCK] = relu && value <= 0.0f ? 0.0f : value;
             }
     }
 }

@@ -8,13 +8,15 @@
 #include "conv3d.h"
 #include "conv3d_gpu_direct.h"
 
+#include <stdio.h>
+
 #define WORK_ITEMS 256         /* WG of the kernel */
 #define PACK_GROUP 64          /* PACK_WG */
 #define POINTS     64          /* of a tile */
 #define LOCAL      (42 * 1024) /* bytes of local memory of a group */
 
-/* Output voxels of a group: depth, height, width. */
-static const int brick[3] = { 4, 4, 8 };
+/* Tiles of a group along depth, height and width. */
+static const int bricks[][3] = { { 2, 2, 4 }, { 2, 4, 2 }, { 4, 2, 2 } };
 
 /* "from" is read, "to" is written. */
 typedef struct problem {
@@ -79,11 +81,28 @@ static size_t scratch(const hf_call *call, const problem *p)
     return tail_offset(call, p) + (size_t)hf_conv3d_gpu_tail_elements(p->banks, p->to_channels) * sizeof(float);
 }
 
+static size_t count_bricks(const problem *p, const int brick[3])
+{
+    size_t count = (size_t)p->samples;
+    for (int axis = 0; axis < 3; axis++)
+        count *= hf_ceil_div((size_t)p->to[axis], 2 * (size_t)brick[axis]);
+    return count;
+}
+
+/* The one of which a problem needs fewest. */
+static const int *best_brick(const problem *p)
+{
+    const int *best = bricks[0];
+    for (size_t i = 1; i < sizeof bricks / sizeof bricks[0]; i++)
+        if (count_bricks(p, bricks[i]) < count_bricks(p, best)) best = bricks[i];
+    return best;
+}
+
 static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
 {
-    size_t bricks = (size_t)p->samples;
-    for (int axis = 0; axis < 3; axis++)
-        bricks *= hf_ceil_div((size_t)p->to[axis], (size_t)brick[axis]);
+    const int *brick = best_brick(p);
+    char defines[32];
+    snprintf(defines, sizeof defines, "-DTH=%d -DTW=%d", brick[1], brick[2]);
     hf_tensor bank, tail;
     HF_TRY(hf_scratch_part(&bank, call, 0, filters(p) * POINTS));
     HF_TRY(hf_scratch_part(&tail, call, tail_offset(call, p), hf_conv3d_gpu_tail_elements(p->banks, p->to_channels)));
@@ -92,9 +111,9 @@ static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
                      HF_ARGS(HF_T(&call->in[1]), HF_T(&bank), HF_L(filters(p)), HF_I(p->from_channels),
                              HF_I(p->to_channels), HF_I(p->from_blocks), HF_I(p->to_blocks), HF_I(p->mirror))));
     HF_TRY(hf_conv3d_gpu_pack_bias(call, bias, &tail, p->banks, p->to_channels));
-    const hf_range range = { .groups = { bricks, (size_t)p->to_blocks, (size_t)p->banks },
+    const hf_range range = { .groups = { count_bricks(p, brick), (size_t)p->to_blocks, (size_t)p->banks },
                              .items = { WORK_ITEMS, 1, 1 } };
-    return hf_launch(call, "conv3d_gpu_winograd", "conv3d_gpu_winograd", NULL, range,
+    return hf_launch(call, "conv3d_gpu_winograd", "conv3d_gpu_winograd", defines, range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&bank), HF_T(&tail), HF_T(&call->out[0]), HF_I(p->from_blocks),
                              HF_I(p->to_blocks), HF_I(p->samples), HF_I(p->from[0]), HF_I(p->from[1]), HF_I(p->from[2]),
                              HF_I(p->to[0]), HF_I(p->to[1]), HF_I(p->to[2]), HF_I(p->pad),
