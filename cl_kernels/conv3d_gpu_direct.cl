@@ -18,18 +18,11 @@
  * Small problems: V 1 or 2, tiles that go on into the next sample, and the units cut into `chunks` parts that
  * conv3d_gpu_direct_sum adds in order.
  *
- * V      4    output voxels of a work-item: 1, 2 or 4
- * WG     128  work-items of a group, a multiple of 64
+ * V, WG: see conv3d_gpu_voxels.h; V is 1, 2 or 4
  * STAGE  9    units whose weights are in local memory together, 1 KB each */
 #include "common.h"
-#include "conv3d_gpu.h"
+#include "conv3d_gpu_voxels.h"
 
-#ifndef V
-#define V 4
-#endif
-#ifndef WG
-#define WG 128
-#endif
 #ifndef STAGE
 #define STAGE 9
 #endif
@@ -47,14 +40,13 @@ INLINE void multiply(global const float4 *const from[V], local const float4 *wei
         for (int v = 0; v < V; v++)
             x[v] = from[v][q];
 #pragma unroll
-        for (int e = 0; e < 4; e++)
+        for (int e = 0; e < 4; e++) {
+            float value[V];
 #pragma unroll
-            for (int j = 0; j < QUARTER; j++) {
-                float4 w = weights[(4 * q + e) * QUARTER + j];
-#pragma unroll
-                for (int v = 0; v < V; v++)
-                    acc[v][j] += (e == 0 ? x[v].s0 : e == 1 ? x[v].s1 : e == 2 ? x[v].s2 : x[v].s3) * w;
-            }
+            for (int v = 0; v < V; v++)
+                value[v] = e == 0 ? x[v].s0 : e == 1 ? x[v].s1 : e == 2 ? x[v].s2 : x[v].s3;
+            add_products(value, weights + (4 * q + e) * QUARTER, acc);
+        }
     }
 }
 
@@ -83,7 +75,7 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
     if (id == 0) to_bias = (set * bank_bias + block + 1) * QUARTER;
 #pragma unroll
     for (int v = 0; v < V; v++) {
-        int p = ((int)get_group_id(0) * V + v) * WG + id, w = p % LW, h = p / LW % LH, d = p / LW / LH % LD;
+        int p = voxel_number(v), w = p % LW, h = p / LW % LH, d = p / LW / LH % LD;
         int od = d * ostep + cd, oh = h * ostep + ch, ow = w * ostep + cw, n = p / LW / LH / LD;
         bool real = n < samples && od < OD && oh < OH && ow < OW;
         n += set * samples;
@@ -93,14 +85,10 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
         w = w * istep + classes[class].s2;
         to[v * WG + id] = real ? result : -1;
         voxel[v * WG + id] = (int2)((n * in_blocks * D + d) * H * W + h * W + w,
-                                    real ? exists(d, D) | exists(h, H) << 7 | exists(w, W) << 14 : 0);
+                                    real ? window(d, h, w, D, H, W) : 0);
     }
     float4 acc[V][QUARTER];
-#pragma unroll
-    for (int v = 0; v < V; v++)
-#pragma unroll
-        for (int j = 0; j < QUARTER; j++)
-            acc[v][j] = (float4)(0.0f);
+    clear(acc);
 
     int last = min((chunk + 1) * chunk_units, classes[class].s3);
     bank += ((size_t)set * out_blocks + block) * bank_units * UNIT;
