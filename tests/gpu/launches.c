@@ -27,8 +27,9 @@ static void print_launch(const hf_origin *o, const hf_launch_info *l)
     printf("{\"device\":\"%s\",\"set\":\"%s%s%s\",\"op\":\"%s\",\"what\":\"%s\",\"n\":%d,\"step\":%d,\"flop\":%.0f,"
            "\"program\":\"%s\",\"kernel\":\"%s\",\"defines\":\"%s\",\"groups\":[%zu,%zu,%zu],\"items\":[%zu,%zu,%zu],"
            "\"args\":[",
-           o->device, o->set, o->by ? " by " : "", o->by ? o->by : "", o->op, o->what, o->n, o->step, o->flop, l->program ? l->program : "", l->kernel,
-           l->defines, l->groups[0], l->groups[1], l->groups[2], l->items[0], l->items[1], l->items[2]);
+           o->device, o->set, o->by ? " by " : "", o->by ? o->by : "", o->op, o->what, o->n, o->step, o->flop,
+           l->program ? l->program : "", l->kernel, l->defines, l->groups[0], l->groups[1], l->groups[2], l->items[0],
+           l->items[1], l->items[2]);
     for (int i = 0; i < l->n_args; i++)
         printf("%s%lld", i ? "," : "", (long long)l->arg[i]);
     printf("],\"tensors\":[");

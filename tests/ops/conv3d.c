@@ -274,6 +274,14 @@ static double slack_gpu(const hf_desc *in, double *const *values)
     return hf_gamma(terms + 17) * (512 * terms * largest(&in[0], values[0]) * largest(&in[1], values[1]) + bias);
 }
 
+/* gpu_tensor leaves 5 * 2^-22 of each product out, 20 units of rounding, and adds up three products for one. */
+static double slack_tensor(const hf_desc *in, double *const *values)
+{
+    const hf_shape *w = &in[1].shape;
+    double k = (double)w->dim[w->rank - 1], terms = (double)in[0].shape.dim[1] * k * k * k;
+    return hf_gamma(2 * terms + 20) * terms * largest(&in[0], values[0]) * largest(&in[1], values[1]);
+}
+
 /* cpu_winograd is F(4, 3) in all directions, at the points 0, infinity, +-21/32, +-23/16. Magnitudes would bound its error a
  * thousand times too wide to find anything, so roundings are taken for independent: their squares add up. Along an axis a
  * result is the sum over points of A times (G w) times (B' x), whose squares are at most, with b, g, a the sums of squares
@@ -314,6 +322,7 @@ hf_slack hf_winograd_slack(const char *op, const char *impl, const hf_params *pa
                            double *const *values)
 {
     const bool gradient = strcmp(op, "conv3d_dw") == 0;
+    if (strcmp(impl, "gpu_tensor") == 0) return (hf_slack){ .absolute = slack_tensor(in, values) };
     if (strcmp(impl, "gpu_winograd") == 0) return (hf_slack){ .absolute = slack_gpu(in, values) };
     if (strcmp(impl, "cpu_winograd") != 0) return (hf_slack){ 0 };
     double terms = gradient ? tiles_of(params, &in[1]) : (double)in[0].shape.dim[1];
