@@ -156,12 +156,24 @@ int hf_part(void)
 /* Makes `load` and `store` of VEC channels of voxel v of a block at p, `vector` being VEC times `type`. */
 #if VEC == HF_BLOCK
 #define HF_VOXEL_ACCESS(type, vector, load, store)                                                                     \
-    vector load(global const type *p, size_t v) { return vload16(v, p); }                                              \
-    void store(vector value, global type *p, size_t v) { vstore16(value, v, p); }
+    vector load(global const type *p, size_t v)                                                                        \
+    {                                                                                                                  \
+        return vload16(v, p);                                                                                          \
+    }                                                                                                                  \
+    void store(vector value, global type *p, size_t v)                                                                 \
+    {                                                                                                                  \
+        vstore16(value, v, p);                                                                                         \
+    }
 #else
 #define HF_VOXEL_ACCESS(type, vector, load, store)                                                                     \
-    vector load(global const type *p, size_t v) { return *(global const vector *)(p + v * HF_BLOCK + hf_part()); }     \
-    void store(vector value, global type *p, size_t v) { *(global vector *)(p + v * HF_BLOCK + hf_part()) = value; }
+    vector load(global const type *p, size_t v)                                                                        \
+    {                                                                                                                  \
+        return *(global const vector *)(p + v * HF_BLOCK + hf_part());                                                 \
+    }                                                                                                                  \
+    void store(vector value, global type *p, size_t v)                                                                 \
+    {                                                                                                                  \
+        *(global vector *)(p + v * HF_BLOCK + hf_part()) = value;                                                      \
+    }
 #endif
 HF_VOXEL_ACCESS(float, floatv, hf_load_voxel, hf_store_voxel)
 

@@ -18,7 +18,7 @@
 
 #define ITEMS 12 /* of a team */
 #define WG    (TEAMS * ITEMS)
-#define XD    (TD + 2)    /* input voxels of a tile */
+#define XD    (TD + 2) /* input voxels of a tile */
 #define XH    (TH + 2)
 #define XW    (TW + 2)
 #define TAPS  27

@@ -8,7 +8,6 @@
 #include "common.h"
 #include "conv3d_gpu_voxels.h"
 
-
 #define TAPS (K * K * K)
 
 /* Groups: tiles of V * WG voxels, blocks of outputs, samples. bank [bank][block][C][K^3][16]; tail: 16 zeros, then the

@@ -142,8 +142,7 @@ INLINE void transform(local const float *voxels, local float *to, int depth, int
 }
 
 /* acc [8 tiles][8 outputs] += products of a step, for one point: values [channel][TILES], weights [channel][16]. */
-INLINE void multiply(local const float4 *values, local const float4 *weights, int tiles, int outputs,
-                     float4 acc[8][2])
+INLINE void multiply(local const float4 *values, local const float4 *weights, int tiles, int outputs, float4 acc[8][2])
 {
 #pragma unroll 1
     for (int c = 0; c < CHANNELS; c++) {
@@ -188,8 +187,8 @@ kernel void conv3d_gpu_winograd(global const float4 *x, global const float4 *ban
                                 int OD, int OH, int OW, int pad, int bank_bias, int relu)
 {
     local float4 memory[VALUES + WEIGHTS], voxels[VOXELS];
-    volatile local int4 corner;    /* sample and first output voxel of the brick, */
-    volatile local int self[WG];   /* work-items, */
+    volatile local int4 corner;        /* sample and first output voxel of the brick, */
+    volatile local int self[WG];       /* work-items, */
     volatile local int at[TURNS * WG]; /* where a voxel lies in x, -1 where there is none. */
     int id = (int)get_local_id(0), block = (int)get_group_id(1), set = (int)get_group_id(2);
     int wide = (OW + 2 * TW - 1) / (2 * TW), high = (OH + 2 * TH - 1) / (2 * TH);
@@ -232,8 +231,8 @@ kernel void conv3d_gpu_winograd(global const float4 *x, global const float4 *ban
         }
         me = self[id];
         int point = me / 4, tiles = me / 2 % 2, half8 = me % 2, odd = point % 2;
-        multiply(memory + point * (CHANNELS * TILES / 4), memory + VALUES + point * CHANNELS * QUARTER,
-                 2 * tiles ^ odd, 2 * half8 ^ odd, acc);
+        multiply(memory + point * (CHANNELS * TILES / 4), memory + VALUES + point * CHANNELS * QUARTER, 2 * tiles ^ odd,
+                 2 * half8 ^ odd, acc);
 #pragma unroll
         for (int t = 0; t < TURNS; t++)
             if (me + t * WG < VOXELS) voxels[place(me + t * WG)] = next[t];

@@ -123,15 +123,17 @@ def memory(opcode):
 
 
 ON_FMA = ("FFMA", "FMUL", "FADD", "IMAD")
-ELSEWHERE = ("BRA", "BAR", "EXIT", "S2R", "BSSY", "BSYNC", "MUFU", "CALL", "RET", "DEPBAR", "I2F", "F2I")
+ELSEWHERE = ("BRA", "BAR", "EXIT", "S2R", "HMMA", "BSSY", "BSYNC", "MUFU", "CALL", "RET", "DEPBAR", "I2F", "F2I")
 
 
 def nvidia_pipes(ops):
-    """Instructions on the multiply-add and the integer pipe, and turns of the load-store unit, as predict.py uses them."""
+    """Instructions on the multiply-add, the integer and the matrix pipe, and turns of the load-store unit, as predict.py
+    uses them."""
     moves = [(memory(op), op) for op in ops]
     turns = sum(move[1] / 32 * (0.5 if move[0] == "lds" and move[1] > 32 else 1) for move, _ in moves if move)
     fma = sum(op.startswith(ON_FMA) for op in ops)
-    return {"fma": fma, "alu": sum(not move and not op.startswith(ON_FMA + ELSEWHERE) for move, op in moves), "lsu": turns}
+    alu = sum(not move and not op.startswith(ON_FMA + ELSEWHERE) for move, op in moves)
+    return {"fma": fma, "alu": alu, "lsu": turns, "mma": sum(op.startswith("HMMA") for op in ops)}
 
 
 def describe(body, target):

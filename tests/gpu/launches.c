@@ -50,12 +50,14 @@ static const struct {
     const char *by, *force;
 } asked[] = {
     { "gpu_winograd", "conv3d=gpu_winograd,conv3d_dx=gpu_winograd" },
+    { "gpu_tensor", "conv3d=gpu_tensor,conv3d_dx=gpu_tensor" },
 };
 
 static hf_status run_asked(const char *id, const hf_device_info *device, int i)
 {
     hf_context *context = NULL;
-    HF_TRY(hf_context_new(&context, NULL, &(hf_context_options){ .described = device, .force = asked[i].force }));
+    const hf_context_options options = { .described = device, .force = asked[i].force, .tensor_cores = true };
+    HF_TRY(hf_context_new(&context, NULL, &options));
     const hf_status status = hf_list_layers(id, context, asked[i].by);
     hf_context_free(&context);
     return status;
@@ -98,6 +100,12 @@ static size_t number(const char *text)
     return (size_t)strtoull(text, NULL, 10);
 }
 
+/* sm_70 is compute capability 7.0; other makers have none. */
+static unsigned capability(const char *arch)
+{
+    return strncmp(arch, "sm_", 3) == 0 ? (unsigned)number(arch + 3) : 0;
+}
+
 static hf_device_info describe(char *const column[COLUMNS])
 {
     const size_t group = number(column[GROUP]), memory = number(column[MEMORY]) << 30;
@@ -111,7 +119,8 @@ static hf_device_info describe(char *const column[COLUMNS])
                             .align = number(column[ALIGN]),
                             .float_width = 1,
                             .fp16 = true,
-                            .fp64 = true };
+                            .fp64 = true,
+                            .compute_capability = capability(column[ARCH]) };
     snprintf(info.id, sizeof info.id, "gpu:0");
     snprintf(info.name, sizeof info.name, "%s", column[NAME]);
     snprintf(info.platform, sizeof info.platform, "%s", column[PLATFORM]);
