@@ -38,67 +38,58 @@
 #define SUM_WG 64
 
 #if TENSOR
-#include "matrix.h"
-
-#define TILES  (2 * V) /* products of 16 voxels that a warp makes: 32 V voxels */
-#define STRIDE 18      /* of an input's weights in local memory: spreads the banks */
-
-/* Where a warp's voxels lie among the group's, and which of every 8 is the lane's. */
-INLINE int seat(int v)
-{
-    int id = (int)get_local_id(0);
-    return id / 32 * (32 * V) + v * 8 + id % 32 / 4;
-}
-
-/* acc += products of the warp's voxels' 16 channels with one unit's weights. The four neighbours that share a voxel have
- * four of its channels each: 2s and 2s + 1 of them are columns of the left operand of product s. */
-INLINE void multiply_tensor(global const float4 *x, global const float4 *tail, volatile local const int2 *voxel,
-                            int need, int offset, local const float *weights, float4 acc[TILES][2] MATRIX_ROOM)
-{
-    int lane = (int)get_local_id(0) % 32, four = lane % 4;
-    float2 right[2][2]; /* [product][half of the outputs] */
-#pragma unroll
-    for (int s = 0; s < 2; s++)
-#pragma unroll
-        for (int j = 0; j < 2; j++) {
-            local const float *from = weights + (4 * four + 2 * s) * STRIDE + 8 * j + lane / 4;
-            right[s][j] = (float2)(from[0], from[STRIDE]);
-        }
-#pragma unroll
-    for (int t = 0; t < TILES; t++) {
-        float4 left[2];
-#pragma unroll
-        for (int r = 0; r < 2; r++) {
-            int2 at = voxel[seat(2 * t + r)];
-            left[r] = (at.s1 & need) == need ? x[(size_t)(at.s0 + offset) * QUARTER + four] : tail[four];
-        }
-#pragma unroll
-        for (int j = 0; j < 2; j++) {
-            multiply_matrix((float4)(left[0].s0, left[1].s0, left[0].s1, left[1].s1), right[0][j],
-                            &acc[t][j] MATRIX_ARGS);
-            multiply_matrix((float4)(left[0].s2, left[1].s2, left[0].s3, left[1].s3), right[1][j],
-                            &acc[t][j] MATRIX_ARGS);
-        }
-    }
-}
+#include "conv3d_gpu_tensor.h"
 #else
-/* acc += products of the V voxels' 16 channels with one unit's weights. */
-INLINE void multiply(global const float4 *const from[V], local const float4 *weights, float4 acc[V][QUARTER])
+typedef float4 stage_item;
+#define STAGED UNIT /* items of a unit's weights in local memory */
+#define UNITS_MEMORY
+#define UNITS_ARGS
+
+/* Puts float4 i of the weights into the stage. */
+INLINE void keep_weights(local float4 *stage, int i, float4 weights)
 {
+    stage[i] = weights;
+}
+
+/* acc += products of the V voxels' 16 channels with one unit's weights. A voxel has the unit where its mask has all of
+ * `need`. */
+INLINE void multiply(global const float4 *x, global const float4 *tail, volatile local const int2 *voxel, int need,
+                     int offset, local const float4 *weights, float4 acc[V][QUARTER])
+{
+    global const float4 *from[V];
+#pragma unroll
+    for (int v = 0; v < V; v++) {
+        int2 at = voxel[v * WG + get_local_id(0)];
+        from[v] = (at.s1 & need) == need ? x + (size_t)(at.s0 + offset) * QUARTER : tail;
+    }
 #pragma unroll 1
     for (int q = 0; q < QUARTER; q++) {
-        float4 x[V];
+        float4 value4[V];
 #pragma unroll
         for (int v = 0; v < V; v++)
-            x[v] = from[v][q];
+            value4[v] = from[v][q];
 #pragma unroll
         for (int e = 0; e < 4; e++) {
             float value[V];
 #pragma unroll
             for (int v = 0; v < V; v++)
-                value[v] = e == 0 ? x[v].s0 : e == 1 ? x[v].s1 : e == 2 ? x[v].s2 : x[v].s3;
+                value[v] = e == 0 ? value4[v].s0 : e == 1 ? value4[v].s1 : e == 2 ? value4[v].s2 : value4[v].s3;
             add_products(value, weights + (4 * q + e) * QUARTER, acc);
         }
+    }
+}
+
+/* Writes the V voxels' results, which belong at `to`; the block's biases are at tail. */
+INLINE void finish(global float4 *y, volatile local const int *to, global const float4 *tail, int bare, int relu,
+                   float4 acc[V][QUARTER])
+{
+#pragma unroll
+    for (int v = 0; v < V; v++) {
+        int result = to[v * WG + get_local_id(0)];
+        if (result < 0) continue;
+#pragma unroll
+        for (int j = 0; j < QUARTER; j++)
+            y[(size_t)result * QUARTER + j] = bare ? acc[v][j] : activate(acc[v][j] + tail[j], relu);
     }
 }
 #endif
@@ -115,12 +106,8 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
                               int istep, int ostep, int most, int bank_units, int bank_bias, int chunks,
                               int chunk_units, int relu)
 {
-#if TENSOR
-    local float stage[STAGE * HF_BLOCK * STRIDE];
-    MATRIX_MEMORY
-#else
-    local float4 stage[STAGE * UNIT];
-#endif
+    local stage_item stage[STAGE * STAGED];
+    UNITS_MEMORY
     local int2 place[STAGE]; /* of a unit: the bits a mask must have, and how far behind the first tap it lies */
     /* Of each voxel: where its first tap lies, in voxels of 16 channels, and its mask; where its result goes. Here, and
      * volatile, because the loops need the registers. */
@@ -144,15 +131,8 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
         to[v * WG + id] = real ? result : -1;
         voxel[v * WG + id] = (int2)((n * in_blocks * D + d) * H * W + h * W + w, real ? window(d, h, w, D, H, W) : 0);
     }
-#if TENSOR
-    float4 acc[TILES][2]; /* voxel t 16 + lane / 4 and the one 8 behind, 2 outputs each; [half of the outputs] */
-#pragma unroll
-    for (int t = 0; t < TILES; t++)
-        acc[t][0] = acc[t][1] = (float4)(0.0f);
-#else
     float4 acc[V][QUARTER];
     clear(acc);
-#endif
 
     int last = min((chunk + 1) * chunk_units, classes[class].s3);
     bank += ((size_t)set * out_blocks + block) * bank_units * UNIT;
@@ -163,59 +143,16 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
 #pragma unroll 1
         for (int i = id; i < count * UNIT; i += WG) {
             int4 u = units[unit + i / UNIT];
-#if TENSOR
-            local float2 *to = (local float2 *)(stage + i / QUARTER * STRIDE) + i % QUARTER * 2;
-            float4 weights = bank[(size_t)u.s0 * UNIT + i % UNIT];
-            to[0] = weights.lo;
-            to[1] = weights.hi;
-#else
-            stage[i] = bank[(size_t)u.s0 * UNIT + i % UNIT];
-#endif
+            keep_weights(stage, i, bank[(size_t)u.s0 * UNIT + i % UNIT]);
             if (i % UNIT == 0) place[i / UNIT] = u.s12;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int i = 0; i < count; i++) {
-            int need = place[i].s0, offset = place[i].s1;
-#if TENSOR
-            multiply_tensor(x, tail, voxel, need, offset, stage + i * HF_BLOCK * STRIDE, acc MATRIX_ARGS);
-#else
-            global const float4 *from[V];
-#pragma unroll
-            for (int v = 0; v < V; v++) {
-                int2 at = voxel[v * WG + id];
-                from[v] = (at.s1 & need) == need ? x + (size_t)(at.s0 + offset) * QUARTER : tail;
-            }
-            multiply(from, stage + i * UNIT, acc);
-#endif
-        }
+        for (int i = 0; i < count; i++)
+            multiply(x, tail, voxel, place[i].s0, place[i].s1, stage + i * STAGED, acc UNITS_ARGS);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
-    tail += to_bias;
-#if TENSOR
-    int two = id % 4; /* outputs 2 two and 2 two + 1 of each half */
-#pragma unroll
-    for (int v = 0; v < 2 * TILES; v++) {
-        int result = to[seat(v)];
-        if (result < 0) continue;
-#pragma unroll
-        for (int j = 0; j < 2; j++) {
-            float2 sum = v % 2 ? acc[v / 2][j].hi : acc[v / 2][j].lo, bias = ((global const float2 *)tail)[4 * j + two];
-            float4 value = (float4)(sum + bias, 0.0f, 0.0f);
-            ((global float2 *)y)[(size_t)result * 2 * QUARTER + 4 * j + two] =
-                chunks > 1 ? sum : activate(value, relu).lo;
-        }
-    }
-#else
-#pragma unroll
-    for (int v = 0; v < V; v++) {
-        int result = to[v * WG + id];
-        if (result < 0) continue;
-#pragma unroll
-        for (int j = 0; j < QUARTER; j++)
-            y[(size_t)result * QUARTER + j] = chunks > 1 ? acc[v][j] : activate(acc[v][j] + tail[j], relu);
-    }
-#endif
+    finish(y, to, tail + to_bias, chunks > 1, relu, acc);
 }
 
 /* y = act(bias + sum over the chunks of part); count: float4 of y; voxels of a sample; samples of a bank. */

@@ -179,6 +179,44 @@ INLINE int place(int i)
     return i / XW * XW + i % 2 * (XW / 2) + i % XW / 2;
 }
 
+/* Turns sums back and writes them. A work-item does it for output o of a tile, of the 8 that lie in memory at a time, and
+ * one plane. A row of A' has three terms: 0 + 1 + 2, 1 - 2 - 3. to: sample and first output voxel of the brick. */
+INLINE void finish(global float *y, global const float *tail, local float4 *memory, int me, int4 to, int out_blocks,
+                   int block, int OD, int OH, int OW, int relu, float4 acc[8][2])
+{
+    int point = me / 4, tiles = me / 2 % 2, half8 = me % 2, odd = point % 2;
+    int o = me % HF_BLOCK, seat = me / HF_BLOCK % 8, plane = me / HF_BLOCK / 8;
+    float bias = tail[o], sign = plane ? -1.0f : 1.0f;
+#pragma unroll
+    for (int round = 0; round < 2; round++) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+        for (int t = 0; t < 4; t++) {
+            local float4 *sums = memory + (point * 8 + 4 * tiles + (t ^ tiles)) * QUARTER;
+            sums[2 * half8 ^ odd] = acc[4 * round + t][0];
+            sums[2 * half8 ^ odd ^ 1] = acc[4 * round + t][1];
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        local const float *sums = (local const float *)memory + (seat ^ seat / 4) * HF_BLOCK;
+        float m[16], result[4];
+#pragma unroll
+        for (int p = 0; p < 16; p++) {
+            local const float *sum = sums + p * 8 * HF_BLOCK + (o ^ 4 * (p % 2));
+            m[p] = sum[16 * 8 * HF_BLOCK] + sign * (sum[32 * 8 * HF_BLOCK] + sum[plane * 48 * 8 * HF_BLOCK]);
+        }
+        back(m, result);
+        int tile = seat / 4 * 8 + 4 * round + seat % 4, d = to.s1 + tile / TW / TH * 2 + plane;
+        int h = to.s2 + tile / TW % TH * 2, w = to.s3 + tile % TW * 2;
+        global float *at = y + ((size_t)(((to.s0 * out_blocks + block) * OD + d) * OH + h) * OW + w) * HF_BLOCK + o;
+#pragma unroll
+        for (int k = 0; k < 4; k++)
+            if (d < OD && h + k / 2 < OH && w + k % 2 < OW) {
+                float value = result[k] + bias;
+                at[(k / 2 * OW + k % 2) * HF_BLOCK] = relu && value <= 0.0f ? 0.0f : value;
+            }
+    }
+}
+
 /* Groups: bricks of a bank's samples, blocks of outputs, banks. D, H, W: what is read; OD, OH, OW: what is written.
  * tail: 16 zeros, then the biases, bank_bias blocks from one bank's to the next, 0 when shared. */
 HF_GROUP(WG)
@@ -238,38 +276,6 @@ kernel void conv3d_gpu_winograd(global const float4 *x, global const float4 *ban
             if (me + t * WG < VOXELS) voxels[place(me + t * WG)] = next[t];
     }
 
-    /* Turned back by the work-item of output o of a tile, one of the 8 in memory, and of one plane. A row of A' has three
-     * terms: 0 + 1 + 2, 1 - 2 - 3. */
-    int me = self[id], point = me / 4, tiles = me / 2 % 2, half8 = me % 2, odd = point % 2;
-    int o = me % HF_BLOCK, seat = me / HF_BLOCK % 8, plane = me / HF_BLOCK / 8;
-    float bias = tail[(set * bank_bias + block + 1) * HF_BLOCK + o], sign = plane ? -1.0f : 1.0f;
-    int4 to = corner;
-#pragma unroll
-    for (int round = 0; round < 2; round++) {
-        barrier(CLK_LOCAL_MEM_FENCE);
-#pragma unroll
-        for (int t = 0; t < 4; t++) {
-            local float4 *sums = memory + (point * 8 + 4 * tiles + (t ^ tiles)) * QUARTER;
-            sums[2 * half8 ^ odd] = acc[4 * round + t][0];
-            sums[2 * half8 ^ odd ^ 1] = acc[4 * round + t][1];
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-        local const float *sums = (local const float *)memory + (seat ^ seat / 4) * HF_BLOCK;
-        float m[16], result[4];
-#pragma unroll
-        for (int p = 0; p < 16; p++) {
-            local const float *sum = sums + p * 8 * HF_BLOCK + (o ^ 4 * (p % 2));
-            m[p] = sum[16 * 8 * HF_BLOCK] + sign * (sum[32 * 8 * HF_BLOCK] + sum[plane * 48 * 8 * HF_BLOCK]);
-        }
-        back(m, result);
-        int tile = seat / 4 * 8 + 4 * round + seat % 4, d = to.s1 + tile / TW / TH * 2 + plane;
-        int h = to.s2 + tile / TW % TH * 2, w = to.s3 + tile % TW * 2;
-        global float *at = y + ((size_t)(((to.s0 * out_blocks + block) * OD + d) * OH + h) * OW + w) * HF_BLOCK + o;
-#pragma unroll
-        for (int k = 0; k < 4; k++)
-            if (d < OD && h + k / 2 < OH && w + k % 2 < OW) {
-                float value = result[k] + bias;
-                at[(k / 2 * OW + k % 2) * HF_BLOCK] = relu && value <= 0.0f ? 0.0f : value;
-            }
-    }
+    finish(y, tail + (set * bank_bias + block + 1) * HF_BLOCK, memory, self[id], corner, out_blocks, block, OD, OH, OW, relu,
+           acc);
 }

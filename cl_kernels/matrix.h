@@ -32,7 +32,14 @@ float matrix_head(float x)
 #define MATRIX_MEMORY local float matrix_room[WG / 32 * (16 * 8 + 8 * 8)];
 #define MATRIX_ROOM   , local float *matrix_room
 #define MATRIX_ARGS   , matrix_room
-void multiply_heads(float4 a, float2 b, float4 *c, local float *matrix_room)
+float matrix_product(float x, float w)
+{
+    float head_x = matrix_head(x), head_w = matrix_head(w);
+    return matrix_cut(x - head_x) * head_w + head_x * matrix_cut(w - head_w) + head_x * head_w;
+}
+
+/* c += a b */
+void multiply_matrix(float4 a, float2 b, float4 *c, local float *matrix_room)
 {
     int lane = (int)get_local_id(0) % 32, g = lane / 4, j = lane % 4;
     local float *left = matrix_room + get_local_id(0) / 32 * (16 * 8 + 8 * 8), *right = left + 16 * 8;
@@ -45,9 +52,10 @@ void multiply_heads(float4 a, float2 b, float4 *c, local float *matrix_room)
     right[(j + 4) * 8 + g] = b.s1;
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int k = 0; k < 8; k++) {
-        float2 w = (float2)(right[k * 8 + 2 * j], right[k * 8 + 2 * j + 1]);
-        c->lo += left[g * 8 + k] * w;
-        c->hi += left[(g + 8) * 8 + k] * w;
+        c->s0 += matrix_product(left[g * 8 + k], right[k * 8 + 2 * j]);
+        c->s1 += matrix_product(left[g * 8 + k], right[k * 8 + 2 * j + 1]);
+        c->s2 += matrix_product(left[(g + 8) * 8 + k], right[k * 8 + 2 * j]);
+        c->s3 += matrix_product(left[(g + 8) * 8 + k], right[k * 8 + 2 * j + 1]);
     }
 }
 #else
@@ -64,18 +72,18 @@ void multiply_heads(float4 a, float2 b, float4 *c)
           "r"(as_uint(b.s1)));
     *c = (float4)(d0, d1, d2, d3);
 }
-#endif
 
 /* c += a b */
-void multiply_matrix(float4 a, float2 b, float4 *c MATRIX_ROOM)
+void multiply_matrix(float4 a, float2 b, float4 *c)
 {
     float4 head = (float4)(matrix_head(a.s0), matrix_head(a.s1), matrix_head(a.s2), matrix_head(a.s3)), rest = a - head;
     float2 head_b = (float2)(matrix_head(b.s0), matrix_head(b.s1)), rest_b = b - head_b;
     rest = (float4)(matrix_cut(rest.s0), matrix_cut(rest.s1), matrix_cut(rest.s2), matrix_cut(rest.s3));
     rest_b = (float2)(matrix_cut(rest_b.s0), matrix_cut(rest_b.s1));
-    multiply_heads(rest, head_b, c MATRIX_ARGS);
-    multiply_heads(head, rest_b, c MATRIX_ARGS);
-    multiply_heads(head, head_b, c MATRIX_ARGS);
+    multiply_heads(rest, head_b, c);
+    multiply_heads(head, rest_b, c);
+    multiply_heads(head, head_b, c);
 }
+#endif
 
 #endif

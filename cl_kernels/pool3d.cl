@@ -90,10 +90,10 @@ kernel void max_pool_dx(global const float *dy, global const uchar *position, gl
     for (int a = first_window(id); a <= last_window(id, od); a++)
         for (int b = first_window(ih); b <= last_window(ih, oh); b++)
             UNROLL_LITTLE
-    for (int c = first_window(iw); c <= last_window(iw, ow); c++) {
-        size_t at = outer + (a * oh + b) * ow + c;
-        if (position[at] == ((id - a * S) * K + ih - b * S) * K + iw - c * S) sum += dy[at];
-    }
+            for (int c = first_window(iw); c <= last_window(iw, ow); c++) {
+                size_t at = outer + (a * oh + b) * ow + c;
+                if (position[at] == ((id - a * S) * K + ih - b * S) * K + iw - c * S) sum += dy[at];
+            }
     dx[get_global_id(1) * d * h * w + i] = sum;
 }
 
