@@ -7,13 +7,14 @@
  * The units take 11 bits of a mantissa. So a value is cut into a head, rounded to 11 bits, and 11 bits of the rest, and
  * head * head, head * rest and rest * head are added up; what is left out is below 5 * 2^-22 of a product.
  *
- * EMULATE  0  1: the same by ordinary instructions through local memory, all warps of the group at once: for tests
+ * EMULATE  1  0: by matrix units, which only NVIDIA's compiler can reach; 1: the same by ordinary instructions through
+ *             local memory, all warps of the group at once: for tests
  * WG          work-items of the group */
 #ifndef HF_MATRIX_H
 #define HF_MATRIX_H
 
 #ifndef EMULATE
-#define EMULATE 0
+#define EMULATE 1
 #endif
 
 /* The first 11 bits of a mantissa. */

@@ -8,6 +8,8 @@
 #define ROWS  16
 #define SIZE  8
 
+static const char units[] = "-DEMULATE=0", emulation[] = "-DEMULATE=1"; /* for cl_kernels/matrix.h */
+
 /* What matrix_probe.cl computes, as whole numbers. */
 static bool is_product(const float *c)
 {
@@ -50,7 +52,7 @@ static bool probe(hf_context *context, const char *defines)
 static bool has_units(hf_context *context)
 {
     if (context->info.compute_capability < LEAST) return false;
-    return context->described || probe(context, "");
+    return context->described || probe(context, units);
 }
 
 bool hf_context_tensor_cores(hf_context *context)
@@ -61,8 +63,8 @@ bool hf_context_tensor_cores(hf_context *context)
 
 const char *hf_context_matrix_defines(hf_context *context)
 {
-    if (context->tensor_cores && hf_context_tensor_cores(context)) return "";
+    if (context->tensor_cores && hf_context_tensor_cores(context)) return units;
     if (!context->any_device) return NULL;
-    if (!context->emulates) context->emulates = probe(context, "-DEMULATE=1");
-    return context->emulates ? "-DEMULATE=1" : NULL;
+    if (!context->emulates) context->emulates = probe(context, emulation);
+    return context->emulates ? emulation : NULL;
 }
