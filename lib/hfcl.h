@@ -45,6 +45,7 @@ typedef struct hf_device_info {
     size_t align;         /* alignment of a buffer view */
     unsigned float_width; /* preferred vector width for float */
     bool fp16, fp64, subgroups;
+    unsigned compute_capability; /* of NVIDIA's devices, 75 for 7.5; else 0 */
 } hf_device_info;
 
 /* All devices of all platforms, GPUs first. *list has *count entries and is freed with free(); no device at all is
@@ -58,6 +59,9 @@ typedef struct hf_context_options {
     bool plain_only;   /* only the plain implementation of each operator: for comparing and for debugging */
     const char *force; /* "op=impl,op=impl": implementations to use instead of the first that fits; default: the
                           environment variable HF_IMPL */
+    bool
+        tensor_cores; /* let matrix units make products, where hf_context_tensor_cores says so: results differ in the last
+                          bits. The environment variable HF_TENSOR_CORES=1 does the same */
     const hf_device_info *described; /* a device that is not here, instead of opening one */
 } hf_context_options;
 
@@ -72,6 +76,10 @@ hf_status hf_context_new(hf_context **out, const char *device, const hf_context_
 void hf_context_free(hf_context **context);
 
 const hf_device_info *hf_context_device(const hf_context *context);
+
+/* Whether the device has matrix units that this library can use: NVIDIA's from compute capability 8.0 on, after one
+ * product by them was right to the last bit, made when first asked. Whether they were asked for does not matter. */
+bool hf_context_tensor_cores(hf_context *context);
 
 /* Waits until everything enqueued has run; device errors of earlier calls surface here. */
 hf_status hf_context_finish(hf_context *context) HF_MUST_USE;

@@ -61,6 +61,9 @@ struct hf_op {
 bool hf_context_any_device(const hf_context *context);
 /* Whether groups of this many work-items really run; found out once a size, by asking for a kernel of that size. */
 bool hf_context_runs_groups_of(hf_context *context, size_t items);
+/* Defines for kernels that include matrix.h; NULL where matrix units cannot be used or were not asked for. Under
+ * HF_TEST_ANY_DEVICE=1 devices without them emulate them. */
+const char *hf_context_matrix_defines(hf_context *context);
 bool hf_context_plain_only(const hf_context *context);
 const char *hf_context_forced(const hf_context *context); /* "op=impl,..." or NULL */
 

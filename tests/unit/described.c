@@ -82,6 +82,35 @@ out:
     hf_context_free(&context);
 }
 
+/* Matrix units: only where the device has those that are known, and only where they were asked for. */
+static void check_tensor_cores(void)
+{
+    static const unsigned capability[] = { 0, 70, 80 };
+    for (int i = 0; i < 3; i++)
+        for (int asked = 0; asked < 2; asked++) {
+            hf_device_info info = gpu(1024, 48 << 10);
+            hf_context *context = NULL;
+            info.compute_capability = capability[i];
+            const hf_context_options options = { .described = &info, .tensor_cores = asked };
+            if (!CHECK_OK(hf_context_new(&context, NULL, &options))) return;
+            CHECK(hf_context_tensor_cores(context) == (capability[i] >= 80));
+            CHECK((strcmp(chosen(context, "conv3d", 16), "gpu_tensor") == 0) == (asked && capability[i] >= 80));
+            hf_context_free(&context);
+        }
+}
+
+/* A device that is here, and whose compiler may not know the instruction, is not asked to compile it. */
+static void check_real_tensor_cores(void)
+{
+    hf_context *context = NULL;
+    if (!CHECK_OK(hf_context_new(&context, NULL, &(hf_context_options){ .tensor_cores = true }))) return;
+    if (hf_context_device(context)->compute_capability < 80) {
+        CHECK(!hf_context_tensor_cores(context));
+        CHECK(strcmp(chosen(context, "conv3d", 16), "gpu_tensor") != 0);
+    }
+    hf_context_free(&context);
+}
+
 /* Sizes are checked though nothing is allocated. */
 static void check_memory(void)
 {
@@ -107,6 +136,8 @@ int main(void)
     check_choice();
     check_launches(1024, "-DVEC=4", 64);
     check_launches(32, "-DVEC=4 -DWG=32", 32);
+    check_tensor_cores();
+    check_real_tensor_cores();
     check_memory();
     return check_done("described");
 }
