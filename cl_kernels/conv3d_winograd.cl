@@ -136,15 +136,18 @@ HF_WIDE HF_GROUP(1) kernel
                                       at.w - pad, D, H, W, AD, AH, AW),
                                0, AW / 2);
         global const float16 *weight = u + set * u_stride;
+        const int next = i + 1 < end ? min(SLAB, sets * tiles - base - count) : 0;
+        long ahead[SLAB];
+        find_boxes(ahead, c_blocks, D, H, W, at, next, -pad, OD, OH, OW);
         for (int s = 0; s < PLANE; ++s) {
             global const float16 *in = slots + (s + 1) * slot;
             global float16 *out = slots + s * slot;
-            if (s < AD * AH && i + 1 < end)
-                prefetch_line(x, c_blocks, D, H, W, at, min(SLAB, sets * tiles - base - count), s, AH, -pad, OD, OH,
-                              OW);
             for (int o = 0; o < o_blocks; o += OUT) {
-                for (int d = 0; d < AD; ++d, weight += c_blocks * HF_BLOCK * OUT + 1)
+                for (int d = 0; d < AD; ++d, weight += c_blocks * HF_BLOCK * OUT + 1) {
+                    if (o == 0 && s < AD * AH)
+                        prefetch_line(x, ahead, d * next / AD, (d + 1) * next / AD, c_blocks, D, H, W, s, AH);
                     multiply(products + d * OUT * SLAB, (global const float *)(in + d * in_step), weight, c_blocks);
+                }
                 untransform_columns(out + o * SLAB, out_step, products);
             }
         }
