@@ -16,8 +16,9 @@
  *   Slot s + 1 takes the transformed input of point s of the plane, [AD][C/16][slab]; its products, transformed back in
  *   depth, [MD][O/16][slab], go to slot s, whose input is used up by then.
  *
- * SLAB  tiles of a slab, in registers during step 2
- * OUT   blocks of output channels multiplied together, 1 or 2 */
+ * SLAB    tiles of a slab, in registers during step 2
+ * OUT     blocks of output channels multiplied together, 1 or 2
+ * STREAM  1: results go to memory past the caches, which would have to read what lies there first */
 #include "conv3d_winograd.h"
 
 #ifndef SLAB
@@ -25,6 +26,18 @@
 #endif
 #ifndef OUT
 #define OUT 1
+#endif
+#ifndef STREAM
+#define STREAM 0
+#endif
+
+/* Compilers that know no such store, and interpreters that know no prefetch either, store as always. */
+#define STORE(p, value) (*(p) = (value))
+#if STREAM && defined(__has_builtin) && !defined(HF_NO_PREFETCH)
+#if __has_builtin(__builtin_nontemporal_store)
+#undef STORE
+#define STORE(p, value) __builtin_nontemporal_store(value, p)
+#endif
 #endif
 
 /* Step 2 for one point and OUT blocks of output channels: to[OUT][SLAB] = sum over channels of v times u. Every block of
@@ -106,7 +119,7 @@ HF_INLINE void untransform_plane(global float16 *restrict y, size_t row, global 
     for (int h = 0; h < MH; ++h)
 #pragma unroll
         for (int w = 0; w < MW; ++w)
-            if (h < height && w < width) y[h * row + w] = finish(back[h][w], bias, relu, channels);
+            if (h < height && w < width) STORE(y + h * row + w, finish(back[h][w], bias, relu, channels));
 }
 
 /* x [N][C/16][D,H,W][16]; u as conv3d_winograd_weights.cl leaves it, u_stride vectors a set; bias [sets][O/16][16],
