@@ -27,6 +27,7 @@
 #ifndef OUT
 #define OUT 1
 #endif
+#define QUAD 4
 #ifndef STREAM
 #define STREAM 0
 #endif
@@ -81,6 +82,38 @@ HF_INLINE void untransform_columns(global float16 *restrict to, size_t step, glo
         for (int i = 0; i < AD; ++i)
             v[i] = products[i * OUT * SLAB + t];
         hf_output_line(y, v, MD);
+#pragma unroll
+        for (int i = 0; i < MD; ++i)
+            to[i * step + t] = y[i];
+    }
+}
+
+/* Step 2 for one block of input channels, all points of a column in depth together, so that they are transformed back
+ * where they are, in registers: to, MD results `step` apart, of QUAD tiles of v [AD][SLAB]. u: AD points, u_step apart,
+ * one block of output channels. */
+HF_INLINE void multiply_columns(global float16 *restrict to, size_t step, global const float *restrict v,
+                                global const float16 *restrict u, const size_t u_step)
+{
+    float16 sum[QUAD][AD];
+#pragma unroll
+    for (int t = 0; t < QUAD; ++t)
+#pragma unroll
+        for (int d = 0; d < AD; ++d)
+            sum[t][d] = 0;
+#pragma unroll 2
+    for (int c = 0; c < HF_BLOCK; ++c) {
+#pragma unroll
+        for (int d = 0; d < AD; ++d) {
+            const float16 weight = u[d * u_step + c * OUT];
+#pragma unroll
+            for (int t = 0; t < QUAD; ++t)
+                sum[t][d] += v[(d * SLAB + t) * HF_BLOCK + c] * weight;
+        }
+    }
+#pragma unroll
+    for (int t = 0; t < QUAD; ++t) {
+        float16 y[MD];
+        hf_output_line(y, sum[t], MD);
 #pragma unroll
         for (int i = 0; i < MD; ++i)
             to[i * step + t] = y[i];
@@ -156,12 +189,24 @@ HF_WIDE HF_GROUP(1) kernel
             global const float16 *in = slots + (s + 1) * slot;
             global float16 *out = slots + s * slot;
             for (int o = 0; o < o_blocks; o += OUT) {
+#if ONE
+                for (int t = 0, n = 0; t < SLAB; t += QUAD)
+                    for (int k = 0; k < OUT; ++k, ++n) {
+                        if (o == 0 && s < AD * AH)
+                            prefetch_line(x, ahead, n * next / (SLAB / QUAD * OUT), (n + 1) * next / (SLAB / QUAD * OUT), c_blocks, D, H, W, s, AH);
+                        multiply_columns(out + (o + k) * SLAB + t, out_step,
+                                         (global const float *)(in + t), weight + k,
+                                         HF_BLOCK * OUT + 1);
+                    }
+                weight += AD * (HF_BLOCK * OUT + 1);
+#else
                 for (int d = 0; d < AD; ++d, weight += c_blocks * HF_BLOCK * OUT + 1) {
                     if (o == 0 && s < AD * AH)
                         prefetch_line(x, ahead, d * next / AD, (d + 1) * next / AD, c_blocks, D, H, W, s, AH);
                     multiply(products + d * OUT * SLAB, (global const float *)(in + d * in_step), weight, c_blocks);
                 }
                 untransform_columns(out + o * SLAB, out_step, products);
+#endif
             }
         }
         for (int o = 0; o < o_blocks; ++o)

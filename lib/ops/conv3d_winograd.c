@@ -172,7 +172,7 @@ static hf_status prepare(hf_call *call, const hf_conv3d_pass *p)
     HF_TRY(hf_scratch_part(&bias, call, at.bias, (int64_t)c.sets * c.to_blocks * HF_BLOCK));
     HF_TRY(hf_scratch_part(&work, call, at.work, c.groups * c.work * HF_BLOCK));
     HF_TRY(launch_weights(call, p, &c, defines, &u, &bias));
-    snprintf(defines, sizeof defines, "%s -DOUT=%d -DSLAB=%d -DSTREAM=%d", sizes, c.out, c.slab, c.stream);
+    snprintf(defines, sizeof defines, "%s -DOUT=%d -DSLAB=%d -DSTREAM=%d -DONE=%d", sizes, c.out, c.slab, c.stream, c.from_blocks == 1);
     return hf_launch(call, "conv3d_winograd", "conv3d_winograd", defines, (hf_range){ .groups = { (size_t)c.groups } },
                      HF_ARGS(HF_T(p->from), HF_T(&u), HF_T(&bias), HF_T(p->to), HF_T(&work), HF_I(p->from_channels),
                              HF_I(p->to_channels), HF_I(p->from_size[0]), HF_I(p->from_size[1]), HF_I(p->from_size[2]),
