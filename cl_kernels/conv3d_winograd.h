@@ -233,8 +233,8 @@ HF_INLINE void find_boxes(long *from, int blocks, int D, int H, int W, tile at, 
         from[t] = at.n * blocks * voxels + ((at.d + shift) * (long)H + at.h + shift) * W + at.w;
 }
 
-/* Asks for one line in width of boxes `from` of find_boxes, while other work goes on: line `line` of boxes `height` lines
- * high. Lines need not exist. */
+/* Asks for one line in width of boxes `from` of find_boxes, begin to end, while other work goes on: line `line` of boxes
+ * `height` lines high. Lines need not exist. */
 HF_INLINE void prefetch_line(global const float16 *restrict x, const long *from, int begin, int end, int blocks, int D,
                              int H, int W, int line, const int height)
 {

@@ -63,7 +63,8 @@ HF_INLINE void load_taps(float16 *g, global const float *restrict w, int to_stri
     }
 }
 
-/* (G x G x G) g to HALF lanes of u, g[27], a block apart: points s of a plane `plane` vectors apart, points of a column `step`. */
+/* (G x G x G) g to HALF lanes of u. Taps g[27] lie a block apart, points s of a plane `plane` vectors, points of a
+ * column `step`. */
 HF_INLINE void transform_filter(global float *restrict u, size_t plane, size_t step, const float *g)
 {
     double8 depth[9][AD];

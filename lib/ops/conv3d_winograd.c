@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #define TAPS            27
+#define COLUMN_TILES    8                    /* with one block of input channels, whose columns are summed together */
 #define ONE_BLOCK_TILES 12                   /* tiles in registers with one block of output channels */
 #define TWO_BLOCK_TILES 8                    /* with two: more fit, but then a slab outgrows the second cache */
 #define WIDE_TILES      12                   /* with two, where weights are read from memory for every slab */
@@ -121,7 +122,7 @@ static cut cut_of(const hf_call *call, const hf_conv3d_pass *p)
     c.to_blocks = (int)hf_blocks(p->to_channels);
     c.out = c.to_blocks % 2 == 0 ? 2 : 1;
     c.weights = c.tiles.all_points * (c.to_blocks / c.out) * (c.from_blocks * HF_BLOCK * c.out + 1);
-    c.slab = c.out == 1 ? ONE_BLOCK_TILES : TWO_BLOCK_TILES;
+    c.slab = c.from_blocks == 1 ? COLUMN_TILES : c.out == 1 ? ONE_BLOCK_TILES : TWO_BLOCK_TILES;
     if (c.weights * HF_WINOGRAD_VECTOR > WIDE_WEIGHTS) c.slab = WIDE_TILES;
     const int64_t voxels = (int64_t)p->to_size[0] * p->to_size[1] * p->to_size[2];
     c.stream = p->n * c.to_blocks * voxels * HF_WINOGRAD_VECTOR >= STREAM_RESULTS;
@@ -172,7 +173,8 @@ static hf_status prepare(hf_call *call, const hf_conv3d_pass *p)
     HF_TRY(hf_scratch_part(&bias, call, at.bias, (int64_t)c.sets * c.to_blocks * HF_BLOCK));
     HF_TRY(hf_scratch_part(&work, call, at.work, c.groups * c.work * HF_BLOCK));
     HF_TRY(launch_weights(call, p, &c, defines, &u, &bias));
-    snprintf(defines, sizeof defines, "%s -DOUT=%d -DSLAB=%d -DSTREAM=%d -DONE=%d", sizes, c.out, c.slab, c.stream, c.from_blocks == 1);
+    snprintf(defines, sizeof defines, "%s -DOUT=%d -DSLAB=%d -DSTREAM=%d -DCOLUMNS=%d", sizes, c.out, c.slab, c.stream,
+             c.from_blocks == 1);
     return hf_launch(call, "conv3d_winograd", "conv3d_winograd", defines, (hf_range){ .groups = { (size_t)c.groups } },
                      HF_ARGS(HF_T(p->from), HF_T(&u), HF_T(&bias), HF_T(p->to), HF_T(&work), HF_I(p->from_channels),
                              HF_I(p->to_channels), HF_I(p->from_size[0]), HF_I(p->from_size[1]), HF_I(p->from_size[2]),
