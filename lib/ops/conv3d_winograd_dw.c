@@ -4,10 +4,10 @@
 #include "conv3d.h"
 #include "conv3d_winograd.h"
 
-#define NARROW_WORK    (384 << 10)  /* bytes of transformed tiles of a slab when all points are summed together */
-#define WIDE_WORK      (1200 << 10) /* and when only a pair along width is, with larger partial results to go over */
-#define NARROW_PARTIAL (1 << 20)    /* most bytes of a partial result whose points are summed together */
-#define LEAST_SLAB     8            /* tiles */
+#define NARROW_WORK    (256 << 10) /* bytes of transformed tiles of a slab when all points are summed together */
+#define WIDE_WORK      (900 << 10) /* and when only a pair along width is, with larger partial results to go over */
+#define NARROW_PARTIAL (1 << 20)   /* most bytes of a partial result whose points are summed together */
+#define LEAST_SLAB     8           /* tiles */
 #define MOST_SLAB      64
 #define CHUNK_SLABS    4 /* slabs of a chunk, at least */
 #define MOST_CHUNKS    32
