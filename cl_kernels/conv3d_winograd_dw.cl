@@ -15,7 +15,7 @@
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #include "conv3d_winograd.h"
 
-#define MOST_SLAB 64 /* tiles */
+#define MOST_SLAB 48 /* tiles */
 
 HF_WINOGRAD_TRANSFORM(spread_tile, hf_gradient_pair, MD, MH, MW)
 
