@@ -145,9 +145,10 @@ HF_INLINE void multiply_slab(global float16 *restrict out, global const float16 
                              global const float16 *restrict u, global float16 *restrict products, int c_blocks,
                              int o_blocks, const next_slab *next, int s)
 {
-    const size_t in_step = c_blocks * SLAB, out_step = o_blocks * SLAB, point = c_blocks * HF_BLOCK * OUT + 1;
+    const size_t out_step = o_blocks * SLAB, point = c_blocks * HF_BLOCK * OUT + 1;
     for (int o = 0; o < o_blocks; o += OUT, u += AD * point, out += OUT * SLAB) {
 #if COLUMNS
+        (void)products;
         for (int t = 0; t < SLAB; t += QUAD)
             for (int k = 0; k < OUT; ++k) {
                 if (o == 0) prefetch_part(next, s, t / QUAD * OUT + k, SLAB / QUAD * OUT);
@@ -156,7 +157,8 @@ HF_INLINE void multiply_slab(global float16 *restrict out, global const float16 
 #else
         for (int d = 0; d < AD; ++d) {
             if (o == 0) prefetch_part(next, s, d, AD);
-            multiply(products + d * OUT * SLAB, (global const float *)(in + d * in_step), u + d * point, c_blocks);
+            multiply(products + d * OUT * SLAB, (global const float *)(in + d * c_blocks * SLAB), u + d * point,
+                     c_blocks);
         }
         untransform_columns(out, out_step, products);
 #endif

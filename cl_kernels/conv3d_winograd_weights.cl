@@ -23,18 +23,22 @@
 /* Half a block: double8 is the widest vector that one instruction takes. */
 #define HALF (HF_BLOCK / 2)
 
-/* G applied to g[3]: to[m+2]. The two points of a pair share their even and odd parts. */
+/* Rows i and i + 1 of G, those of a pair, applied to g[3]: they share their even and odd parts. */
+HF_INLINE void filter_pair(double8 *to, const double8 *g, const int m, const int i)
+{
+    const double p = hf_filter_point(m, i), scale = hf_filter_scale(m, i);
+    const double8 even = scale * g[0] + scale * p * p * g[2], odd = scale * p * g[1];
+    to[i] = even + odd;
+    to[i + 1] = even - odd;
+}
+
+/* G applied to g[3]: to[m+2]. */
 HF_INLINE void filter_line(double8 *to, const double8 *g, const int m)
 {
     to[0] = hf_filter_scale(m, 0) * g[0];
     to[1] = g[2];
-#pragma unroll
-    for (int i = 2; i < m + 2; i += 2) {
-        const double p = hf_filter_point(m, i), scale = hf_filter_scale(m, i);
-        const double8 even = scale * g[0] + scale * p * p * g[2], odd = scale * p * g[1];
-        to[i] = even + odd;
-        to[i + 1] = even - odd;
-    }
+    filter_pair(to, g, m, 2);
+    if (m == 4) filter_pair(to, g, m, 4);
 }
 
 /* The taps of one "from" channel for 16 "to" channels of which `left` exist, in the order in which they meet x. Whole
