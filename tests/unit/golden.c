@@ -29,9 +29,9 @@ static hf_status build(bench *b, const char *path)
     b->prediction = network->build(x, t, &(hf_network_options){ .dropout = -1 });
     b->loss = hf_mse(b->prediction, hf_input(b->graph, "target", target->shape));
     HF_TRY(hf_plan_new(&b->plan, b->graph, &(hf_plan_options){ .loss = b->loss, .keep = &b->prediction, .n_keep = 1 }));
-    HF_TRY(hf_plan_set(b->plan, "image", image->data));
-    HF_TRY(hf_plan_set(b->plan, "tabular", tabular->data));
-    HF_TRY(hf_plan_set(b->plan, "target", target->data));
+    HF_TRY(golden_set_input(&b->g, b->plan, "image"));
+    HF_TRY(golden_set_input(&b->g, b->plan, "tabular"));
+    HF_TRY(golden_set_input(&b->g, b->plan, "target"));
     return hf_optimizer_new(&b->optimizer, b->model,
                             &(hf_optimizer_options){ .learning_rate = 2e-5, .weight_decay = 0.05 });
 }
@@ -40,7 +40,7 @@ static hf_status check_first_step(bench *b)
 {
     float prediction[16];
     HF_TRY(hf_plan_run(b->plan));
-    HF_TRY(hf_plan_get(b->plan, b->prediction, prediction));
+    HF_TRY(hf_plan_get(b->plan, b->prediction, prediction, hf_dim(b->prediction, 0)));
     golden_compare_values(&b->g, "prediction", prediction, FIRST_STEP_LIMIT);
     golden_compare_gradients(&b->g, b->model);
     return HF_OK;
@@ -52,7 +52,7 @@ static hf_status check_steps(bench *b)
     for (int step = 0; step < STEPS; step++) {
         float loss = 0;
         HF_TRY(hf_plan_run(b->plan));
-        HF_TRY(hf_plan_get(b->plan, b->loss, &loss));
+        HF_TRY(hf_plan_get(b->plan, b->loss, &loss, 1));
         CHECK_NEAR(loss, losses[step], LATER_STEPS_LIMIT * losses[step]);
         HF_TRY(hf_optimizer_step(b->optimizer));
     }

@@ -88,7 +88,7 @@ static inline void golden_compare(golden *g, const char *kind, const hf_named *n
     const int64_t count = hf_shape_count(&want->shape);
     if (!CHECK(hf_shape_equal(&want->shape, &tensor->desc.shape))) return;
     float *got = calloc((size_t)count, sizeof *got);
-    CHECK(got != NULL && hf_tensor_read(tensor, got) == HF_OK);
+    CHECK(got != NULL && hf_tensor_read(tensor, got, count) == HF_OK);
     golden_judge(g, kind, named->name, sqrt(golden_square(got, want->data, count)) / golden_scale(g, kind, named->name),
                  limit);
     free(got);
@@ -120,9 +120,16 @@ static inline hf_status golden_set_parameters(const golden *g, const hf_model *m
         const hf_entry *initial = golden_entry(g, "initial.", named.name);
         if (!initial || !hf_shape_equal(&initial->shape, &named.value.desc.shape))
             return hf_fail(HF_ERR_FORMAT, "the golden file has no %sinitial.%s of this shape", g->prefix, named.name);
-        HF_TRY(hf_tensor_write(&named.value, initial->data));
+        HF_TRY(hf_tensor_write(&named.value, initial->data, hf_shape_count(&initial->shape)));
     }
     return HF_OK;
+}
+
+/* An input of a plan, from the entry of this name. */
+static inline hf_status golden_set_input(const golden *g, hf_plan *plan, const char *name)
+{
+    const hf_entry *e = golden_entry(g, name, "");
+    return hf_plan_set(plan, name, e->data, hf_shape_count(&e->shape));
 }
 
 #endif

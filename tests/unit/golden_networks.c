@@ -123,13 +123,13 @@ static hf_status build_one(hf_graph **graph, hf_node **y, const bench *b, const 
 
 static hf_status set_inputs(const bench *b, hf_plan *plan)
 {
-    HF_TRY(hf_plan_set(plan, "image", golden_entry(&b->shared, "image", "")->data));
-    return hf_plan_set(plan, "row", golden_entry(&b->shared, "row", "")->data);
+    HF_TRY(golden_set_input(&b->shared, plan, "image"));
+    return golden_set_input(&b->shared, plan, "row");
 }
 
 static hf_status set_targets(bench *b, const golden_case *c)
 {
-    static const float class_weights[] = { 1.1F, 0.6962F, 1.4F };
+    static const float class_weights[3] = { 1.1F, 0.6962F, 1.4F };
     const golden all = { b->g.file, "", 0 };
     const hf_entry *label = golden_entry(&all, "label", "");
     const int64_t classes = hf_dim(b->prediction, 1);
@@ -137,9 +137,9 @@ static hf_status set_targets(bench *b, const golden_case *c)
         const int32_t value = (int32_t)((const float *)label->data)[n];
         b->label[n] = strcmp(c->loss, "logit") == 0 ? value > 0 : value % (int32_t)classes;
     }
-    HF_TRY(hf_plan_set(b->plan, "label", b->label));
-    HF_TRY(hf_plan_set(b->plan, "weights", class_weights));
-    return hf_plan_set(b->plan, "target", golden_entry(&all, "target", "")->data);
+    HF_TRY(hf_plan_set(b->plan, "label", b->label, label->shape.dim[0]));
+    HF_TRY(hf_plan_set(b->plan, "weights", class_weights, classes));
+    return golden_set_input(&all, b->plan, "target");
 }
 
 static hf_status build(bench *b, hf_context *context, const golden_case *c)
@@ -149,7 +149,8 @@ static hf_status build(bench *b, hf_context *context, const golden_case *c)
     HF_TRY(build_one(&b->graph_later, &b->later, b, c, false));
     const int64_t n = hf_dim(b->prediction, 0);
     b->loss = loss_of(b->prediction, c->loss, hf_input_labels(b->graph, "label", HF_SHAPE(n)),
-                      hf_input(b->graph, "target", HF_SHAPE(n, 1)), hf_input(b->graph, "weights", HF_SHAPE(3)));
+                      hf_input(b->graph, "target", HF_SHAPE(n, 1)),
+                      hf_input(b->graph, "weights", HF_SHAPE(hf_dim(b->prediction, 1))));
     HF_TRY(hf_plan_new(&b->plan, b->graph, &(hf_plan_options){ .loss = b->loss, .keep = &b->prediction, .n_keep = 1 }));
     HF_TRY(hf_plan_new(&b->plan_later, b->graph_later, &(hf_plan_options){ .keep = &b->later, .n_keep = 1 }));
     HF_TRY(set_inputs(b, b->plan));
@@ -174,11 +175,12 @@ static void free_bench(bench *b)
 static hf_status check_steps(bench *b)
 {
     float values[64], losses[STEPS];
+    const int64_t count = hf_dim(b->prediction, 0) * hf_dim(b->prediction, 1);
     for (int step = 0; step < STEPS; step++) {
         HF_TRY(hf_plan_run(b->plan));
-        HF_TRY(hf_plan_get(b->plan, b->loss, &losses[step]));
+        HF_TRY(hf_plan_get(b->plan, b->loss, &losses[step], 1));
         if (step == 0) {
-            HF_TRY(hf_plan_get(b->plan, b->prediction, values));
+            HF_TRY(hf_plan_get(b->plan, b->prediction, values, count));
             golden_compare_values(&b->g, "prediction", values, FIRST_STEP_LIMIT);
             golden_compare_gradients(&b->g, b->model);
         }
@@ -188,7 +190,7 @@ static hf_status check_steps(bench *b)
     golden_compare_final(&b->g, b->model);
     HF_TRY(set_inputs(b, b->plan_later));
     HF_TRY(hf_plan_run(b->plan_later));
-    HF_TRY(hf_plan_get(b->plan_later, b->later, values));
+    HF_TRY(hf_plan_get(b->plan_later, b->later, values, count));
     golden_compare_values(&b->g, "evaluated", values, LATER_STEPS_LIMIT);
     return HF_OK;
 }
