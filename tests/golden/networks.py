@@ -22,9 +22,9 @@ import torch
 from torch.nn import functional as F
 
 STEPS, LEARNING_RATE, WEIGHT_DECAY = 3, 2e-5, 0.05
-SHORTEST = 1 / 200  # gradient of a layer, relative to the whole gradient
 CLASS_WEIGHTS = (1.1, 0.6962, 1.4)
 FULL = "--full" in sys.argv
+SHORTEST = 0 if FULL else 1 / 200  # gradient of a layer, relative to the whole gradient
 TIE = 4e-7 if FULL else 2e-6  # of the root mean square of what a ReLU or a pooling window reads
 
 
