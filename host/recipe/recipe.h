@@ -20,15 +20,22 @@ typedef struct hf_texts {
 
 /* All texts are set: "" where a recipe says nothing and there is no other default. */
 typedef struct hf_recipe {
-    char *path; /* where it was read; "" for the defaults alone */
-    char *task; /* "brain-age" or "ad" */
-    struct {
+    char *path;              /* where it was read; "" for the defaults alone */
+    char *task;              /* "brain-age" or "ad" */
+    struct {                 /* "" or "own", 0: the network's own */
         char *name;          /* a network; in a file, "model: NAME" says the same as "model: {name: NAME}" */
-        char *hyper_layers;  /* comma list, "all", "none"; "": the network's own */
-        int64_t embedding;   /* 0: the network's own */
-        double variance;     /* 0: the network's own */
-        char *variance_mode; /* "constant", "input", "embedding" */
-        double dropout;      /* -1: the network's own */
+        char *hyper_layers;  /* comma list, "all", "none" */
+        char *hyper_start;   /* "published", "ordinary" */
+        char *concat_layers; /* comma list, "none" */
+        int64_t embedding;
+        char *embedding_kind; /* "fill", "linear", "mlp" */
+        bool share_embedding;
+        double variance;
+        char *variance_mode;          /* "constant", "input", "embedding" */
+        char *film, *film_activation; /* "both", "scale", "shift"; "linear", "sigmoid", "tanh" */
+        int64_t bottleneck, width, blocks, depth;
+        double dropout; /* -1: the network's own */
+        double momentum;
     } model;
     struct {
         char *path, *table, *id_column, *image_column;

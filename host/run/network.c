@@ -32,12 +32,24 @@ hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
 static hf_network_options network_options(const hf_recipe *recipe, double variance)
 {
     const double dropout = recipe->model.dropout; /* -1: the network's own; the network says 0 for that */
-    return (hf_network_options){ .hyper_layers = recipe->model.hyper_layers[0] ? recipe->model.hyper_layers : NULL,
+    return (hf_network_options){ .hyper_layers = recipe->model.hyper_layers,
+                                 .hyper_start = recipe->model.hyper_start,
+                                 .concat_layers = recipe->model.concat_layers,
                                  .embedding = (int)recipe->model.embedding,
+                                 .embedding_kind = recipe->model.embedding_kind,
+                                 .share_embedding = recipe->model.share_embedding,
                                  .variance = variance,
+                                 .columns = recipe->cohort.tabular.count,
+                                 .film = recipe->model.film,
+                                 .film_activation = recipe->model.film_activation,
+                                 .bottleneck = (int)recipe->model.bottleneck,
+                                 .width = (int)recipe->model.width,
+                                 .blocks = (int)recipe->model.blocks,
+                                 .depth = (int)recipe->model.depth,
                                  .dropout = dropout < 0    ? 0
                                             : dropout == 0 ? -1
-                                                           : dropout };
+                                                           : dropout,
+                                 .momentum = recipe->model.momentum };
 }
 
 /* The variance term as the recipe wants it: a number, or measured on the training rows or their embedding. */
