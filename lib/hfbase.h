@@ -152,6 +152,8 @@ typedef struct hf_digest {
 } hf_digest;
 void hf_digest_add(hf_digest *digest, const void *bytes, size_t size);
 void hf_digest_text(const hf_digest *digest, char hex[33]);
+/* Of the bytes of a file, a megabyte at a time. HF_ERR_IO. */
+hf_status hf_digest_file(char hex[33], const char *path) HF_MUST_USE;
 
 /* ---- counter-based random numbers -------------------------------------------------------------------------------- */
 

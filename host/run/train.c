@@ -19,7 +19,9 @@ typedef struct run {
     const char *folder;
     const hf_watch *watch;
     char *recipe_text; /* resolved */
+    char *subjects;    /* hf_run_subjects */
     hf_lock lock;
+    bool made_folder; /* it was not there before */
     hf_run_data data;
     hf_run_fixed fixed;
     hf_run_network network;
@@ -54,6 +56,7 @@ static hf_status save(const run *r, const char *name, bool with_optimizer)
     if (status == HF_OK && with_optimizer) status = hf_optimizer_save(r->network.optimizer, &archive);
     if (status == HF_OK) status = check_finite(&archive, r->progress.epoch);
     if (status == HF_OK) status = hf_run_state_save(&archive, &r->fixed, &r->progress, r->recipe_text);
+    if (status == HF_OK) status = hf_archive_add_text(&archive, HF_SUBJECTS_TEXT, r->subjects);
     if (status == HF_OK) status = hf_run_file(&path, r->folder, name);
     if (status == HF_OK) status = hf_archive_write(&archive, path);
     free(path);
@@ -99,6 +102,11 @@ static hf_status compare_recipes(const char *was, const char *is, bool epochs_to
     return HF_OK;
 }
 
+static hf_status same_recipe(const run *r, const char *was)
+{
+    return compare_recipes(was, r->recipe_text, strcmp(r->recipe->train.schedule, "constant") == 0);
+}
+
 static hf_status check_same_recipe(const run *r)
 {
     void *text = NULL;
@@ -106,8 +114,7 @@ static hf_status check_same_recipe(const run *r)
     char *path = NULL;
     hf_status status = hf_run_file(&path, r->folder, HF_RECIPE_FILE);
     if (status == HF_OK) status = hf_file_read(&text, &size, path, (size_t)1 << 20);
-    if (status == HF_OK)
-        status = compare_recipes(text, r->recipe_text, strcmp(r->recipe->train.schedule, "constant") == 0);
+    if (status == HF_OK) status = same_recipe(r, text);
     if (status != HF_OK) status = hf_fail_in(status, "cannot resume '%s'", r->folder);
     free(text);
     free(path);
@@ -144,20 +151,27 @@ static hf_status begin(run *r)
     HF_TRY(hf_guard_fit(&r->fixed.guard, r->data.dataset, r->data.index + r->data.first[HF_TRAIN],
                         r->data.count[HF_TRAIN]));
     if (r->recipe->train.start_at_mean) HF_TRY(start_at_mean(r));
-    HF_TRY(hf_run_split_write(r->folder, &r->data.cohort, r->data.part));
-    return write_recipe(r);
+    HF_TRY(write_recipe(
+        r)); /* from here on there is a run; should it end before the split is written, it is drawn again */
+    return hf_run_split_write(r->folder, &r->data.cohort, r->data.part);
 }
 
 static hf_status load_last(run *r)
 {
     hf_archive archive;
     hf_recipe recipe;
-    hf_status status = hf_run_checkpoint_read(&archive, &r->fixed, &r->progress, &recipe, r->folder, HF_LAST_FILE);
+    hf_run_fixed was;
+    hf_status status = hf_run_checkpoint_read(&archive, &was, &r->progress, &recipe, r->folder, HF_LAST_FILE);
+    if (status == HF_OK) status = same_recipe(r, hf_archive_find_text(&archive, HF_RECIPE_TEXT));
+    const char *subjects = hf_archive_find_text(&archive, HF_SUBJECTS_TEXT); /* older versions kept none */
+    if (status == HF_OK && subjects) status = hf_run_same_subjects(subjects, r->subjects);
+    if (status == HF_OK) status = hf_run_same_fixed(&was, &r->fixed);
+    if (status == HF_OK) r->fixed = was; /* its guard too */
     if (status == HF_OK) status = hf_model_load(r->network.model, &archive);
     if (status == HF_OK) status = hf_optimizer_load(r->network.optimizer, &archive);
     hf_recipe_free(&recipe);
     hf_archive_free(&archive);
-    return status == HF_OK ? HF_OK : hf_fail_in(status, "cannot resume '%s'", r->folder);
+    return status == HF_OK ? HF_OK : hf_fail_in(status, "cannot resume '%s/%s'", r->folder, HF_LAST_FILE);
 }
 
 static hf_status continue_run(run *r)
@@ -330,6 +344,7 @@ static hf_status train_epoch(run *r, int64_t epoch)
 
 static hf_status train_all(run *r, const hf_train_options *options)
 {
+    r->made_folder = !hf_path_exists(r->folder);
     if (!options->resume) HF_TRY(hf_run_refuse_used(r->folder));
     HF_TRY(hf_run_lock(&r->lock, r->folder));
     const bool resume = options->resume && hf_run_has(r->folder, HF_RECIPE_FILE);
@@ -337,6 +352,7 @@ static hf_status train_all(run *r, const hf_train_options *options)
     if (options->resume && !resume) hf_watch_say(r->watch, "nothing to resume in '%s' yet", r->folder);
     if (resume) HF_TRY(check_same_recipe(r));
     HF_TRY(open_data(r, resume));
+    HF_TRY(hf_run_subjects(&r->subjects, &r->data, &r->fixed.encoder, r->recipe->cohort.target));
     HF_TRY(open_network(r, options->device));
     HF_TRY(open_loaders(r));
     if (resume && hf_run_has(r->folder, HF_LAST_FILE)) {
@@ -359,6 +375,7 @@ static void close_run(run *r)
     free(r->predicted);
     free(r->truth);
     free(r->recipe_text);
+    free(r->subjects);
 }
 
 /* The best weights on the test subjects, into predictions and report. */
@@ -401,6 +418,7 @@ hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char
         status = hf_fail(HF_ERR_UNSUPPORTED, "task '%s': this version trains 'brain-age' only", recipe->task);
     if (status == HF_OK) status = train_all(&r, options);
     close_run(&r);
+    if (status != HF_OK && r.lock.fd >= 0 && r.made_folder) hf_run_remove_empty(folder);
     if (status == HF_OK) status = judge(test, folder, options);
     hf_lock_release(&r.lock);
     return status;
