@@ -21,7 +21,7 @@ static hf_status resolve_path(hf_recipe *recipe)
 static int train(const cli_args *args, hf_recipe *recipe)
 {
     cli_progress progress;
-    cli_scores scores;
+    hf_scores scores = { 0 };
     hf_predictions test = { 0 };
     const char *folder = cli_value(args, "out");
     cli_progress_begin(&progress, recipe->train.epochs);
@@ -31,11 +31,12 @@ static int train(const cli_args *args, hf_recipe *recipe)
     hf_status status = resolve_path(recipe);
     if (status == HF_OK) status = hf_run_train(&test, recipe, folder, &options);
     cli_progress_end(&progress);
-    if (status == HF_OK) status = cli_scores_make(&scores, &test);
+    if (status == HF_OK) status = hf_scores_make(&scores, &test);
     if (status == HF_OK) {
-        cli_scores_print(&scores, "test subjects");
+        cli_scores_print(&scores, &test, "test subjects");
         printf("report: %s/report.html\n", folder);
     }
+    hf_scores_free(&scores);
     hf_predictions_free(&test);
     return status == HF_OK ? CLI_OK : cli_failed();
 }
