@@ -37,7 +37,7 @@
 #endif
 
 /* Writes a whole cache line past the caches, where the compiler knows how: for results that nobody reads soon. */
-#if defined(__has_builtin)
+#if defined(__has_builtin) && !defined(HF_NO_PREFETCH)
 #if __has_builtin(__builtin_nontemporal_store)
 #define HF_STREAM(value, p) __builtin_nontemporal_store(value, p)
 #endif

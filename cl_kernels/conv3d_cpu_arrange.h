@@ -13,6 +13,8 @@
 #include "common.h"
 #include "transpose.h"
 
+#define AHEAD 64 /* elements of a row fetched before they are used, where rows are long */
+
 /* Lays out the elements of 16 to channels, to_stride apart, that lie contiguously from w on: `channels` from channels
  * of `taps` elements each. There are 16 elements at least; the last square overlaps the one before. */
 HF_INLINE void arrange_run(global const float *w, int to_stride, int channels, int taps, int step, int flip, long ahead,
@@ -51,19 +53,22 @@ void arrange_elements(global const float *w, int from_stride, int to_stride, int
 }
 
 /* w points to the first weight of the pair: from_stride and to_stride elements a channel, taps innermost; from_left and
- * to_left channels exist. step is the number of from channels in a block: 16, or 1 when x is plain. */
+ * to_left channels exist. step is the number of from channels in a block: 16, or 1 when x is plain. far: elements from
+ * this pair to the one to fetch meanwhile; 0: what comes next in this one. */
 HF_INLINE void arrange_block(global const float *w, int from_stride, int to_stride, int from_left, int to_left,
-                             int taps, int step, int flip, global float16 *to)
+                             int taps, int step, int flip, long far, global float16 *to)
 {
     const bool whole = from_left >= step && to_left >= HF_BLOCK;
     if (whole && to_stride == 1)
-        for (int c = 0; c < step; ++c)
-            to[c] = vload16(0, w + (size_t)c * from_stride);
+        for (int c = 0; c < step; ++c, w += from_stride) {
+            to[c] = vload16(0, w);
+            HF_PREFETCH(w + (far ? far : (long)from_stride * HF_BLOCK));
+        }
     else if (whole && from_stride == taps && step * taps >= HF_BLOCK)
-        arrange_run(w, to_stride, step, taps, step, flip, AHEAD, to);
+        arrange_run(w, to_stride, step, taps, step, flip, far ? far : AHEAD, to);
     else if (whole && taps >= HF_BLOCK)
         for (int c = 0; c < step; ++c)
-            arrange_run(w + (size_t)c * from_stride, to_stride, 1, taps, step, flip, (long)from_stride * NEXT, to + c);
+            arrange_run(w + (size_t)c * from_stride, to_stride, 1, taps, step, flip, far ? far : from_stride, to + c);
     else
         arrange_elements(w, from_stride, to_stride, from_left, to_left, taps, step, flip, (global float *)to);
 }

@@ -73,7 +73,7 @@ int first_tap(int q, int pad, int up)
 /* Where a row of x lies for each row of a tile: the middle, then position 0, position TILE-1, and with EDGE 2 positions
  * 1 and TILE-2. `slice` is a plane of x, `from` the voxel that the first position reads. */
 HF_INLINE void point_at(global const float *p[ROWS][1 + 2 * EDGE], global const float *slice, global const float *zeros,
-                        int h, int from, int H, int W)
+                        int h, int from, int W)
 {
     EACH_ROW
     {
@@ -151,17 +151,25 @@ HF_INLINE void add_tap(float16 sum[OUT][ROWS][TILE], global const float *p[ROWS]
 #endif
 }
 
-/* Asks for the voxels that a tile reads of another row of x; with K = 1 it leaves out those between positions. Where
- * rows are so narrow that there are several, x is small enough to be near. */
-HF_INLINE void fetch_row(global const float *row, int K)
+/* Asks for the voxels that `rows` rows of a tile read, the first at `row`; with K = 1 it leaves out those between
+ * positions. */
+HF_INLINE void fetch(global const float *row, int W, const int rows, int K)
 {
-#if !FIRST && ROWS == 1
-    EACH_POSITION
+#if !FIRST
+    EACH_ROW EACH_POSITION
     {
-        HF_PREFETCH(row + i * STRIDE * XS);
-        if (STRIDE > 1 && K > 1) HF_PREFETCH(row + (i * STRIDE + 1) * XS);
+        global const float *at = row + ((long)r * W + i) * STRIDE * XS;
+        if (r >= rows) continue;
+        HF_PREFETCH(at);
+        if (STRIDE > 1 && K > 1) HF_PREFETCH(at + XS);
     }
 #endif
+}
+
+/* The row that the next taps meet: where there are several in registers most of it is near. */
+HF_INLINE void fetch_row(global const float *row, int W, int K)
+{
+    if (ROWS == 1) fetch(row, W, 1, K);
 }
 
 /* Writes a tile, of which `rows` rows exist. */
@@ -256,15 +264,15 @@ HF_INLINE void convolve_rows(const volumes *s, global const float *x, global con
                         global const float16 *taps = w + (size_t)((b * K + kd) * K + kh) * K * XS;
                         if (ROWS == 1 && (h < 0 || h >= H)) continue;
                         if (kh + up < K)
-                            fetch_row(slice + ((long)(h + 1) * W + first_w * STRIDE) * XS, K);
+                            fetch_row(slice + ((long)(h + 1) * W + first_w * STRIDE) * XS, W, K);
                         else if (kd + up < K)
-                            fetch_row(slice + ((long)(h - kh / up + H) * W + first_w * STRIDE) * XS, K);
+                            fetch_row(slice + ((long)(h - kh / up + H) * W + first_w * STRIDE) * XS, W, K);
                         else
-                            fetch_row(next, K);
+                            fetch(next, W, ROWS, K);
                         for (int kw = begin_w; kw < K; kw += up) {
                             const int from = (rest_w + kw - s->pad_w) / up + first_w * STRIDE;
                             global const float *p[ROWS][1 + 2 * EDGE];
-                            point_at(p, slice, zeros, h, from, H, W);
+                            point_at(p, slice, zeros, h, from, W);
                             add_tap(sum, p, taps + kw * XS, next_block, channels, h, from, H, W);
                         }
                     }

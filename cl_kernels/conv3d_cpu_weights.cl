@@ -18,7 +18,7 @@ kernel void conv3d_arrange(global const float *restrict w, global const float *r
     const size_t set = get_group_id(2);
     w += set * w_stride + (size_t)from * from_stride + (size_t)first * to_stride;
     to += ((set * get_num_groups(1) + block) * get_num_groups(0) + get_group_id(0)) * taps * step;
-    arrange_block(w, from_stride, to_stride, from_count - from, to_count - first, taps, step, flip, to);
+    arrange_block(w, from_stride, to_stride, from_count - from, to_count - first, taps, step, flip, 0, to);
     if (get_group_id(0) > 0) return;
     to_bias[set * get_num_groups(1) + block] =
         has_bias ? hf_load(bias + set * to_count + first, to_count - first) : (float16)0;
