@@ -96,6 +96,31 @@ includes cl_kernels 'none' cl_kernels
 includes lib '[a-z]+\.def' lib
 includes datasets 'hfbase\.h' datasets
 includes host 'hfcl\.h|hfdata\.h|hfbase\.h' host
+includes lib/base 'hfbase\.h' lib/base
+
+# folder NAME FOLDERS: a folder of host/ includes its own headers by name, those of FOLDERS as folder/name.h, and no others
+folder() {
+    others=$(printf '%s' "$2" | tr ' ' '|')
+    : >"$work/found"
+    for file in $(files '*.[ch]' "host/$1"); do
+        code "$file" | grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' | while IFS= read -r line; do
+            name=$(printf '%s\n' "$line" | sed 's/.*"\([^"]*\)".*/\1/')
+            case $name in hfbase.h | hfcl.h | hfdata.h) continue ;; esac
+            [ -f "host/$1/$name" ] && continue
+            printf '%s\n' "$name" | grep -qE "^($others)/[a-z_]+\.h\$" && [ -f "host/$name" ] && continue
+            echo "$file:$line"
+        done >>"$work/found"
+    done
+    verdict "host/$1/ includes only what it may: its own headers${2:+ and those of $2}"
+}
+folder graph ''
+folder plan 'graph'
+folder networks 'graph plan'
+folder metrics ''
+folder recipe ''
+folder archive 'graph'
+folder report 'metrics'
+folder run 'graph plan networks metrics recipe archive report'
 : >"$work/found"
 for file in $(files '*.[ch]' host/cli); do
     code "$file" | grep -nE '#[[:space:]]*include[[:space:]]*"' |

@@ -1,6 +1,6 @@
 /* Fuzzes the recipe reader: whatever the bytes, it must refuse them with a message or give a recipe that reads back as
  * the same text after it has been written. The first byte picks between a file and a "--set". */
-#include "recipe.h"
+#include "recipe/recipe.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 
 Stored: inputs, initial parameters, predictions, all gradients of the first step, the losses of ten Adam steps with coupled
 weight decay, and the parameters after them. Dropout is off: its random numbers are ours alone.
-Parameter names and shapes are those of the networks in host/models/.
+Parameter names and shapes are those of the networks in host/networks/.
 
 The problem itself must be well conditioned. Adam divides by the size of each gradient, so where that is mostly rounding
 even two runs of PyTorch, in single and in double precision, part ways: hence the small learning rate. And where two

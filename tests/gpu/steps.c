@@ -1,6 +1,7 @@
 /* steps.c: training steps of networks, planned and bound as the host does it. */
 #include "launches.h"
-#include "graph.h"
+#include "hyperfusion.h"
+#include "plan/passes.h"
 
 static const struct {
     const char *network;

@@ -1,7 +1,7 @@
 /* Checks regression metrics: point values by hand, intervals against a bootstrap of two million resamples made elsewhere
  * with other random numbers, groups, paired differences, repeatability, and how often an interval covers the truth. */
 #include "check.h"
-#include "metrics.h"
+#include "metrics/metrics.h"
 
 enum { N = 12 };
 static const double actual[N] = { 70, 55, 73, 28, 18, 24, 21, 20, 74, 52, 30, 81 };

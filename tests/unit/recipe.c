@@ -1,7 +1,7 @@
 /* Checks recipes: what a file may say and how it is understood, the ways it can be wrong with the message each must
  * give, settings from a command line, the checks across keys, and that the resolved text reads back as the same. */
 #include "check.h"
-#include "recipe.h"
+#include "recipe/recipe.h"
 
 #include <locale.h>
 #include <stdlib.h>

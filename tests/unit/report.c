@@ -1,10 +1,10 @@
 /* Checks the report page: well-formed whatever ids and texts hold, standing alone, its numbers those of the metrics, its
  * pictures decodable and the right way up, sections left out when there is nothing to show, and plots of odd data. */
 #include "check.h"
-#include "metrics.h"
-#include "plot.h"
-#include "report.h"
-#include "slice.h"
+#include "metrics/metrics.h"
+#include "report/plot.h"
+#include "report/report.h"
+#include "report/slice.h"
 
 #include <png.h>
 #include <stdlib.h>

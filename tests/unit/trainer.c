@@ -2,7 +2,7 @@
  * the parts that are easier to check alone: augmentation, the guard, predictions as text. The cohort is made here, so
  * that nothing but the trainer is under test. */
 #include "check.h"
-#include "run_parts.h"
+#include "run/parts.h"
 
 #include <unistd.h>
 

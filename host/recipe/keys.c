@@ -1,0 +1,433 @@
+/* keys.c: the table of recipe keys, and how values are checked against it.
+ *
+ * A value arrives as text with a mark whether it was quoted; the key's type decides what it must look like, so "F" and
+ * "NO" are texts where a text is expected and never turn into something else. Numbers and truth values are read by
+ * jansson as JSON, which is strict and does not depend on the locale. Defaults go through the same check. */
+#include "key.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
+#define AT(field) offsetof(hf_recipe, field)
+#define MAX_SEED  9007199254740992.0 /* 2^53: exact as a double too */
+
+const hf_key hf_recipe_keys[] = {
+    { "task", HF_KEY_TEXT, AT(task), "brain-age", 0, 0, "brain-age, ad", "what is predicted" },
+
+    { "model.name", HF_KEY_TEXT, AT(model.name), "brain-age-hyperfusion", 0, 0, NULL, "the network" },
+    { "model.hyper_layers", HF_KEY_TEXT, AT(model.hyper_layers), "", 0, 0, NULL,
+      "layers whose weights are generated: names with commas, all or none; empty: the network's own" },
+    { "model.embedding", HF_KEY_INTEGER, AT(model.embedding), "0", 0, 4096, NULL,
+      "size of each hyper layer's embedding; 0: the network's own" },
+    { "model.variance", HF_KEY_NUMBER, AT(model.variance), "0", 0, 1e6, NULL,
+      "variance term of the hyperfan-in initialisation; 0: the network's own" },
+    { "model.variance_mode", HF_KEY_TEXT, AT(model.variance_mode), "constant", 0, 0, "constant, input, embedding",
+      "that term: model.variance, or measured on the training rows or on what the untrained embedding makes of them" },
+    { "model.dropout", HF_KEY_NUMBER, AT(model.dropout), "-1", -1, 0.95, NULL,
+      "dropout probability; -1: the network's own" },
+
+    { "cohort.path", HF_KEY_TEXT, AT(cohort.path), "", 0, 0, NULL, "folder of the images and the table" },
+    { "cohort.table", HF_KEY_TEXT, AT(cohort.table), "", 0, 0, NULL,
+      "table of subjects; empty: participants.tsv or participants.csv in the folder" },
+    { "cohort.id_column", HF_KEY_TEXT, AT(cohort.id_column), "", 0, 0, NULL,
+      "column of the subjects' ids; empty: participant_id, subject or id" },
+    { "cohort.image_column", HF_KEY_TEXT, AT(cohort.image_column), "", 0, 0, NULL,
+      "column of the image paths; empty: images are found by id" },
+    { "cohort.filter", HF_KEY_TEXT, AT(cohort.filter), "", 0, 0, NULL, "keep only rows with COLUMN=VALUE" },
+    { "cohort.shape", HF_KEY_INTEGERS, AT(cohort.shape), "0, 0, 0", 0, 1024, NULL,
+      "voxels from left to right, back to front, bottom to top; 0, 0, 0: as stored" },
+    { "cohort.spacing", HF_KEY_NUMBERS, AT(cohort.spacing), "0, 0, 0", 0, 100, NULL,
+      "mm per voxel along the same axes; 0, 0, 0: as stored" },
+    { "cohort.normalise", HF_KEY_TEXT, AT(cohort.normalise), "zscore", 0, 0, "zscore, none",
+      "intensities of the non-zero voxels: mean 0 and variance 1, or as they are" },
+    { "cohort.target", HF_KEY_TEXT, AT(cohort.target), "age", 0, 0, NULL, "column that is predicted" },
+    { "cohort.tabular", HF_KEY_TEXTS, AT(cohort.tabular), "sex:onehot(F,M)", 0, 0, NULL,
+      "columns the network is given, each with its encoding" },
+    { "cohort.cache", HF_KEY_BOOLEAN, AT(cohort.cache), "true", 0, 0, NULL, "keep preprocessed volumes on disk" },
+    { "cohort.cache_dir", HF_KEY_TEXT, AT(cohort.cache_dir), "", 0, 0, NULL,
+      "folder for them; empty: in the user's cache folder" },
+
+    { "split.method", HF_KEY_TEXT, AT(split.method), "stratified", 0, 0, "stratified, random, column, file",
+      "who trains and who tests: by age and sex, at random, from a column, from a file" },
+    { "split.column", HF_KEY_TEXT, AT(split.column), "", 0, 0, NULL, "for column: holds train, valid or test" },
+    { "split.file", HF_KEY_TEXT, AT(split.file), "", 0, 0, NULL, "for file: a table with id and split" },
+    { "split.age_column", HF_KEY_TEXT, AT(split.age_column), "age", 0, 0, NULL, "for stratified" },
+    { "split.sex_column", HF_KEY_TEXT, AT(split.sex_column), "sex", 0, 0, NULL, "for stratified" },
+    { "split.group_column", HF_KEY_TEXT, AT(split.group_column), "", 0, 0, NULL,
+      "rows with equal text stay on one side; empty: the id" },
+    { "split.valid", HF_KEY_NUMBER, AT(split.valid), "0.15", 0, 0.9, NULL, "fraction for validation" },
+    { "split.test", HF_KEY_NUMBER, AT(split.test), "0.2", 0, 0.9, NULL, "fraction for testing" },
+    { "split.seed", HF_KEY_INTEGER, AT(split.seed), "1", 0, MAX_SEED, NULL, "of the random choice" },
+
+    { "train.epochs", HF_KEY_INTEGER, AT(train.epochs), "70", 1, 100000, NULL, "passes over the training subjects" },
+    { "train.batch_size", HF_KEY_INTEGER, AT(train.batch_size), "8", 1, 4096, NULL, "subjects per step" },
+    { "train.learning_rate", HF_KEY_NUMBER, AT(train.learning_rate), "1.5e-4", 1e-12, 100, NULL, "step size" },
+    { "train.weight_decay", HF_KEY_NUMBER, AT(train.weight_decay), "0", 0, 10, NULL,
+      "added to the gradient by adam and sgd, taken from the weights by adamw" },
+    { "train.optimizer", HF_KEY_TEXT, AT(train.optimizer), "adam", 0, 0, "adam, adamw, sgd", "update rule" },
+    { "train.loss", HF_KEY_TEXT, AT(train.loss), "mse", 0, 0, "mse, l1, cross-entropy", "what is made small" },
+    { "train.schedule", HF_KEY_TEXT, AT(train.schedule), "constant", 0, 0, "constant, cosine",
+      "the learning rate over the epochs: as it is, or down to 0 along half a cosine" },
+    { "train.start_at_mean", HF_KEY_BOOLEAN, AT(train.start_at_mean), "false", 0, 0, NULL,
+      "begin with the mean training target as the bias of the last layer" },
+    { "train.flip", HF_KEY_BOOLEAN, AT(train.flip), "false", 0, 0, NULL,
+      "mirror left and right with probability 1/2 while training" },
+    { "train.shift", HF_KEY_INTEGER, AT(train.shift), "0", 0, 64, NULL,
+      "move by up to so many voxels along each axis while training" },
+    { "train.seed", HF_KEY_INTEGER, AT(train.seed), "1", 0, MAX_SEED, NULL,
+      "of initial weights, order of subjects and dropout" },
+    { "train.threads_ahead", HF_KEY_INTEGER, AT(train.threads_ahead), "2", 1, 64, NULL,
+      "batches prepared while the device computes" },
+
+    { "evaluate.bootstrap", HF_KEY_INTEGER, AT(evaluate.bootstrap), "2000", 100, 1000000, NULL,
+      "resamples for confidence intervals" },
+    { "evaluate.seed", HF_KEY_INTEGER, AT(evaluate.seed), "1", 0, MAX_SEED, NULL, "of the resamples" },
+};
+enum { N_KEYS = sizeof hf_recipe_keys / sizeof hf_recipe_keys[0] };
+const size_t hf_recipe_key_count = N_KEYS;
+_Static_assert((int)N_KEYS <= (int)HF_MAX_KEYS, "the reader notes the line of every key");
+
+static const char *const sections[HF_N_SECTIONS] = { "model", "cohort", "split", "train", "evaluate" };
+
+int hf_section_find(const char *name)
+{
+    for (int i = 0; i < HF_N_SECTIONS; i++)
+        if (strcmp(sections[i], name) == 0) return i;
+    return -1;
+}
+
+static const char *nearest_key(const char *name)
+{
+    const char *candidates[N_KEYS + HF_N_SECTIONS];
+    for (size_t i = 0; i < N_KEYS; i++)
+        candidates[i] = hf_recipe_keys[i].name;
+    for (size_t i = 0; i < HF_N_SECTIONS; i++)
+        candidates[N_KEYS + i] = sections[i];
+    return hf_nearest(name, candidates, N_KEYS + HF_N_SECTIONS);
+}
+
+/* The first key of a section, as an example. */
+static const char *example_key(const char *section)
+{
+    size_t length = strlen(section), i = 0;
+    while (i + 1 < N_KEYS && strncmp(hf_recipe_keys[i].name, section, length) != 0)
+        i++;
+    return hf_recipe_keys[i].name;
+}
+
+hf_status hf_key_find(size_t *out, const char *name, const char *place)
+{
+    const char *wanted = strcmp(name, "model") == 0 ? "model.name" : name;
+    for (size_t i = 0; i < N_KEYS; i++) {
+        if (strcmp(hf_recipe_keys[i].name, wanted) != 0) continue;
+        *out = i;
+        return HF_OK;
+    }
+    if (hf_section_find(name) >= 0)
+        return hf_fail(HF_ERR_ARGUMENT, "%s: '%s' is a section: keys in it, such as '%s', are expected", place, name,
+                       example_key(name));
+    const char *nearest = nearest_key(name);
+    if (nearest) return hf_fail(HF_ERR_ARGUMENT, "%s: unknown key '%.100s'; did you mean '%s'?", place, name, nearest);
+    return hf_fail(HF_ERR_ARGUMENT, "%s: unknown key '%.100s'", place, name);
+}
+
+/* ---- values as written ------------------------------------------------------------------------------------------- */
+
+/* Characters that would not survive being written to YAML and read back: controls, line separators, and what UTF-8
+ * text may not hold at all. */
+static bool storable(const char *text, size_t size)
+{
+    static const char *const refused[] = { "\xe2\x80\xa8", "\xe2\x80\xa9", "\xef\xbb\xbf", "\xef\xbf\xbe",
+                                           "\xef\xbf\xbf" };
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 0x20 || c == 0x7f) return false;
+        if (c == 0xc2 && i + 1 < size && (unsigned char)text[i + 1] < 0xa0) return false;
+        for (size_t j = 0; j < sizeof refused / sizeof refused[0]; j++)
+            if (i + 3 <= size && memcmp(text + i, refused[j], 3) == 0) return false;
+    }
+    json_t *utf8 = json_stringn(text, size);
+    json_decref(utf8);
+    return utf8 != NULL;
+}
+
+hf_status hf_value_add(hf_value *value, const char *text, size_t size, bool quoted, const char *place)
+{
+    if (value->count == HF_MAX_ITEMS)
+        return hf_fail(HF_ERR_ARGUMENT, "%s: a list of more than %d", place, (int)HF_MAX_ITEMS);
+    if (!storable(text, size))
+        return hf_fail(HF_ERR_ARGUMENT, "%s: a value holds a control character or is not UTF-8", place);
+    char *copy;
+    HF_TRY(hf_alloc(&copy, size + 1, 1, "a recipe value"));
+    memcpy(copy, text, size);
+    value->item[value->count].text = copy;
+    value->item[value->count++].quoted = quoted;
+    return HF_OK;
+}
+
+void hf_value_free(hf_value *value)
+{
+    for (int i = 0; i < value->count; i++)
+        free(value->item[i].text);
+    value->count = 0;
+}
+
+static bool is_nothing(const hf_value *value, int i)
+{
+    static const char *const words[] = { "", "~", "null", "Null", "NULL" };
+    for (size_t j = 0; !value->item[i].quoted && j < sizeof words / sizeof words[0]; j++)
+        if (strcmp(value->item[i].text, words[j]) == 0) return true;
+    return false;
+}
+
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
+
+static void add_range(hf_text *out, const hf_key *key)
+{
+    hf_text_add(out, " from %.10g to %.16g", key->lowest, key->highest);
+}
+
+void hf_key_expectation(hf_text *out, const hf_key *key)
+{
+    static const char *const kinds[] = {
+        [HF_KEY_TEXT] = "text",
+        [HF_KEY_INTEGER] = "an integer",
+        [HF_KEY_NUMBER] = "a number",
+        [HF_KEY_BOOLEAN] = "true or false",
+        [HF_KEY_TEXTS] = "a list of texts",
+        [HF_KEY_INTEGERS] = "a list of three integers",
+        [HF_KEY_NUMBERS] = "a list of three numbers",
+    };
+    if (key->words)
+        hf_text_add(out, "one of: %s", key->words);
+    else
+        hf_text_add(out, "%s", kinds[key->type]);
+    if (key->lowest < key->highest) add_range(out, key);
+}
+
+/* `item`: which element of a list is wrong, or -1 for the value as a whole. */
+static hf_status refuse(const hf_key *key, const hf_value *value, int item, const char *place)
+{
+    hf_text expected = { 0 }, found = { 0 };
+    hf_key_expectation(&expected, key);
+    if (value->is_list && item < 0)
+        hf_text_add(&found, "a list of %d", value->count);
+    else if (is_nothing(value, item < 0 ? 0 : item))
+        hf_text_add(&found, "nothing");
+    else
+        hf_text_add(&found, "%s'%.200s'", value->item[item < 0 ? 0 : item].quoted ? "the quoted text " : "",
+                    value->item[item < 0 ? 0 : item].text);
+    hf_status status = hf_text_check(&expected);
+    if (status == HF_OK) status = hf_text_check(&found);
+    if (status == HF_OK)
+        status = hf_fail(HF_ERR_ARGUMENT, "%s: %s: found %s, expected %s", place, key->name, found.data, expected.data);
+    hf_text_free(&expected);
+    hf_text_free(&found);
+    return status;
+}
+
+/* The plain item as JSON, or NULL. */
+static json_t *item_json(const hf_value *value, int i)
+{
+    if (value->item[i].quoted) return NULL;
+    return json_loads(value->item[i].text, JSON_DECODE_ANY, NULL);
+}
+
+static bool item_integer(int64_t *out, const hf_key *key, const hf_value *value, int i)
+{
+    json_t *json = item_json(value, i);
+    bool good = json_is_integer(json);
+    json_int_t number = json_integer_value(json);
+    json_decref(json);
+    /* As integers: a double cannot tell 2^53 from the next one. */
+    good = good && number >= (json_int_t)key->lowest && number <= (json_int_t)key->highest;
+    if (good) *out = number;
+    return good;
+}
+
+static bool item_number(double *out, const hf_key *key, const hf_value *value, int i)
+{
+    json_t *json = item_json(value, i);
+    bool good = json_is_number(json);
+    double number = json_number_value(json);
+    json_decref(json);
+    good = good && number >= key->lowest && number <= key->highest;
+    if (good) *out = number == 0 ? 0 : number; /* -0 would be written as another text */
+    return good;
+}
+
+static bool is_word(const char *words, const char *text)
+{
+    size_t length = strlen(text);
+    for (const char *word = words; *word;) {
+        size_t size = strcspn(word, ",");
+        if (size == length && strncmp(word, text, size) == 0) return true;
+        word += size;
+        word += strspn(word, ", ");
+    }
+    return false;
+}
+
+static hf_status store_text(void *field, const hf_key *key, const hf_value *value, const char *place)
+{
+    if (value->is_list || is_nothing(value, 0)) return refuse(key, value, -1, place);
+    if (key->words && !is_word(key->words, value->item[0].text)) return refuse(key, value, 0, place);
+    char *copy, **text = field;
+    HF_TRY(hf_strdup(&copy, value->item[0].text));
+    free(*text);
+    *text = copy;
+    return HF_OK;
+}
+
+static hf_status store_integer(void *field, const hf_key *key, const hf_value *value, const char *place)
+{
+    if (value->is_list || !item_integer(field, key, value, 0)) return refuse(key, value, -1, place);
+    return HF_OK;
+}
+
+static hf_status store_number(void *field, const hf_key *key, const hf_value *value, const char *place)
+{
+    if (value->is_list || !item_number(field, key, value, 0)) return refuse(key, value, -1, place);
+    return HF_OK;
+}
+
+static hf_status store_boolean(void *field, const hf_key *key, const hf_value *value, const char *place)
+{
+    json_t *json = value->is_list ? NULL : item_json(value, 0);
+    bool good = json_is_boolean(json);
+    if (good) *(bool *)field = json_is_true(json);
+    json_decref(json);
+    return good ? HF_OK : refuse(key, value, -1, place);
+}
+
+static hf_status store_integers(void *field, const hf_key *key, const hf_value *value, const char *place)
+{
+    int64_t three[3];
+    if (!value->is_list || value->count != 3) return refuse(key, value, -1, place);
+    for (int i = 0; i < 3; i++)
+        if (!item_integer(&three[i], key, value, i)) return refuse(key, value, i, place);
+    memcpy(field, three, sizeof three);
+    return HF_OK;
+}
+
+static hf_status store_numbers(void *field, const hf_key *key, const hf_value *value, const char *place)
+{
+    double three[3];
+    if (!value->is_list || value->count != 3) return refuse(key, value, -1, place);
+    for (int i = 0; i < 3; i++)
+        if (!item_number(&three[i], key, value, i)) return refuse(key, value, i, place);
+    memcpy(field, three, sizeof three);
+    return HF_OK;
+}
+
+static void free_texts(hf_texts *texts)
+{
+    for (int i = 0; i < texts->count; i++)
+        free(texts->text[i]);
+    free(texts->text);
+    *texts = (hf_texts){ 0 };
+}
+
+static hf_status store_texts(void *field, const hf_key *key, const hf_value *value, const char *place)
+{
+    if (!value->is_list) return refuse(key, value, -1, place);
+    hf_texts texts = { 0 };
+    hf_status status = hf_alloc(&texts.text, (size_t)value->count, sizeof *texts.text, key->name);
+    for (int i = 0; status == HF_OK && i < value->count; i++) {
+        bool empty = value->item[i].text[0] == '\0' || is_nothing(value, i);
+        status = empty ? refuse(key, value, i, place) : hf_strdup(&texts.text[i], value->item[i].text);
+        if (status == HF_OK) texts.count++;
+    }
+    if (status != HF_OK) {
+        free_texts(&texts);
+        return status;
+    }
+    free_texts(field);
+    *(hf_texts *)field = texts;
+    return HF_OK;
+}
+
+hf_status hf_key_store(hf_recipe *recipe, const hf_key *key, const hf_value *value, const char *place)
+{
+    static hf_status (*const store[])(void *field, const hf_key *key, const hf_value *value, const char *place) = {
+        [HF_KEY_TEXT] = store_text,       [HF_KEY_INTEGER] = store_integer, [HF_KEY_NUMBER] = store_number,
+        [HF_KEY_BOOLEAN] = store_boolean, [HF_KEY_TEXTS] = store_texts,     [HF_KEY_INTEGERS] = store_integers,
+        [HF_KEY_NUMBERS] = store_numbers,
+    };
+    return store[key->type]((char *)recipe + key->offset, key, value, place);
+}
+
+/* ---- recipes ----------------------------------------------------------------------------------------------------- */
+
+/* A value from a command line or the table: texts are taken literally, lists may lack their brackets. */
+static hf_status parse_value(hf_value *out, const hf_key *key, const char *text, const char *place)
+{
+    bool three = key->type == HF_KEY_INTEGERS || key->type == HF_KEY_NUMBERS;
+    bool list = three || key->type == HF_KEY_TEXTS;
+    if (list && text[0] == '[') return hf_value_parse_list(out, text, place);
+    if (three) {
+        hf_text wrapped = { 0 };
+        hf_text_add(&wrapped, "[%s]", text);
+        hf_status status = hf_text_check(&wrapped);
+        if (status == HF_OK) status = hf_value_parse_list(out, wrapped.data, place);
+        hf_text_free(&wrapped);
+        return status;
+    }
+    *out = (hf_value){ .is_list = list };
+    bool literal = list || key->type == HF_KEY_TEXT;
+    return hf_value_add(out, text, strlen(text), literal, place);
+}
+
+static hf_status set_text(hf_recipe *recipe, const hf_key *key, const char *text, const char *place)
+{
+    hf_value value = { 0 };
+    hf_status status = parse_value(&value, key, text, place);
+    if (status == HF_OK) status = hf_key_store(recipe, key, &value, place);
+    hf_value_free(&value);
+    return status;
+}
+
+hf_status hf_recipe_defaults(hf_recipe *out)
+{
+    hf_recipe recipe = { 0 };
+    hf_status status = hf_strdup(&recipe.path, "");
+    for (size_t i = 0; status == HF_OK && i < N_KEYS; i++)
+        status = set_text(&recipe, &hf_recipe_keys[i], hf_recipe_keys[i].preset, "default");
+    if (status == HF_OK)
+        *out = recipe;
+    else
+        hf_recipe_free(&recipe);
+    return status;
+}
+
+hf_status hf_recipe_set(hf_recipe *recipe, const char *assignment)
+{
+    const char *equals = strchr(assignment, '=');
+    if (!equals || equals == assignment)
+        return hf_fail(HF_ERR_ARGUMENT, "--set %.200s: expected KEY=VALUE, as in train.epochs=2", assignment);
+    char name[64], place[256];
+    if ((size_t)(equals - assignment) >= sizeof name)
+        return hf_fail(HF_ERR_ARGUMENT, "--set %.200s: no key is that long", assignment);
+    memcpy(name, assignment, (size_t)(equals - assignment));
+    name[equals - assignment] = '\0';
+    snprintf(place, sizeof place, "--set %.200s", assignment);
+    size_t key;
+    HF_TRY(hf_key_find(&key, name, place));
+    return set_text(recipe, &hf_recipe_keys[key], equals + 1, place);
+}
+
+void hf_recipe_free(hf_recipe *recipe)
+{
+    if (!recipe) return;
+    for (size_t i = 0; i < N_KEYS; i++) {
+        void *field = (char *)recipe + hf_recipe_keys[i].offset;
+        if (hf_recipe_keys[i].type == HF_KEY_TEXT) free(*(char **)field);
+        if (hf_recipe_keys[i].type == HF_KEY_TEXTS) free_texts(field);
+    }
+    free(recipe->path);
+    *recipe = (hf_recipe){ 0 };
+}

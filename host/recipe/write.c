@@ -1,0 +1,187 @@
+/* write.c: recipes as text: the resolved YAML, the help on keys, and the checks across keys. */
+#include "key.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+void hf_number_text(hf_text *out, double number)
+{
+    /* Fifteen digits bring back what was typed; seventeen always suffice. */
+    for (size_t digits = 15; digits <= 17; digits++) {
+        json_t *json = json_real(number), *back = NULL;
+        char *text = json ? json_dumps(json, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits)) : NULL;
+        if (text) back = json_loads(text, JSON_DECODE_ANY, NULL);
+        bool exact = back && json_number_value(back) == number;
+        if (exact) hf_text_add(out, "%s", text);
+        json_decref(json);
+        json_decref(back);
+        free(text);
+        if (exact) return;
+    }
+    out->failed = true; /* only without memory */
+}
+
+/* Texts that look like nothing else stay bare; quotes and backslashes are all that needs escaping in the others, since
+ * control characters never get into a recipe. */
+static void add_text(hf_text *out, const char *text)
+{
+    static const char bare[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
+    bool plain = text[0] && !strchr("-.", text[0]) && text[strspn(text, bare)] == '\0';
+    if (strcmp(text, "null") == 0 || strcmp(text, "Null") == 0 || strcmp(text, "NULL") == 0) plain = false;
+    if (plain) {
+        hf_text_add(out, "%s", text);
+        return;
+    }
+    hf_text_add(out, "\"");
+    for (const char *c = text; *c; c++)
+        hf_text_add(out, "%s%c", *c == '"' || *c == '\\' ? "\\" : "", *c);
+    hf_text_add(out, "\"");
+}
+
+static void write_text(hf_text *out, const void *field)
+{
+    add_text(out, *(char *const *)field);
+}
+
+static void write_integer(hf_text *out, const void *field)
+{
+    hf_text_add(out, "%lld", (long long)*(const int64_t *)field);
+}
+
+static void write_number(hf_text *out, const void *field)
+{
+    hf_number_text(out, *(const double *)field);
+}
+
+static void write_boolean(hf_text *out, const void *field)
+{
+    hf_text_add(out, "%s", *(const bool *)field ? "true" : "false");
+}
+
+static void write_texts(hf_text *out, const void *field)
+{
+    const hf_texts *texts = field;
+    hf_text_add(out, "[");
+    for (int i = 0; i < texts->count; i++) {
+        hf_text_add(out, "%s", i ? ", " : "");
+        add_text(out, texts->text[i]);
+    }
+    hf_text_add(out, "]");
+}
+
+static void write_integers(hf_text *out, const void *field)
+{
+    const int64_t *three = field;
+    hf_text_add(out, "[%lld, %lld, %lld]", (long long)three[0], (long long)three[1], (long long)three[2]);
+}
+
+static void write_numbers(hf_text *out, const void *field)
+{
+    const double *three = field;
+    for (int i = 0; i < 3; i++) {
+        hf_text_add(out, "%s", i ? ", " : "[");
+        hf_number_text(out, three[i]);
+    }
+    hf_text_add(out, "]");
+}
+
+hf_status hf_recipe_write(const hf_recipe *recipe, hf_text *out)
+{
+    static void (*const write[])(hf_text * out, const void *field) = {
+        [HF_KEY_TEXT] = write_text,       [HF_KEY_INTEGER] = write_integer, [HF_KEY_NUMBER] = write_number,
+        [HF_KEY_BOOLEAN] = write_boolean, [HF_KEY_TEXTS] = write_texts,     [HF_KEY_INTEGERS] = write_integers,
+        [HF_KEY_NUMBERS] = write_numbers,
+    };
+    size_t section = 0; /* length of the last section's name */
+    const char *last = "";
+    for (size_t i = 0; i < hf_recipe_key_count; i++) {
+        const hf_key *key = &hf_recipe_keys[i];
+        const char *dot = strchr(key->name, '.');
+        size_t length = dot ? (size_t)(dot - key->name) : 0;
+        bool begins = length && (length != section || strncmp(last, key->name, length) != 0);
+        if (begins) hf_text_add(out, "%.*s:\n", (int)length, key->name);
+        hf_text_add(out, "%s%s: ", length ? "  " : "", dot ? dot + 1 : key->name);
+        write[key->type](out, (const char *)recipe + key->offset);
+        hf_text_add(out, "\n");
+        section = length;
+        last = key->name;
+    }
+    return hf_text_check(out);
+}
+
+hf_status hf_recipe_describe_keys(hf_text *out)
+{
+    for (size_t i = 0; i < hf_recipe_key_count; i++) {
+        const hf_key *key = &hf_recipe_keys[i];
+        hf_text_add(out, "%-20s  %s\n%20s  ", key->name, key->about, "");
+        hf_key_expectation(out, key);
+        if (key->preset[0]) hf_text_add(out, "; default %s", key->preset);
+        hf_text_add(out, "\n");
+    }
+    return hf_text_check(out);
+}
+
+/* ---- checks across keys ------------------------------------------------------------------------------------------ */
+
+static hf_status check_cohort(const hf_recipe *r)
+{
+    if (!r->cohort.path[0])
+        return hf_fail(HF_ERR_ARGUMENT, "cohort.path is not set; name a folder in the recipe or with"
+                                        " --set cohort.path=FOLDER");
+    const char *filter = r->cohort.filter, *equals = strchr(filter, '=');
+    if (filter[0] && (!equals || equals == filter))
+        return hf_fail(HF_ERR_ARGUMENT, "cohort.filter: found '%s', expected COLUMN=VALUE", filter);
+    const int64_t *shape = r->cohort.shape;
+    int shape_zeros = !shape[0] + !shape[1] + !shape[2];
+    if (shape_zeros != 0 && shape_zeros != 3)
+        return hf_fail(HF_ERR_ARGUMENT, "cohort.shape: found [%lld, %lld, %lld]: either all or none of them 0",
+                       (long long)shape[0], (long long)shape[1], (long long)shape[2]);
+    const double *spacing = r->cohort.spacing;
+    int spacing_zeros = (spacing[0] == 0) + (spacing[1] == 0) + (spacing[2] == 0);
+    if (spacing_zeros != 0 && spacing_zeros != 3)
+        return hf_fail(HF_ERR_ARGUMENT, "cohort.spacing: found [%g, %g, %g]: either all or none of them 0", spacing[0],
+                       spacing[1], spacing[2]);
+    for (int i = 0; i < r->cohort.tabular.count; i++)
+        if (!strchr(r->cohort.tabular.text[i], ':'))
+            return hf_fail(HF_ERR_ARGUMENT, "cohort.tabular: found '%s', expected COLUMN:ENCODING, as in 'age:zscore'",
+                           r->cohort.tabular.text[i]);
+    return r->cohort.target[0] ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "cohort.target is empty: a column is expected");
+}
+
+static hf_status check_split(const hf_recipe *r)
+{
+    bool drawn = strcmp(r->split.method, "stratified") == 0 || strcmp(r->split.method, "random") == 0;
+    if (strcmp(r->split.method, "column") == 0 && !r->split.column[0])
+        return hf_fail(HF_ERR_ARGUMENT, "split.method is column, but split.column names none");
+    if (strcmp(r->split.method, "file") == 0 && !r->split.file[0])
+        return hf_fail(HF_ERR_ARGUMENT, "split.method is file, but split.file names none");
+    if (drawn && r->split.valid + r->split.test >= 1)
+        return hf_fail(HF_ERR_ARGUMENT, "split.valid %g and split.test %g leave nobody to train on", r->split.valid,
+                       r->split.test);
+    if (drawn && r->split.test == 0) return hf_fail(HF_ERR_ARGUMENT, "split.test is 0: nobody is left to test on");
+    return HF_OK;
+}
+
+static hf_status check_task(const hf_recipe *r)
+{
+    bool classes = strcmp(r->task, "ad") == 0, entropy = strcmp(r->train.loss, "cross-entropy") == 0;
+    if (classes != entropy)
+        return hf_fail(HF_ERR_ARGUMENT, "task %s with train.loss %s: %s is expected", r->task, r->train.loss,
+                       classes ? "cross-entropy" : "mse or l1");
+    if (r->model.dropout < 0 && r->model.dropout != -1)
+        return hf_fail(HF_ERR_ARGUMENT, "model.dropout: found %g, expected a probability, or -1 for the network's own",
+                       r->model.dropout);
+    return r->model.name[0] ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "model.name is empty: a network is expected");
+}
+
+hf_status hf_recipe_check(const hf_recipe *recipe)
+{
+    hf_status status = check_cohort(recipe);
+    if (status == HF_OK) status = check_split(recipe);
+    if (status == HF_OK) status = check_task(recipe);
+    if (status == HF_OK || !recipe->path[0]) return status;
+    return hf_fail_in(status, "'%s'", recipe->path);
+}

@@ -1,0 +1,251 @@
+/* data.c: from a recipe to preprocessed subjects: cohort, split, table statistics (from training rows only),
+ * and the volumes on the recipe's grid. Nobody is left out without being named. */
+#include "metrics/metrics.h"
+#include "parts.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_SAID 5 /* subjects named one by one; more are counted */
+
+/* ---- watching ---------------------------------------------------------------------------------------------------- */
+
+void hf_watch_say(const hf_watch *watch, const char *format, ...)
+{
+    char line[1024];
+    va_list list;
+    if (!watch || !watch->say) return;
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    watch->say(watch->user, line);
+}
+
+void hf_watch_progress(const hf_watch *watch, const char *what, int done, int total, double loss)
+{
+    if (watch && watch->progress) watch->progress(watch->user, what, done, total, loss);
+}
+
+static void preparing(void *user, int done, int total)
+{
+    hf_watch_progress(user, "preparing volumes", done, total, NAN);
+}
+
+/* ---- cohort and split -------------------------------------------------------------------------------------------- */
+
+static const char *or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char *folder)
+{
+    char *column = NULL;
+    const char *value = NULL;
+    HF_TRY(hf_strdup(&column, recipe->cohort.filter));
+    char *equals = strchr(column, '=');
+    if (equals) {
+        *equals = '\0';
+        value = equals + 1;
+    }
+    const hf_cohort_options options = { .table = folder ? NULL : or_null(recipe->cohort.table),
+                                        .id_column = or_null(recipe->cohort.id_column),
+                                        .image_column = or_null(recipe->cohort.image_column),
+                                        .filter_column = equals ? column : NULL,
+                                        .filter_value = value };
+    const hf_status status = hf_cohort_open(out, folder ? folder : recipe->cohort.path, &options);
+    free(column);
+    return status;
+}
+
+int hf_run_group_column(const hf_cohort *cohort, const hf_recipe *recipe)
+{
+    return recipe->split.sex_column[0] ? hf_table_column(&cohort->table, recipe->split.sex_column) : -1;
+}
+
+static hf_status split(hf_run_data *data, const hf_recipe *recipe, const hf_run_source *source)
+{
+    hf_split_options options = { .method = recipe->split.method,
+                                 .column = or_null(recipe->split.column),
+                                 .file = or_null(recipe->split.file),
+                                 .age_column = or_null(recipe->split.age_column),
+                                 .sex_column = or_null(recipe->split.sex_column),
+                                 .group_column = or_null(recipe->split.group_column),
+                                 .valid = recipe->split.valid,
+                                 .test = recipe->split.test,
+                                 .seed = (uint64_t)recipe->split.seed };
+    HF_TRY(hf_alloc(&data->part, (size_t)data->cohort.n_subjects, sizeof *data->part, "the split"));
+    if (source->folder) {
+        for (int i = 0; i < data->cohort.n_subjects; i++)
+            data->part[i] = HF_TEST;
+        return HF_OK;
+    }
+    if (source->split_file) {
+        options.method = "file";
+        options.file = source->split_file;
+    }
+    return hf_split_make(data->part, &data->cohort, &options);
+}
+
+/* ---- targets ----------------------------------------------------------------------------------------------------- */
+
+/* Leaves out subjects whose target is missing. */
+static hf_status drop_without_target(hf_run_data *data, const hf_recipe *recipe, const hf_watch *watch)
+{
+    const hf_table *table = &data->cohort.table;
+    const int column = hf_table_column(table, recipe->cohort.target);
+    int dropped = 0;
+    if (column < 0)
+        return hf_fail(HF_ERR_ARGUMENT, "'%s' has no column '%s' (cohort.target)", table->path, recipe->cohort.target);
+    for (int i = 0; i < data->cohort.n_subjects; i++) {
+        double target;
+        HF_TRY(hf_table_number(&target, table, data->cohort.subject[i].row, column));
+        if (isfinite(target) || data->part[i] == HF_UNUSED) continue;
+        data->part[i] = HF_UNUSED;
+        if (dropped++ < MAX_SAID)
+            hf_watch_say(watch, "left out: '%s' has no %s", data->cohort.subject[i].id, recipe->cohort.target);
+    }
+    if (dropped > MAX_SAID)
+        hf_watch_say(watch, "left out: %d subjects in all without %s", dropped, recipe->cohort.target);
+    return HF_OK;
+}
+
+/* What a network must beat: mean and median of the training targets. */
+static hf_status learn_target(hf_run_fixed *fixed, const hf_run_data *data, const hf_recipe *recipe)
+{
+    const int column = hf_table_column(&data->cohort.table, recipe->cohort.target);
+    const int *index = data->index + data->first[HF_TRAIN], count = data->count[HF_TRAIN];
+    double *target = NULL;
+    hf_status status = hf_alloc(&target, (size_t)count, sizeof *target, "targets");
+    for (int k = 0; status == HF_OK && k < count; k++)
+        status = hf_table_number(&target[k], &data->cohort.table, data->cohort.subject[index[k]].row, column);
+    if (status == HF_OK) status = hf_median(&fixed->train_median, target, count);
+    if (status == HF_OK) fixed->train_mean = hf_mean(target, count);
+    free(target);
+    return status;
+}
+
+/* ---- grid and encoder -------------------------------------------------------------------------------------------- */
+
+/* Reads one training image: the spacing that all must share when nothing is resampled, and whether it is oriented. */
+static hf_status learn_grid(hf_run_fixed *fixed, const hf_run_data *data)
+{
+    hf_volume volume = { 0 };
+    hf_grid *grid = &fixed->grid;
+    int first = 0;
+    while (first < data->cohort.n_subjects && data->part[first] != HF_TRAIN)
+        first++;
+    if (first == data->cohort.n_subjects) return hf_fail(HF_ERR_ARGUMENT, "no subject is left to train on");
+    HF_TRY(hf_volume_read(&volume, data->cohort.subject[first].image));
+    fixed->oriented = volume.oriented;
+    if (grid->spacing[0] == 0) memcpy(grid->spacing_expected, volume.spacing, sizeof grid->spacing_expected);
+    hf_volume_free(&volume);
+    return HF_OK;
+}
+
+static hf_status learn(hf_run_fixed *fixed, const hf_run_data *data, const hf_recipe *recipe)
+{
+    const hf_network *network;
+    HF_TRY(hf_run_network_find(&network, recipe));
+    for (int axis = 0; axis < 3; axis++) {
+        fixed->grid.shape[axis] = (int)recipe->cohort.shape[axis];
+        fixed->grid.spacing[axis] = recipe->cohort.spacing[axis];
+    }
+    fixed->grid.zscore = strcmp(recipe->cohort.normalise, "zscore") == 0;
+    HF_TRY(learn_grid(fixed, data));
+    const hf_texts *specs = &recipe->cohort.tabular;
+    HF_TRY(
+        hf_encoder_parse(&fixed->encoder, (const char *const *)specs->text, network->uses_tabular ? specs->count : 0));
+    return hf_encoder_fit(&fixed->encoder, &data->cohort, data->part);
+}
+
+/* ---- subjects ---------------------------------------------------------------------------------------------------- */
+
+static hf_status list_subjects(hf_run_data *data)
+{
+    int at = 0;
+    HF_TRY(hf_alloc(&data->index, (size_t)data->cohort.n_subjects, sizeof *data->index, "the subjects"));
+    for (int part = 0; part < HF_N_PARTS; part++) {
+        data->first[part] = at;
+        for (int i = 0; i < data->cohort.n_subjects; i++)
+            if (data->part[i] == (hf_part)part && hf_dataset_has(data->dataset, i)) data->index[at++] = i;
+        data->count[part] = at - data->first[part];
+    }
+    return HF_OK;
+}
+
+static void say_problems(const hf_cohort *cohort, const hf_watch *watch)
+{
+    int said = 0;
+    for (int i = 0; i < cohort->n_problems; i++) {
+        const hf_problem *p = &cohort->problem[i];
+        if (!p->fatal) continue;
+        if (said++ < MAX_SAID) hf_watch_say(watch, "left out: '%s': %s", p->subject, p->text);
+    }
+    if (said > MAX_SAID)
+        hf_watch_say(watch, "left out: %d subjects in all; `hyperfusion cohort check` lists them", said);
+}
+
+static void say_forecast(const hf_run_data *data, const hf_grid *grid, const hf_dataset_options *options,
+                         const hf_watch *watch)
+{
+    hf_forecast f;
+    const double mib = 1024.0 * 1024.0;
+    if (hf_dataset_forecast(&f, &data->cohort, grid, options) != HF_OK || options->no_cache) return;
+    hf_watch_say(watch, "volumes: %d, cache %.1f MiB on disk; %zu to prepare, with up to %.1f MiB of memory",
+                 data->cohort.n_subjects, (double)f.disk_bytes / mib, f.missing, (double)f.memory_bytes / mib);
+}
+
+static hf_status open_volumes(hf_run_data *data, hf_run_fixed *fixed, const hf_recipe *recipe,
+                              const hf_run_source *source, const hf_watch *watch)
+{
+    const hf_table *table = &data->cohort.table;
+    const bool has_target = hf_table_column(table, recipe->cohort.target) >= 0;
+    const hf_dataset_options options = { .target_column = has_target ? recipe->cohort.target : NULL,
+                                         .cache_dir = or_null(recipe->cohort.cache_dir),
+                                         .no_cache = !recipe->cohort.cache,
+                                         .progress = preparing,
+                                         .user = (void *)watch };
+    say_forecast(data, &fixed->grid, &options, watch);
+    HF_TRY(hf_dataset_open(&data->dataset, &data->cohort, &fixed->grid, &fixed->encoder, &options));
+    say_problems(&data->cohort, watch);
+    const int *shape = hf_dataset_shape(data->dataset);
+    if (!source->learned) memcpy(fixed->shape, shape, sizeof fixed->shape);
+    if (memcmp(shape, fixed->shape, sizeof fixed->shape) == 0) return HF_OK;
+    return hf_fail(HF_ERR_SHAPE, "the volumes are [%d,%d,%d], the network was trained on [%d,%d,%d]", shape[0],
+                   shape[1], shape[2], fixed->shape[0], fixed->shape[1], fixed->shape[2]);
+}
+
+static hf_status open_all(hf_run_data *data, hf_run_fixed *fixed, const hf_recipe *recipe, const hf_run_source *source,
+                          const hf_watch *watch)
+{
+    HF_TRY(hf_run_cohort_open(&data->cohort, recipe, source->folder));
+    HF_TRY(split(data, recipe, source));
+    if (source->needs_truth) HF_TRY(drop_without_target(data, recipe, watch));
+    if (!source->learned) HF_TRY(learn(fixed, data, recipe));
+    HF_TRY(open_volumes(data, fixed, recipe, source, watch));
+    HF_TRY(list_subjects(data));
+    if (source->learned) return HF_OK;
+    if (data->count[HF_TRAIN] == 0) return hf_fail(HF_ERR_ARGUMENT, "no subject is left to train on");
+    return learn_target(fixed, data, recipe);
+}
+
+hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recipe *recipe, const hf_run_source *source,
+                           const hf_watch *watch)
+{
+    *out = (hf_run_data){ 0 };
+    const hf_status status = open_all(out, fixed, recipe, source, watch);
+    if (status != HF_OK) hf_run_data_free(out);
+    return status;
+}
+
+void hf_run_data_free(hf_run_data *data)
+{
+    hf_dataset_free(&data->dataset);
+    hf_cohort_free(&data->cohort);
+    free(data->part);
+    free(data->index);
+    *data = (hf_run_data){ 0 };
+}

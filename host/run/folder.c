@@ -1,0 +1,187 @@
+/* folder.c: the run folder as files: its lock, its log (one line an epoch, on disk before the checkpoint that
+ * follows it), its split. */
+#include "parts.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOCK_FILE "lock"
+#define LOG_FILE  "log.jsonl"
+#define MAX_LOG   ((size_t)256 << 20) /* bytes */
+
+hf_status hf_run_file(char **out, const char *folder, const char *name)
+{
+    return hf_path_join(out, folder, name);
+}
+
+bool hf_run_has(const char *folder, const char *name)
+{
+    char *path = NULL;
+    const bool has = hf_path_join(&path, folder, name) == HF_OK && hf_path_exists(path);
+    free(path);
+    return has;
+}
+
+hf_status hf_run_refuse_used(const char *folder)
+{
+    hf_status status = HF_OK;
+    DIR *open = opendir(folder);
+    if (!open && errno == ENOENT) return HF_OK;
+    if (!open) return hf_fail(HF_ERR_IO, "'%s': cannot use it as a run folder: %s", folder, strerror(errno));
+    for (struct dirent *entry; status == HF_OK && (entry = readdir(open));) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, LOCK_FILE) == 0) continue;
+        if (strncmp(name, ".hf-", 4) == 0) continue; /* a temporary of a process that was killed */
+        status = hf_fail(HF_ERR_ARGUMENT,
+                         "'%s' is in use already (it holds '%s'): name a new folder, or resume the "
+                         "run that is there",
+                         folder, name);
+    }
+    closedir(open);
+    return status;
+}
+
+/* A process that was killed while it wrote a file has left a temporary behind; under the lock none can be in use. */
+static void remove_temporaries(const char *folder)
+{
+    DIR *open = opendir(folder);
+    if (!open) return;
+    for (struct dirent *entry; (entry = readdir(open));) {
+        const char *name = entry->d_name;
+        const size_t length = strlen(name);
+        char *path = NULL;
+        if (strncmp(name, ".hf-", 4) != 0 || length < 8 || strcmp(name + length - 4, ".tmp") != 0) continue;
+        if (hf_path_join(&path, folder, name) == HF_OK) unlink(path);
+        free(path);
+    }
+    closedir(open);
+}
+
+hf_status hf_run_lock(hf_lock *lock, const char *folder)
+{
+    char *path = NULL;
+    bool taken = false;
+    lock->fd = -1;
+    hf_status status = hf_make_dirs(folder);
+    if (status == HF_OK) status = hf_path_join(&path, folder, LOCK_FILE);
+    if (status == HF_OK) status = hf_lock_try(lock, &taken, path);
+    free(path);
+    if (status == HF_OK && !taken) status = hf_fail(HF_ERR_IO, "another process is training in '%s'", folder);
+    if (status == HF_OK) remove_temporaries(folder);
+    return status;
+}
+
+hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const hf_part *part)
+{
+    char *path = NULL;
+    hf_text text = { 0 };
+    hf_text_add(&text, "id\tsplit\n");
+    for (int i = 0; i < cohort->n_subjects; i++)
+        hf_text_add(&text, "%s\t%s\n", cohort->subject[i].id, hf_part_name(part[i]));
+    hf_status status = hf_text_check(&text);
+    if (status == HF_OK) status = hf_path_join(&path, folder, HF_SPLIT_FILE);
+    if (status == HF_OK) status = hf_file_write(path, text.data, text.size);
+    hf_text_free(&text);
+    free(path);
+    return status;
+}
+
+/* ---- the log ----------------------------------------------------------------------------------------------------- */
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static char *log_line(const hf_epoch *e)
+{
+    json_t *json =
+        json_pack("{si,so,so,so,so,so,so}", "epoch", e->epoch, "train_loss", number(e->train_loss), "valid_loss",
+                  number(e->valid_loss), "valid_mae", number(e->valid_mae), "seconds", number(e->seconds),
+                  "samples_per_second", number(e->samples_per_second), "waited_seconds", number(e->waited_seconds));
+    char *text = json ? json_dumps(json, JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(json);
+    return text;
+}
+
+static hf_status append(const char *path, const char *line, size_t size)
+{
+    const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (file < 0) return hf_fail(HF_ERR_IO, "'%s': cannot open: %s", path, strerror(errno));
+    const ssize_t written = write(file, line, size);
+    hf_status status = HF_OK;
+    if (written != (ssize_t)size || fsync(file) != 0)
+        status = hf_fail(HF_ERR_IO, "'%s': cannot write: %s", path, written < 0 ? strerror(errno) : "the disk is full");
+    close(file);
+    return status;
+}
+
+hf_status hf_run_log_append(const char *folder, const hf_epoch *epoch)
+{
+    char *path = NULL, *json = log_line(epoch);
+    hf_text line = { 0 };
+    hf_text_add(&line, "%s\n", json ? json : "");
+    hf_status status = json ? hf_text_check(&line) : hf_fail(HF_ERR_MEMORY, "no host memory for a line of the log");
+    if (status == HF_OK) status = hf_path_join(&path, folder, LOG_FILE);
+    if (status == HF_OK) status = append(path, line.data, line.size);
+    hf_text_free(&line);
+    free(json);
+    free(path);
+    return status;
+}
+
+/* Bytes of the leading whole lines whose epochs are 1, 2, ..., last. */
+static size_t lines_until(const char *text, size_t size, int64_t last)
+{
+    size_t at = 0;
+    for (int64_t expected = 1; expected <= last; expected++) {
+        const char *end = memchr(text + at, '\n', size - at);
+        if (!end) break;
+        json_t *json = json_loadb(text + at, (size_t)(end - text) - at, 0, NULL);
+        const bool follows = json_integer_value(json_object_get(json, "epoch")) == expected;
+        json_decref(json);
+        if (!follows) break;
+        at = (size_t)(end - text) + 1;
+    }
+    return at;
+}
+
+hf_status hf_run_log_keep(const char *folder, int64_t epoch)
+{
+    char *path = NULL;
+    void *text = NULL;
+    size_t size = 0;
+    hf_status status = hf_path_join(&path, folder, LOG_FILE);
+    if (status == HF_OK && hf_path_exists(path)) {
+        status = hf_file_read(&text, &size, path, MAX_LOG);
+        const size_t kept = status == HF_OK ? lines_until(text, size, epoch) : size;
+        if (kept < size) status = hf_file_write(path, text, kept);
+    }
+    free(text);
+    free(path);
+    return status;
+}
+
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
+
+hf_status hf_run_checkpoint_read(hf_archive *archive, hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,
+                                 const char *folder, const char *name)
+{
+    char *path = NULL;
+    *archive = (hf_archive){ 0 };
+    *recipe = (hf_recipe){ 0 };
+    hf_status status = hf_path_join(&path, folder, name);
+    if (status == HF_OK) status = hf_archive_read(archive, path);
+    if (status == HF_OK) {
+        status = hf_run_state_load(fixed, progress, recipe, archive);
+        if (status != HF_OK) status = hf_fail_in(status, "'%s'", path);
+    }
+    free(path);
+    return status;
+}

@@ -1,0 +1,226 @@
+/* learned.c: what a checkpoint holds beside the weights, as JSON texts in its metadata: the recipe (YAML), how
+ * volumes and table rows become input ("run.preprocess"), how far training has come ("run.progress"), and the
+ * guard's mean volume as the tensor "run.guard". Numbers are written with 17 digits, so that they come back
+ * exactly. */
+#include "parts.h"
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PREPROCESS_KEY "run.preprocess"
+#define PROGRESS_KEY   "run.progress"
+#define GUARD_TENSOR   "run.guard"
+#define DUMP_FLAGS     (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17))
+
+static const char *const encodings[] = {
+    [HF_ONE_HOT] = "onehot", [HF_ZSCORE] = "zscore", [HF_MINMAX] = "minmax", [HF_RAW] = "raw"
+};
+enum { N_ENCODINGS = sizeof encodings / sizeof encodings[0] };
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+/* JSON knows no NaN: null stands for it. */
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *integers(const int *value)
+{
+    return json_pack("[iii]", value[0], value[1], value[2]);
+}
+
+static json_t *numbers(const double *value)
+{
+    return json_pack("[ooo]", number(value[0]), number(value[1]), number(value[2]));
+}
+
+static json_t *feature_json(const hf_feature *f)
+{
+    json_t *categories = json_array();
+    for (int i = 0; i < f->n_categories; i++)
+        json_array_append_new(categories, json_string(f->category[i]));
+    return json_pack("{ss,ss,sb,so,so,so,so,so,so,si}", "column", f->column, "encoding", encodings[f->encoding],
+                     "flag_missing", f->flag_missing, "categories", categories, "mean", number(f->mean), "sd",
+                     number(f->sd), "median", number(f->median), "low", number(f->low), "high", number(f->high),
+                     "missing", f->n_missing);
+}
+
+static json_t *preprocess_json(const hf_run_fixed *fixed)
+{
+    const hf_grid *g = &fixed->grid;
+    json_t *features = json_array();
+    for (int i = 0; i < fixed->encoder.n_features; i++)
+        json_array_append_new(features, feature_json(&fixed->encoder.feature[i]));
+    return json_pack("{so,so,so,sb,so,sb,so,si,so,so,so,so,sI,ss}", "grid_shape", integers(g->shape), "shape",
+                     integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "spacing_expected",
+                     numbers(g->spacing_expected), "oriented", fixed->oriented, "features", features, "width",
+                     fixed->encoder.width, "train_mean", number(fixed->train_mean), "train_median",
+                     number(fixed->train_median), "guard_typical", number(fixed->guard.typical), "guard_lowest",
+                     number(fixed->guard.lowest), "parameters", (json_int_t)fixed->parameters, "device", fixed->device);
+}
+
+static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
+{
+    char *text = json ? json_dumps(json, DUMP_FLAGS) : NULL;
+    const hf_status status = text ? hf_archive_add_text(archive, key, text)
+                                  : hf_fail(HF_ERR_MEMORY, "no host memory for '%s' of a checkpoint", key);
+    json_decref(json);
+    free(text);
+    return status;
+}
+
+hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, const hf_run_progress *progress,
+                            const char *recipe)
+{
+    json_t *json = json_pack("{sI,sI,sI,so}", "epoch", (json_int_t)progress->epoch, "step", (json_int_t)progress->step,
+                             "best_epoch", (json_int_t)progress->best_epoch, "best_mae", number(progress->best_mae));
+    HF_TRY(add_json(archive, PROGRESS_KEY, json));
+    HF_TRY(add_json(archive, PREPROCESS_KEY, preprocess_json(fixed)));
+    HF_TRY(hf_archive_add_text(archive, HF_RECIPE_TEXT, recipe));
+    const hf_shape cells = HF_SHAPE(HF_GUARD_SIDE, HF_GUARD_SIDE, HF_GUARD_SIDE);
+    return hf_archive_add(archive, GUARD_TENSOR, HF_F32, cells, fixed->guard.mean);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
+
+static double real_of(const json_t *value)
+{
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static bool three_integers(int *out, const json_t *array)
+{
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *value = json_array_get(array, i);
+        if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > 65535) return false;
+        out[i] = (int)json_integer_value(value);
+    }
+    return json_array_size(array) == 3;
+}
+
+static bool three_numbers(double *out, const json_t *array)
+{
+    for (size_t i = 0; i < 3; i++) {
+        out[i] = real_of(json_array_get(array, i));
+        if (!(out[i] >= 0)) return false;
+    }
+    return json_array_size(array) == 3;
+}
+
+/* Copies a JSON text into a field of fixed size. */
+static bool text_field(char *out, size_t room, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    if (!text || strlen(text) >= room) return false;
+    memcpy(out, text, strlen(text) + 1);
+    return true;
+}
+
+static bool read_feature(hf_feature *f, const json_t *json)
+{
+    const json_t *categories = json_object_get(json, "categories");
+    const char *encoding = json_string_value(json_object_get(json, "encoding"));
+    if (!encoding || !text_field(f->column, sizeof f->column, json_object_get(json, "column"))) return false;
+    int found = N_ENCODINGS;
+    for (int e = 0; e < N_ENCODINGS; e++)
+        if (strcmp(encodings[e], encoding) == 0) found = e;
+    if (found == N_ENCODINGS || json_array_size(categories) > HF_MAX_CATEGORIES) return false;
+    f->encoding = (hf_encoding)found;
+    f->flag_missing = json_is_true(json_object_get(json, "flag_missing"));
+    f->n_categories = (int)json_array_size(categories);
+    for (int i = 0; i < f->n_categories; i++)
+        if (!text_field(f->category[i], sizeof f->category[i], json_array_get(categories, (size_t)i))) return false;
+    f->mean = real_of(json_object_get(json, "mean"));
+    f->sd = real_of(json_object_get(json, "sd"));
+    f->median = real_of(json_object_get(json, "median"));
+    f->low = real_of(json_object_get(json, "low"));
+    f->high = real_of(json_object_get(json, "high"));
+    f->n_missing = (int)json_integer_value(json_object_get(json, "missing"));
+    return true;
+}
+
+/* The width follows from the features: one column a category or a number, then the flags. */
+static int width_of(const hf_encoder *encoder)
+{
+    int width = 0;
+    for (int i = 0; i < encoder->n_features; i++) {
+        const hf_feature *f = &encoder->feature[i];
+        width += (f->encoding == HF_ONE_HOT ? f->n_categories : 1) + f->flag_missing;
+    }
+    return width;
+}
+
+static bool read_preprocess(hf_run_fixed *out, const json_t *json)
+{
+    const json_t *features = json_object_get(json, "features");
+    bool good = three_integers(out->grid.shape, json_object_get(json, "grid_shape")) &&
+                three_integers(out->shape, json_object_get(json, "shape")) &&
+                three_numbers(out->grid.spacing, json_object_get(json, "spacing")) &&
+                three_numbers(out->grid.spacing_expected, json_object_get(json, "spacing_expected"));
+    if (!good || !json_is_array(features) || json_array_size(features) > HF_MAX_FEATURES) return false;
+    out->grid.zscore = json_is_true(json_object_get(json, "zscore"));
+    out->oriented = json_is_true(json_object_get(json, "oriented"));
+    out->encoder.n_features = (int)json_array_size(features);
+    for (int i = 0; i < out->encoder.n_features; i++)
+        if (!read_feature(&out->encoder.feature[i], json_array_get(features, (size_t)i))) return false;
+    out->encoder.width = width_of(&out->encoder);
+    out->train_mean = real_of(json_object_get(json, "train_mean"));
+    out->train_median = real_of(json_object_get(json, "train_median"));
+    out->guard.typical = real_of(json_object_get(json, "guard_typical"));
+    out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
+    out->parameters = json_integer_value(json_object_get(json, "parameters"));
+    if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
+    return out->encoder.width == json_integer_value(json_object_get(json, "width"));
+}
+
+static bool read_progress(hf_run_progress *out, const json_t *json)
+{
+    out->epoch = json_integer_value(json_object_get(json, "epoch"));
+    out->step = json_integer_value(json_object_get(json, "step"));
+    out->best_epoch = json_integer_value(json_object_get(json, "best_epoch"));
+    out->best_mae = real_of(json_object_get(json, "best_mae"));
+    return out->epoch >= 1 && out->step >= out->epoch && out->step <= UINT32_MAX && out->best_epoch >= 0 &&
+           out->best_epoch <= out->epoch;
+}
+
+static hf_status load_json(json_t **out, const hf_archive *archive, const char *key)
+{
+    const char *text = hf_archive_find_text(archive, key);
+    if (!text) return hf_fail(HF_ERR_FORMAT, "the checkpoint has no '%s': it was not written by a training run", key);
+    *out = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    return *out ? HF_OK : hf_fail(HF_ERR_FORMAT, "'%s' of the checkpoint is not JSON", key);
+}
+
+static hf_status load_recipe(hf_recipe *out, const hf_archive *archive)
+{
+    const char *text = hf_archive_find_text(archive, HF_RECIPE_TEXT);
+    if (!text) return hf_fail(HF_ERR_FORMAT, "the checkpoint has no '%s'", HF_RECIPE_TEXT);
+    return hf_recipe_parse(out, text, strlen(text), "recipe of the checkpoint");
+}
+
+hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,
+                            const hf_archive *archive)
+{
+    hf_status status;
+    json_t *preprocess = NULL, *json = NULL;
+    hf_run_fixed read = { 0 };
+    hf_run_progress come = { 0 };
+    const hf_entry *guard = hf_archive_find(archive, GUARD_TENSOR);
+    HF_TRY_OUT(load_json(&preprocess, archive, PREPROCESS_KEY));
+    HF_TRY_OUT(load_json(&json, archive, PROGRESS_KEY));
+    if (!guard || guard->type != HF_F32 || hf_shape_count(&guard->shape) != HF_GUARD_CELLS ||
+        !read_preprocess(&read, preprocess) || !read_progress(&come, json)) {
+        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing or progress is damaged");
+        goto out;
+    }
+    memcpy(read.guard.mean, guard->data, sizeof read.guard.mean);
+    HF_TRY_OUT(load_recipe(recipe, archive));
+    *fixed = read;
+    *progress = come;
+out:
+    json_decref(preprocess);
+    json_decref(json);
+    return status;
+}

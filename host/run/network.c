@@ -1,0 +1,237 @@
+/* network.c: the network of a recipe, planned for the three sizes a run needs: the training batch, the
+ * remainder of an epoch, and the evaluation batch. They share parameters and one arena, because they never run at
+ * the same time. In evaluation samples do not see each other, so the last batch is filled up with zeros rather
+ * than planned anew. */
+#include "parts.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- planning ---------------------------------------------------------------------------------------------------- */
+
+hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
+{
+    enum { MAX_NETWORKS = 64 };
+    const char *names[MAX_NETWORKS], *nearest;
+    size_t count = 0;
+    hf_text list = { 0 };
+    *out = hf_network_find(recipe->model.name);
+    if (*out) return HF_OK;
+    for (const hf_network *n; count < MAX_NETWORKS && (n = hf_network_at((int)count)); count++) {
+        names[count] = n->name;
+        hf_text_add(&list, "%s%s", count ? ", " : "", n->name);
+    }
+    nearest = hf_nearest(recipe->model.name, names, count);
+    const hf_status status =
+        hf_fail(HF_ERR_ARGUMENT, "model.name: there is no network '%s'%s%s%s (there are %s)", recipe->model.name,
+                nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", list.data);
+    hf_text_free(&list);
+    return status;
+}
+
+static hf_network_options network_options(const hf_recipe *recipe, double variance)
+{
+    const double dropout = recipe->model.dropout; /* -1: the network's own; the network says 0 for that */
+    return (hf_network_options){ .hyper_layers = recipe->model.hyper_layers[0] ? recipe->model.hyper_layers : NULL,
+                                 .embedding = (int)recipe->model.embedding,
+                                 .variance = variance,
+                                 .dropout = dropout < 0    ? 0
+                                            : dropout == 0 ? -1
+                                                           : dropout };
+}
+
+/* The variance term as the recipe wants it: a number, or measured on the training rows or their embedding. */
+static hf_status find_variance(hf_run_network *network, const hf_recipe *recipe, const float *rows, int64_t count)
+{
+    const hf_network *kind;
+    const hf_network_options options = network_options(recipe, 0);
+    const char *mode = recipe->model.variance_mode;
+    network->variance = recipe->model.variance;
+    if (!rows || !network->width || strcmp(mode, "constant") == 0) return HF_OK;
+    if (strcmp(mode, "input") == 0) {
+        network->variance = hf_hyperfan_variance(rows, count, network->width);
+        return HF_OK;
+    }
+    HF_TRY(hf_run_network_find(&kind, recipe));
+    return hf_network_embedding_variance(&network->variance, kind, &options, network->context,
+                                         (uint64_t)recipe->train.seed, rows, count, network->width);
+}
+
+/* The loss by its name in a recipe. */
+static hf_node *make_loss(hf_node *prediction, hf_node *target, const char *name)
+{
+    if (strcmp(name, "mse") == 0) return hf_mse(prediction, target);
+    if (strcmp(name, "l1") == 0) return hf_l1(prediction, target);
+    return hf_graph_fail(hf_node_graph(prediction), HF_ERR_UNSUPPORTED,
+                         "train.loss '%s': this version trains on numbers, with mse or l1", name);
+}
+
+static hf_status plan_step(hf_run_step *step, const hf_run_network *network, const hf_recipe *recipe, bool training)
+{
+    const hf_network *kind;
+    const hf_network_options options = network_options(recipe, network->variance);
+    const int *s = network->shape;
+    HF_TRY(hf_run_network_find(&kind, recipe));
+    HF_TRY(hf_graph_new(&step->graph, network->model, training));
+    hf_node *image = hf_input(step->graph, "image", HF_SHAPE(step->batch, 1, s[0], s[1], s[2])), *tabular = NULL;
+    if (network->width) tabular = hf_input(step->graph, "tabular", HF_SHAPE(step->batch, network->width));
+    step->prediction = kind->build(image, tabular, &options);
+    if (training)
+        step->loss =
+            make_loss(step->prediction, hf_input(step->graph, "target", HF_SHAPE(step->batch, 1)), recipe->train.loss);
+    HF_TRY(hf_graph_check(step->graph));
+    return hf_plan_new(&step->plan, step->graph,
+                       &(hf_plan_options){ .loss = step->loss, .keep = &step->prediction, .n_keep = training ? 0 : 1 });
+}
+
+static hf_status plan_all(hf_run_network *network, const hf_recipe *recipe, const char *device,
+                          const int batch[HF_N_STEPS], const float *rows, int64_t count)
+{
+    HF_TRY(hf_context_new(&network->context, device, NULL));
+    HF_TRY(find_variance(network, recipe, rows, count));
+    HF_TRY(hf_model_new(&network->model, network->context, (uint64_t)recipe->train.seed));
+    for (int i = 0; i < HF_N_STEPS; i++) {
+        network->step[i].batch = batch[i];
+        const hf_status status =
+            batch[i] > 0 ? plan_step(&network->step[i], network, recipe, i != HF_STEP_EVALUATE) : HF_OK;
+        if (status != HF_OK && i == HF_STEP_REST)
+            return hf_fail_in(
+                status, "the last batch of an epoch holds %d samples; another train.batch_size changes that", batch[i]);
+        HF_TRY(status);
+    }
+    return HF_OK;
+}
+
+hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, const char *device, const int shape[3],
+                              int width, const int batch[HF_N_STEPS], const float *rows, int64_t count)
+{
+    const hf_network *kind;
+    *out = (hf_run_network){ 0 };
+    HF_TRY(hf_run_network_find(&kind, recipe));
+    memcpy(out->shape, shape, sizeof out->shape);
+    out->width = kind->uses_tabular ? width : 0;
+    const hf_status status = plan_all(out, recipe, device, batch, rows, count);
+    if (status != HF_OK) hf_run_network_free(out);
+    return status;
+}
+
+size_t hf_run_network_bytes(const hf_run_network *network, bool training)
+{
+    size_t values = 0, parameters = 0;
+    for (int i = 0; i < HF_N_STEPS; i++) {
+        if (!network->step[i].plan) continue;
+        const hf_plan_info info = hf_plan_summary(network->step[i].plan);
+        if (info.bytes_peak > values) values = info.bytes_peak;
+        parameters = info.bytes_parameters;
+    }
+    const size_t moments = training ? 2 * sizeof(float) * (size_t)hf_model_parameter_count(network->model) : 0;
+    return values + parameters + moments;
+}
+
+/* ---- binding ----------------------------------------------------------------------------------------------------- */
+
+static hf_status make_optimizer(hf_run_network *network, const hf_recipe *recipe)
+{
+    static const char *const names[] = { [HF_ADAM] = "adam", [HF_ADAMW] = "adamw", [HF_SGD] = "sgd" };
+    int kind = 0;
+    while (strcmp(names[kind], recipe->train.optimizer) != 0)
+        if (++kind == sizeof names / sizeof names[0])
+            return hf_fail(HF_ERR_ARGUMENT, "train.optimizer: there is no '%s'", recipe->train.optimizer);
+    return hf_optimizer_new(&network->optimizer, network->model,
+                            &(hf_optimizer_options){ .kind = (hf_optimizer_kind)kind,
+                                                     .learning_rate = recipe->train.learning_rate,
+                                                     .weight_decay = recipe->train.weight_decay });
+}
+
+static size_t voxels_of(const hf_run_network *network)
+{
+    return (size_t)network->shape[0] * (size_t)network->shape[1] * (size_t)network->shape[2];
+}
+
+hf_status hf_run_network_bind(hf_run_network *network, const hf_recipe *recipe, bool training)
+{
+    HF_TRY(hf_arena_new(&network->arena, network->context));
+    for (int i = 0; i < HF_N_STEPS; i++)
+        if (network->step[i].plan) HF_TRY(hf_arena_reserve(network->arena, network->step[i].plan));
+    for (int i = 0; i < HF_N_STEPS; i++)
+        if (network->step[i].plan) HF_TRY(hf_plan_bind(network->step[i].plan, network->arena));
+    const size_t batch = (size_t)network->step[HF_STEP_EVALUATE].batch;
+    HF_TRY(hf_alloc(&network->staging, batch * voxels_of(network) + 1, sizeof(float), "a batch of volumes"));
+    HF_TRY(hf_alloc(&network->staging_row, batch * (size_t)network->width + 1, sizeof(float), "a batch of rows"));
+    return training ? make_optimizer(network, recipe) : HF_OK;
+}
+
+void hf_run_network_free(hf_run_network *network)
+{
+    hf_optimizer_free(&network->optimizer);
+    for (int i = 0; i < HF_N_STEPS; i++) {
+        hf_plan_free(&network->step[i].plan);
+        hf_graph_free(&network->step[i].graph);
+    }
+    hf_arena_free(&network->arena);
+    hf_model_free(&network->model);
+    hf_context_free(&network->context);
+    free(network->staging);
+    free(network->staging_row);
+    *network = (hf_run_network){ 0 };
+}
+
+/* ---- running ----------------------------------------------------------------------------------------------------- */
+
+hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_batch *batch, uint64_t seed,
+                               uint32_t step)
+{
+    hf_run_step *s = &network->step[HF_STEP_TRAIN];
+    if (batch->count != s->batch) s = &network->step[HF_STEP_REST];
+    if (batch->count != s->batch)
+        return hf_fail(HF_ERR_ARGUMENT, "a batch of %d samples, expected %d or %d", batch->count,
+                       network->step[HF_STEP_TRAIN].batch, s->batch);
+    HF_TRY(hf_model_set_step(network->model, seed, step));
+    HF_TRY(hf_plan_set(s->plan, "image", batch->volume));
+    if (network->width) HF_TRY(hf_plan_set(s->plan, "tabular", batch->tabular));
+    HF_TRY(hf_plan_set(s->plan, "target", batch->target));
+    HF_TRY(hf_plan_run(s->plan));
+    HF_TRY(hf_optimizer_step(network->optimizer));
+    return hf_plan_get(s->plan, s->loss, loss);
+}
+
+/* One batch of at most the evaluation size; fewer samples are filled up with zeros. */
+static hf_status predict_batch(float *predicted, hf_run_network *network, const hf_batch *batch)
+{
+    const hf_run_step *s = &network->step[HF_STEP_EVALUATE];
+    const size_t count = (size_t)batch->count, voxels = voxels_of(network), width = (size_t)network->width;
+    const float *volume = batch->volume, *row = batch->tabular;
+    if (batch->count < s->batch) {
+        memset(network->staging, 0, (size_t)s->batch * voxels * sizeof(float));
+        memset(network->staging_row, 0, (size_t)s->batch * width * sizeof(float));
+        memcpy(network->staging, volume, count * voxels * sizeof(float));
+        if (width) memcpy(network->staging_row, row, count * width * sizeof(float));
+        volume = network->staging;
+        row = network->staging_row;
+    }
+    HF_TRY(hf_plan_set(s->plan, "image", volume));
+    if (width) HF_TRY(hf_plan_set(s->plan, "tabular", row));
+    HF_TRY(hf_plan_run(s->plan));
+    float *all = network->staging; /* free again: the run has its copy */
+    HF_TRY(hf_plan_get(s->plan, s->prediction, all));
+    memcpy(predicted, all, count * sizeof *predicted);
+    return HF_OK;
+}
+
+hf_status hf_run_network_predict(float *predicted, float *truth, hf_run_network *network, hf_loader *loader, int count,
+                                 const char *what, const hf_watch *watch)
+{
+    const hf_batch *batch;
+    int done = 0;
+    HF_TRY(hf_loader_start(loader, 0));
+    for (;;) {
+        HF_TRY(hf_loader_next(loader, &batch));
+        if (!batch) break;
+        if (batch->count > count - done) return hf_fail(HF_ERR_ARGUMENT, "more than %d samples to predict", count);
+        HF_TRY(predict_batch(predicted + done, network, batch));
+        if (truth) memcpy(truth + done, batch->target, (size_t)batch->count * sizeof *truth);
+        done += batch->count;
+        hf_watch_progress(watch, what, done, count, NAN);
+    }
+    return done == count ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "%d samples predicted, expected %d", done, count);
+}

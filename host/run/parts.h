@@ -1,0 +1,176 @@
+/* parts.h: the parts of a training run (run.h) that train, evaluate and predict put together. Private to host/.
+ *
+ *   data.c     recipe -> cohort, split, encoder, preprocessed volumes
+ *   network.c  recipe -> network, plans, one training step, predictions for a list of subjects
+ *   learned.c  what a checkpoint holds beside the weights, as JSON and back
+ *   guard.c    is this volume like the training ones?
+ *   folder.c   the folder: its lock, its log, its split file
+ *   report.c   the report of a run
+ *   augment.c  random mirroring and shifts
+ *   train.c, predict.c, plan.c  the runs themselves */
+#ifndef HF_RUN_PARTS_H
+#define HF_RUN_PARTS_H
+
+#include "archive/archive.h"
+#include "networks/networks.h"
+#include "run.h"
+
+/* ---- watching ---------------------------------------------------------------------------------------------------- */
+
+void hf_watch_say(const hf_watch *watch, const char *format, ...) HF_PRINTF(2, 3);
+void hf_watch_progress(const hf_watch *watch, const char *what, int done, int total, double loss);
+
+/* ---- guard ------------------------------------------------------------------------------------------------------- */
+
+#define HF_GUARD_SIDE  16
+#define HF_GUARD_CELLS (HF_GUARD_SIDE * HF_GUARD_SIDE * HF_GUARD_SIDE)
+
+/* The mean training volume in 16^3 cells, and how well the training volumes agree with it. */
+typedef struct hf_guard {
+    float mean[HF_GUARD_CELLS];
+    double typical; /* mean correlation of a training volume with the mean */
+    double lowest;  /* a correlation below this is far outside the training range */
+} hf_guard;
+
+hf_status hf_guard_fit(hf_guard *out, const hf_dataset *dataset, const int *index, int count) HF_MUST_USE;
+/* Correlation of a preprocessed volume [D,H,W] with the mean; NaN for a constant volume. */
+double hf_guard_correlation(const hf_guard *guard, const float *volume, const int shape[3]);
+
+/* ---- state ------------------------------------------------------------------------------------------------------- */
+
+/* What training learned about the data: fixed once training begins, and all that predicting needs beside the
+ * weights. */
+typedef struct hf_run_fixed {
+    hf_grid grid;  /* as given to the dataset */
+    int shape[3];  /* D,H,W that the network sees */
+    bool oriented; /* the training images say how they lie */
+    hf_encoder encoder;
+    double train_mean, train_median; /* of the target */
+    hf_guard guard;
+    int64_t parameters; /* trained scalars */
+    char device[160];   /* it was trained on */
+} hf_run_fixed;
+
+/* How far training has come. */
+typedef struct hf_run_progress {
+    int64_t epoch;      /* whole epochs trained */
+    int64_t step;       /* training steps so far */
+    int64_t best_epoch; /* 0: none yet */
+    double best_mae;    /* NaN without validation subjects */
+} hf_run_progress;
+
+/* Adds and reads the texts and tensors of both, and the resolved recipe. */
+hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, const hf_run_progress *progress,
+                            const char *recipe) HF_MUST_USE;
+hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,
+                            const hf_archive *archive) HF_MUST_USE;
+
+/* ---- data -------------------------------------------------------------------------------------------------------- */
+
+typedef struct hf_run_data {
+    hf_cohort cohort;
+    hf_part *part; /* [n_subjects]; HF_UNUSED for those left out */
+    hf_dataset *dataset;
+    int *index;                               /* [n_subjects] subjects, part after part, each in table order */
+    int first[HF_N_PARTS], count[HF_N_PARTS]; /* where in index, how many */
+} hf_run_data;
+
+typedef struct hf_run_source {
+    const char *folder;     /* of another cohort, all of whose subjects belong to HF_TEST; NULL: the recipe's */
+    const char *split_file; /* a split drawn before; NULL: draw it */
+    bool learned;           /* *fixed is known; otherwise its grid, encoder and target statistics are learned here */
+    bool needs_truth;       /* leave out subjects without a target */
+} hf_run_source;
+
+/* Opens everything. Subjects left out are said to `watch`. `fixed` must outlive the data. */
+hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recipe *recipe, const hf_run_source *source,
+                           const hf_watch *watch) HF_MUST_USE;
+void hf_run_data_free(hf_run_data *data);
+/* Column of sex, or -1. */
+int hf_run_group_column(const hf_cohort *cohort, const hf_recipe *recipe);
+/* The part of a recipe that says how the cohort is opened; `storage` holds the filter. */
+hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char *folder) HF_MUST_USE;
+
+/* ---- network ----------------------------------------------------------------------------------------------------- */
+
+/* The network for one batch size. */
+typedef struct hf_run_step {
+    int batch; /* 0: there is none */
+    hf_graph *graph;
+    hf_node *prediction, *loss; /* loss: training only */
+    hf_plan *plan;
+} hf_run_step;
+
+/* The sizes a network is planned for: training batch, remainder of an epoch, evaluation. */
+enum { HF_STEP_TRAIN, HF_STEP_REST, HF_STEP_EVALUATE, HF_N_STEPS };
+
+typedef struct hf_run_network {
+    hf_context *context;
+    hf_model *model;
+    hf_arena *arena;
+    hf_optimizer *optimizer; /* NULL until bound for training */
+    hf_run_step step[HF_N_STEPS];
+    int shape[3];                 /* D,H,W */
+    int width;                    /* of a table row; 0: not used */
+    double variance;              /* V of the hyperfan-in rule; 0: the network's own */
+    float *staging, *staging_row; /* [evaluation batch, ...]: the last, smaller batch is padded here */
+} hf_run_network;
+
+/* Opens the device and plans; no device memory yet. `rows` [count,width] are the encoded training rows, on which the
+ * variance term of the hyper layers' initial values is measured when the recipe says so; NULL when initial values do not
+ * matter. */
+hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, const char *device, const int shape[3],
+                              int width, const int batch[HF_N_STEPS], const float *rows, int64_t count) HF_MUST_USE;
+/* Bytes on the device once bound. */
+size_t hf_run_network_bytes(const hf_run_network *network, bool training);
+hf_status hf_run_network_bind(hf_run_network *network, const hf_recipe *recipe, bool training) HF_MUST_USE;
+void hf_run_network_free(hf_run_network *network);
+
+/* One training step on a batch of either training size; reads its loss. */
+hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_batch *batch, uint64_t seed,
+                               uint32_t step) HF_MUST_USE;
+
+/* Predicts for `count` subjects that `loader` serves, in its order; truth may be NULL. */
+hf_status hf_run_network_predict(float *predicted, float *truth, hf_run_network *network, hf_loader *loader, int count,
+                                 const char *what, const hf_watch *watch) HF_MUST_USE;
+
+/* Whether the recipe's network uses the table row. */
+hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) HF_MUST_USE;
+
+/* ---- augmentation ------------------------------------------------------------------------------------------------ */
+
+typedef struct hf_augment {
+    bool flip; /* mirror left and right with probability 1/2 */
+    int shift; /* move by up to this many voxels along each axis, zeros coming in */
+    uint64_t seed;
+} hf_augment;
+
+/* Changes the volumes of a batch in place, each by a function of (seed, epoch, subject). */
+hf_status hf_augment_batch(const hf_batch *batch, const int shape[3], uint64_t epoch,
+                           const hf_augment *options) HF_MUST_USE;
+
+/* ---- folder ------------------------------------------------------------------------------------------------------ */
+
+#define HF_BEST_FILE        "best.safetensors"
+#define HF_LAST_FILE        "last.safetensors"
+#define HF_SPLIT_FILE       "split.tsv"
+#define HF_PREDICTIONS_FILE "predictions-test.tsv"
+#define HF_RECIPE_TEXT      "run.recipe" /* in the metadata of a checkpoint */
+#define HF_RECIPE_FILE      "recipe.yaml"
+
+/* Reads one of the checkpoints and what it holds beside the weights; the caller frees archive and recipe. */
+hf_status hf_run_checkpoint_read(hf_archive *archive, hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,
+                                 const char *folder, const char *name) HF_MUST_USE;
+
+hf_status hf_run_file(char **out, const char *folder, const char *name) HF_MUST_USE;
+bool hf_run_has(const char *folder, const char *name);
+/* Refuses a folder that holds anything but a lock. */
+hf_status hf_run_refuse_used(const char *folder) HF_MUST_USE;
+/* Creates the folder; HF_ERR_IO when another process holds its lock. */
+hf_status hf_run_lock(hf_lock *lock, const char *folder) HF_MUST_USE;
+hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const hf_part *part) HF_MUST_USE;
+hf_status hf_run_log_append(const char *folder, const hf_epoch *epoch) HF_MUST_USE;
+/* Drops everything after `epoch`, also a torn last line. */
+hf_status hf_run_log_keep(const char *folder, int64_t epoch) HF_MUST_USE;
+
+#endif

@@ -1,0 +1,244 @@
+/* predict.c: the best weights of a run applied to a cohort or to one image. Everything needed comes from
+ * best.safetensors; only who belongs to which part is read from the run's split file. */
+#include "parts.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 4 /* samples */
+
+/* ---- predictions ------------------------------------------------------------------------------------------------- */
+
+void hf_predictions_free(hf_predictions *predictions)
+{
+    if (!predictions) return;
+    for (int i = 0; i < predictions->count; i++) {
+        if (predictions->id) free(predictions->id[i]);
+        if (predictions->group) free(predictions->group[i]);
+    }
+    free(predictions->id);
+    free(predictions->group);
+    free(predictions->truth);
+    free(predictions->predicted);
+    free(predictions->index);
+    *predictions = (hf_predictions){ 0 };
+}
+
+hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out)
+{
+    const hf_predictions *p = predictions;
+    hf_text_add(out, "participant_id\t%sage\tpredicted\terror\n", p->group ? "sex\t" : "");
+    for (int i = 0; i < p->count; i++) {
+        hf_text_add(out, "%s\t", p->id[i]);
+        if (p->group) hf_text_add(out, "%s\t", p->group[i] ? p->group[i] : "n/a");
+        if (isfinite(p->truth[i]))
+            hf_text_add(out, "%.6g\t%.4f\t%.4f\n", p->truth[i], p->predicted[i], p->predicted[i] - p->truth[i]);
+        else
+            hf_text_add(out, "n/a\t%.4f\tn/a\n", p->predicted[i]);
+    }
+    return hf_text_check(out);
+}
+
+hf_status hf_predictions_write(const hf_predictions *predictions, const char *path)
+{
+    hf_text text = { 0 };
+    hf_status status = hf_predictions_text(predictions, &text);
+    if (status == HF_OK) status = hf_file_write(path, text.data, text.size);
+    hf_text_free(&text);
+    return status;
+}
+
+/* ---- a trained network ------------------------------------------------------------------------------------------- */
+
+typedef struct trained {
+    hf_archive archive;
+    hf_recipe recipe;
+    hf_run_fixed fixed;
+    hf_run_progress progress;
+    hf_run_network network;
+} trained;
+
+static hf_status load(trained *t, const char *folder, const char *device, int batch)
+{
+    const int sizes[HF_N_STEPS] = { [HF_STEP_EVALUATE] = batch };
+    HF_TRY(
+        hf_run_network_plan(&t->network, &t->recipe, device, t->fixed.shape, t->fixed.encoder.width, sizes, NULL, 0));
+    HF_TRY(hf_run_network_bind(&t->network, &t->recipe, false));
+    const hf_status status = hf_model_load(t->network.model, &t->archive);
+    return status == HF_OK ? HF_OK : hf_fail_in(status, "'%s/%s'", folder, HF_BEST_FILE);
+}
+
+static hf_status open_trained(trained *t, const char *folder)
+{
+    if (!hf_run_has(folder, HF_BEST_FILE))
+        return hf_fail(HF_ERR_IO, "'%s' holds no finished epoch: there is no %s in it", folder, HF_BEST_FILE);
+    return hf_run_checkpoint_read(&t->archive, &t->fixed, &t->progress, &t->recipe, folder, HF_BEST_FILE);
+}
+
+static void free_trained(trained *t)
+{
+    hf_run_network_free(&t->network);
+    hf_archive_free(&t->archive);
+    hf_recipe_free(&t->recipe);
+}
+
+/* ---- a cohort ---------------------------------------------------------------------------------------------------- */
+
+static hf_status open_data(hf_run_data *data, trained *t, const char *folder, const hf_evaluate_options *options)
+{
+    char *split = NULL;
+    hf_status status = HF_OK;
+    if (!options->cohort) status = hf_run_file(&split, folder, HF_SPLIT_FILE);
+    const hf_run_source source = {
+        .folder = options->cohort, .split_file = split, .learned = true, .needs_truth = options->needs_truth
+    };
+    if (status == HF_OK) status = hf_run_data_open(data, &t->fixed, &t->recipe, &source, &options->watch);
+    free(split);
+    return status;
+}
+
+static hf_status make_room(hf_predictions *out, int count, bool groups)
+{
+    const size_t n = (size_t)count;
+    HF_TRY(hf_alloc(&out->id, n, sizeof *out->id, "predictions"));
+    if (groups) HF_TRY(hf_alloc(&out->group, n, sizeof *out->group, "predictions"));
+    HF_TRY(hf_alloc(&out->truth, n, sizeof *out->truth, "predictions"));
+    HF_TRY(hf_alloc(&out->predicted, n, sizeof *out->predicted, "predictions"));
+    HF_TRY(hf_alloc(&out->index, n, sizeof *out->index, "predictions"));
+    out->count = count;
+    return HF_OK;
+}
+
+static hf_status describe_subjects(hf_predictions *out, const hf_run_data *data, const int *index, int group_column)
+{
+    const hf_table *table = &data->cohort.table;
+    for (int i = 0; i < out->count; i++) {
+        const hf_subject *subject = &data->cohort.subject[index[i]];
+        out->index[i] = index[i];
+        HF_TRY(hf_strdup(&out->id[i], subject->id));
+        if (group_column < 0) continue;
+        const char *group = table->cell[(size_t)subject->row * (size_t)table->columns + (size_t)group_column];
+        if (group) HF_TRY(hf_strdup(&out->group[i], group));
+    }
+    return HF_OK;
+}
+
+static hf_status predict_part(hf_predictions *out, trained *t, const hf_run_data *data, hf_part part,
+                              const hf_watch *watch)
+{
+    hf_status status;
+    hf_loader *loader = NULL;
+    float *predicted = NULL, *truth = NULL;
+    const int count = data->count[part], *index = data->index + data->first[part];
+    const int group = hf_run_group_column(&data->cohort, &t->recipe);
+    HF_TRY_OUT(make_room(out, count, group >= 0));
+    HF_TRY_OUT(describe_subjects(out, data, index, group));
+    HF_TRY_OUT(hf_alloc(&predicted, (size_t)count, sizeof *predicted, "predictions"));
+    HF_TRY_OUT(hf_alloc(&truth, (size_t)count, sizeof *truth, "targets"));
+    HF_TRY_OUT(hf_loader_new(&loader, data->dataset, index, count,
+                             &(hf_loader_options){ .batch_size = t->network.step[HF_STEP_EVALUATE].batch }));
+    HF_TRY_OUT(hf_run_network_predict(predicted, truth, &t->network, loader, count, "predicting", watch));
+    for (int i = 0; i < count; i++) {
+        out->predicted[i] = predicted[i];
+        out->truth[i] = truth[i];
+    }
+out:
+    hf_loader_free(&loader);
+    free(predicted);
+    free(truth);
+    return status;
+}
+
+hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evaluate_options *options)
+{
+    hf_status status;
+    trained t = { 0 };
+    hf_run_data data = { 0 };
+    hf_predictions made = { 0 };
+    const hf_part part = options->cohort ? HF_TEST : options->part;
+    HF_TRY_OUT(open_trained(&t, folder));
+    HF_TRY_OUT(open_data(&data, &t, folder, options));
+    if (data.count[part] == 0) {
+        status = hf_fail(HF_ERR_ARGUMENT, "'%s' has no subjects to predict for in its %s part",
+                         options->cohort ? options->cohort : t.recipe.cohort.path, hf_part_name(part));
+        goto out;
+    }
+    HF_TRY_OUT(load(&t, folder, options->device, data.count[part] < BATCH ? data.count[part] : BATCH));
+    HF_TRY_OUT(predict_part(&made, &t, &data, part, &options->watch));
+    made.train_mean = t.fixed.train_mean;
+    made.train_median = t.fixed.train_median;
+    made.bootstrap = (hf_bootstrap){ t.recipe.evaluate.bootstrap, (uint64_t)t.recipe.evaluate.seed };
+    *out = made;
+    made = (hf_predictions){ 0 };
+out:
+    hf_predictions_free(&made);
+    hf_run_data_free(&data);
+    free_trained(&t);
+    return status;
+}
+
+/* ---- one image --------------------------------------------------------------------------------------------------- */
+
+static hf_status read_image(float **out, const hf_run_fixed *fixed, const char *image, const hf_watch *watch)
+{
+    hf_volume volume = { 0 };
+    hf_grid grid = fixed->grid;
+    memcpy(grid.shape, fixed->shape, sizeof grid.shape);
+    HF_TRY(hf_volume_read(&volume, image));
+    hf_status status = HF_OK;
+    if (fixed->oriented && !volume.oriented)
+        status = hf_fail(HF_ERR_UNSUPPORTED,
+                         "'%s': the file does not say how the volume lies (sform and qform codes are 0), and the "
+                         "network was trained on volumes of known orientation",
+                         image);
+    const size_t voxels = (size_t)grid.shape[0] * (size_t)grid.shape[1] * (size_t)grid.shape[2];
+    if (status == HF_OK) status = hf_alloc(out, voxels, sizeof **out, "a volume");
+    if (status == HF_OK) status = hf_preprocess(*out, &volume, &grid, image);
+    hf_volume_free(&volume);
+    if (status != HF_OK) return status;
+    const double r = hf_guard_correlation(&fixed->guard, *out, fixed->shape);
+    if (!(r >= fixed->guard.lowest))
+        hf_watch_say(watch,
+                     "warning: '%s' looks unlike the training volumes (correlation with their mean %.2f, theirs "
+                     "%.2f): is it brain extracted, and its orientation right?",
+                     image, r, fixed->guard.typical);
+    return HF_OK;
+}
+
+static bool is_given(const char *column, const char *const *pairs, int n_pairs)
+{
+    const size_t length = strlen(column);
+    for (int i = 0; i < n_pairs; i++)
+        if (strlen(pairs[i]) > length && strncmp(pairs[i], column, length) == 0 && pairs[i][length] == '=') return true;
+    return false;
+}
+
+static void say_missing(const hf_encoder *encoder, const char *const *pairs, int n_pairs, const hf_watch *watch)
+{
+    for (int i = 0; i < encoder->n_features; i++)
+        if (!is_given(encoder->feature[i].column, pairs, n_pairs))
+            hf_watch_say(watch, "warning: '%s' is not given and counts as missing", encoder->feature[i].column);
+}
+
+hf_status hf_run_predict_image(double *out, const char *folder, const char *image, const char *const *pairs,
+                               int n_pairs, const char *device, const hf_watch *watch)
+{
+    hf_status status;
+    trained t = { 0 };
+    float *volume = NULL, row[HF_MAX_FEATURES * (HF_MAX_CATEGORIES + 1)], value;
+    HF_TRY_OUT(open_trained(&t, folder));
+    HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
+    HF_TRY_OUT(read_image(&volume, &t.fixed, image, watch));
+    say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
+    HF_TRY_OUT(load(&t, folder, device, 1));
+    const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
+    HF_TRY_OUT(hf_plan_set(step->plan, "image", volume));
+    if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row));
+    HF_TRY_OUT(hf_plan_run(step->plan));
+    HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, &value));
+    *out = value;
+out:
+    free(volume);
+    free_trained(&t);
+    return status;
+}

@@ -1,0 +1,237 @@
+/* report.c: a run folder as one page: reads its log, its test predictions and its best checkpoint, looks up
+ * slices of the subjects predicted best and worst when their cohort is still there, and hands it all to report.h. */
+#include "report/report.h"
+#include "parts.h"
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_LOG    ((size_t)256 << 20) /* bytes */
+#define EACH_SIDE  3                   /* subjects shown with the smallest, and with the largest errors */
+#define MAX_IMAGES (2 * EACH_SIDE)
+#define MAX_FACTS  12
+
+/* All that the page is made from, until it is written. */
+typedef struct page {
+    hf_archive archive;
+    hf_recipe recipe;
+    hf_run_fixed fixed;
+    hf_run_progress progress;
+    hf_epoch_row *epochs;
+    int n_epochs;
+    hf_table table; /* predictions-test.tsv */
+    hf_prediction_row *rows;
+    int n_rows;
+    hf_report_image image[MAX_IMAGES];
+    float *volume[MAX_IMAGES];
+    int n_images;
+    char value[MAX_FACTS][64];
+    const char *fact[MAX_FACTS][2];
+    int n_facts;
+    char warning[512];
+} page;
+
+static void free_page(page *p)
+{
+    for (int i = 0; i < MAX_IMAGES; i++)
+        free(p->volume[i]);
+    hf_archive_free(&p->archive);
+    hf_recipe_free(&p->recipe);
+    hf_table_free(&p->table);
+    free(p->epochs);
+    free(p->rows);
+}
+
+/* ---- log --------------------------------------------------------------------------------------------------------- */
+
+static double number(const json_t *json, const char *key)
+{
+    const json_t *value = json_object_get(json, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static hf_status read_log(page *p, const char *folder)
+{
+    char *path = NULL;
+    void *text = NULL;
+    size_t size = 0, lines = 0;
+    hf_status status = hf_run_file(&path, folder, "log.jsonl");
+    if (status == HF_OK) status = hf_file_read(&text, &size, path, MAX_LOG);
+    for (size_t i = 0; i < size; i++)
+        lines += ((const char *)text)[i] == '\n';
+    if (status == HF_OK) status = hf_alloc(&p->epochs, lines, sizeof *p->epochs, "epochs");
+    const char *at = text, *end;
+    for (size_t i = 0; status == HF_OK && i < lines; i++, at = end + 1) {
+        end = strchr(at, '\n');
+        json_t *json = json_loadb(at, (size_t)(end - at), 0, NULL);
+        if (json)
+            p->epochs[p->n_epochs++] = (hf_epoch_row){ .epoch = (int)json_integer_value(json_object_get(json, "epoch")),
+                                                       .train_loss = number(json, "train_loss"),
+                                                       .valid_loss = number(json, "valid_loss"),
+                                                       .train_mae = NAN,
+                                                       .valid_mae = number(json, "valid_mae"),
+                                                       .seconds = number(json, "seconds") };
+        json_decref(json);
+    }
+    free(text);
+    free(path);
+    return status;
+}
+
+/* ---- predictions ------------------------------------------------------------------------------------------------- */
+
+static const char *cell(const hf_table *table, int row, int column)
+{
+    return column < 0 ? NULL : table->cell[(size_t)row * (size_t)table->columns + (size_t)column];
+}
+
+static int by_error(const void *a, const void *b)
+{
+    const hf_prediction_row *x = a, *y = b;
+    const double ex = fabs(x->predicted - x->actual), ey = fabs(y->predicted - y->actual);
+    return ex < ey ? -1 : ex > ey ? 1 : strcmp(x->id, y->id);
+}
+
+/* Sorted by error, smallest first. */
+static hf_status read_predictions(page *p, const char *folder)
+{
+    char *path = NULL;
+    hf_status status = hf_run_file(&path, folder, HF_PREDICTIONS_FILE);
+    if (status == HF_OK && hf_path_exists(path)) {
+        status = hf_table_read(&p->table, path);
+        if (status == HF_OK) status = hf_alloc(&p->rows, (size_t)p->table.rows, sizeof *p->rows, "predictions");
+        const int id = hf_table_column(&p->table, "participant_id"), sex = hf_table_column(&p->table, "sex");
+        const int age = hf_table_column(&p->table, "age"), predicted = hf_table_column(&p->table, "predicted");
+        if (status == HF_OK && (id < 0 || age < 0 || predicted < 0))
+            status = hf_fail(HF_ERR_FORMAT, "'%s': the columns participant_id, age and predicted are expected", path);
+        for (int i = 0; status == HF_OK && i < p->table.rows; i++) {
+            hf_prediction_row *row = &p->rows[p->n_rows];
+            *row = (hf_prediction_row){ .id = cell(&p->table, i, id), .sex = cell(&p->table, i, sex), .part = "test" };
+            status = hf_table_number(&row->actual, &p->table, i, age);
+            if (status == HF_OK) status = hf_table_number(&row->predicted, &p->table, i, predicted);
+            p->n_rows += row->id != NULL;
+        }
+    }
+    if (status == HF_OK && p->n_rows) qsort(p->rows, (size_t)p->n_rows, sizeof *p->rows, by_error);
+    free(path);
+    return status;
+}
+
+/* ---- slices ------------------------------------------------------------------------------------------------------ */
+
+static hf_status add_image(page *p, const hf_run_data *data, const char *id, const char *note)
+{
+    const int *s = p->fixed.shape;
+    for (int i = 0; i < data->cohort.n_subjects; i++) {
+        if (strcmp(data->cohort.subject[i].id, id) != 0 || !hf_dataset_has(data->dataset, i)) continue;
+        float **volume = &p->volume[p->n_images];
+        HF_TRY(hf_alloc(volume, (size_t)s[0] * (size_t)s[1] * (size_t)s[2], sizeof **volume, "a volume"));
+        HF_TRY(hf_dataset_get(data->dataset, i, *volume, NULL, NULL));
+        hf_report_image *image = &p->image[p->n_images++];
+        *image = (hf_report_image){ .id = id, .note = note, .volume = *volume };
+        const double *spacing = p->fixed.grid.spacing[0] > 0 ? p->fixed.grid.spacing : p->fixed.grid.spacing_expected;
+        for (int axis = 0; axis < 3; axis++) {
+            image->shape[axis] = s[axis];
+            image->spacing[axis] = spacing[axis];
+        }
+        return HF_OK;
+    }
+    return HF_OK; /* not in the cohort any more */
+}
+
+static hf_status find_images(page *p, const char *folder, const hf_watch *watch)
+{
+    hf_run_data data = { 0 };
+    char *split = NULL;
+    const int each = p->n_rows / 2 < EACH_SIDE ? p->n_rows / 2 : EACH_SIDE;
+    hf_status status = hf_run_file(&split, folder, HF_SPLIT_FILE);
+    const hf_run_source source = { .split_file = split, .learned = true, .needs_truth = true };
+    if (status == HF_OK) status = hf_run_data_open(&data, &p->fixed, &p->recipe, &source, watch);
+    for (int i = 0; status == HF_OK && i < each; i++)
+        status = add_image(p, &data, p->rows[p->n_rows - 1 - i].id, "largest error");
+    for (int i = 0; status == HF_OK && i < each; i++)
+        status = add_image(p, &data, p->rows[i].id, "smallest error");
+    hf_run_data_free(&data);
+    free(split);
+    return status;
+}
+
+/* ---- the page ---------------------------------------------------------------------------------------------------- */
+
+static void add_fact(page *p, const char *name, const char *format, ...) HF_PRINTF(3, 4);
+static void add_fact(page *p, const char *name, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vsnprintf(p->value[p->n_facts], sizeof p->value[0], format, list);
+    va_end(list);
+    p->fact[p->n_facts][0] = name;
+    p->fact[p->n_facts][1] = p->value[p->n_facts];
+    p->n_facts++;
+}
+
+static void add_facts(page *p)
+{
+    double seconds = 0;
+    for (int i = 0; i < p->n_epochs; i++)
+        seconds += p->epochs[i].seconds;
+    add_fact(p, "network", "%.60s", p->recipe.model.name);
+    add_fact(p, "parameters", "%" PRId64, p->fixed.parameters);
+    add_fact(p, "input", "1x%dx%dx%d", p->fixed.shape[0], p->fixed.shape[1], p->fixed.shape[2]);
+    add_fact(p, "best epoch", "%" PRId64 " of %d", p->progress.best_epoch, p->n_epochs);
+    add_fact(p, "training time", "%.0f s", seconds);
+    add_fact(p, "seeds", "training %" PRId64 ", split %" PRId64 ", bootstrap %" PRId64, p->recipe.train.seed,
+             p->recipe.split.seed, p->recipe.evaluate.seed);
+    add_fact(p, "training subjects", "mean %.2f, median %.2f", p->fixed.train_mean, p->fixed.train_median);
+}
+
+static hf_status write_page(page *p, const char *path)
+{
+    char title[128];
+    const char *warnings[] = { p->warning };
+    const char *text = hf_archive_find_text(&p->archive, HF_RECIPE_TEXT);
+    snprintf(title, sizeof title, "HyperFusion: %.100s", p->recipe.task);
+    const hf_report_data data = { .title = title,
+                                  .subtitle = p->recipe.model.name,
+                                  .recipe = text,
+                                  .device = p->fixed.device,
+                                  .n_facts = p->n_facts,
+                                  .facts = (const char *const(*)[2])p->fact,
+                                  .n_warnings = p->warning[0] != '\0',
+                                  .warnings = warnings,
+                                  .n_epochs = p->n_epochs,
+                                  .best_epoch = (int)p->progress.best_epoch,
+                                  .epochs = p->epochs,
+                                  .n_predictions = p->n_rows,
+                                  .predictions = p->rows,
+                                  .train_mean = p->fixed.train_mean,
+                                  .train_median = p->fixed.train_median,
+                                  .n_images = p->n_images,
+                                  .images = p->image,
+                                  .bootstrap = p->recipe.evaluate.bootstrap,
+                                  .seed = (uint64_t)p->recipe.evaluate.seed };
+    return hf_report_write(&data, path);
+}
+
+hf_status hf_run_report(const char *folder, const char *path, const hf_watch *watch)
+{
+    hf_status status;
+    char *inside = NULL;
+    page p = { 0 };
+    HF_TRY_OUT(hf_run_checkpoint_read(&p.archive, &p.fixed, &p.progress, &p.recipe, folder, HF_BEST_FILE));
+    HF_TRY_OUT(read_log(&p, folder));
+    HF_TRY_OUT(read_predictions(&p, folder));
+    if (p.n_rows && find_images(&p, folder, watch) != HF_OK)
+        snprintf(p.warning, sizeof p.warning, "Slices are left out: %.400s", hf_error_message());
+    add_facts(&p);
+    if (!path) HF_TRY_OUT(hf_run_file(&inside, folder, "report.html"));
+    HF_TRY_OUT(write_page(&p, path ? path : inside));
+out:
+    free(inside);
+    free_page(&p);
+    return status;
+}

@@ -1,0 +1,112 @@
+/* run.h: one experiment in one folder: train a recipe, evaluate it, predict with it.
+ *
+ * A run folder holds
+ *   recipe.yaml           the resolved recipe
+ *   split.tsv             who trained, who validated, who tests
+ *   log.jsonl             one object an epoch
+ *   best.safetensors      the weights of the best epoch, preprocessing, table statistics: all that predicting needs
+ *   last.safetensors      the same after the last whole epoch, with the optimiser: all that resuming needs
+ *   predictions-test.tsv  the test subjects, by the best weights
+ *   report.html
+ *
+ * Everything random is a function of (seed, epoch or step, subject), so a run that was killed and resumed ends with the
+ * same bits as one that was not. Subjects are only ever told apart by the split that was drawn at the start. */
+#ifndef HF_RUN_H
+#define HF_RUN_H
+
+#include "hfdata.h"
+#include "metrics/metrics.h"
+#include "plan/plan.h"
+#include "recipe/recipe.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One finished epoch. Without validation subjects the two validation values are NaN. */
+typedef struct hf_epoch {
+    int epoch, epochs;         /* counted from 1, and how many there will be */
+    double train_loss;         /* mean over samples, as trained: with dropout, while the weights change */
+    double valid_loss;         /* the same loss on the validation subjects, weights as they are now */
+    double valid_mae;          /* in units of the target */
+    double seconds;            /* all of the epoch */
+    double samples_per_second; /* of its training part */
+    double waited_seconds;     /* the device waited for data */
+    bool best;                 /* the lowest valid_mae so far */
+} hf_epoch;
+
+/* What wants to be told while a run works. Any member may be NULL. */
+typedef struct hf_watch {
+    void (*say)(void *user, const char *line); /* what was found or left out, and why */
+    /* `what` is "preparing volumes", "training" and so on; `loss` is the mean so far, NaN where there is none. */
+    void (*progress)(void *user, const char *what, int done, int total, double loss);
+    void (*epoch)(void *user, const hf_epoch *epoch);
+    void *user;
+} hf_watch;
+
+/* Predictions for a list of subjects, in one allocation each; freed with hf_predictions_free. */
+typedef struct hf_predictions {
+    int count;
+    char **id;         /* [count] */
+    char **group;      /* [count] sex as in the table; NULL where missing. The array is NULL without such a column */
+    double *truth;     /* [count] target, NaN where missing; units of the target (years) */
+    double *predicted; /* [count] */
+    int *index;        /* [count] subject in the cohort */
+    double train_mean, train_median; /* of the target over the training subjects: what a network must beat */
+    hf_bootstrap bootstrap;          /* of the run's recipe */
+} hf_predictions;
+void hf_predictions_free(hf_predictions *predictions);
+
+/* As a table: participant_id, sex when there are groups, age (the target), predicted, error; as text, or as a file. */
+hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out) HF_MUST_USE;
+hf_status hf_predictions_write(const hf_predictions *predictions, const char *path) HF_MUST_USE;
+
+typedef struct hf_train_options {
+    const char *device; /* as for hf_context_new */
+    bool resume;        /* continue a run from its last checkpoint; nothing there yet: start */
+    hf_watch watch;
+} hf_train_options;
+
+/* Trains into `folder`, which must not hold a run unless resuming; then evaluates the best weights on the test subjects
+ * into *test (may be NULL) and writes predictions and report. Refuses a folder in which another process trains, and a
+ * recipe that differs from that of the run it is to resume. HF_ERR_NUMBER names epoch and step when a loss or a weight
+ * stops being finite; the last checkpoint stays as it was. */
+hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char *folder,
+                       const hf_train_options *options) HF_MUST_USE;
+
+typedef struct hf_evaluate_options {
+    const char *device;
+    const char *cohort; /* another folder, of which all subjects count; NULL: the run's own ... */
+    hf_part part;       /* ... part; zero is HF_TRAIN, so set it */
+    bool needs_truth;   /* leave out subjects without a target */
+    hf_watch watch;
+} hf_evaluate_options;
+
+/* Predicts for a cohort with the best weights of a run. */
+hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evaluate_options *options) HF_MUST_USE;
+
+/* Writes the report of a run to `path`, or into the folder when NULL. Needs no device; slices are shown when the
+ * cohort is still there. */
+hf_status hf_run_report(const char *folder, const char *path, const hf_watch *watch) HF_MUST_USE;
+
+/* What training a recipe takes, planned without touching device memory. The cohort is opened only when the recipe alone
+ * does not say enough: no cohort.shape, or a one-hot column whose categories are not listed. */
+typedef struct hf_run_plan {
+    hf_plan *plan; /* of a whole training batch; belongs to this struct */
+    int batch, shape[3], width;
+    size_t device_bytes;          /* of all plans of a run, parameters, gradients and moments */
+    const hf_device_info *device; /* belongs to this struct */
+    void *owner;
+} hf_run_plan;
+hf_status hf_run_plan_new(hf_run_plan *out, const hf_recipe *recipe, const char *device) HF_MUST_USE;
+void hf_run_plan_free(hf_run_plan *plan);
+
+/* Predicts for one image; `pairs` are "name=value" of the table columns the run was trained with. The volume is brought
+ * to the run's grid; one that cannot be is refused. A volume unlike the training ones is said to `watch`. */
+hf_status hf_run_predict_image(double *out, const char *folder, const char *image, const char *const *pairs,
+                               int n_pairs, const char *device, const hf_watch *watch) HF_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,407 @@
+/* train.c: the training loop, and all that makes it safe to kill.
+ *
+ * An epoch ends in this order, each file whole on disk before the next: best.safetensors (when the epoch is the best),
+ * its line in log.jsonl, last.safetensors. Resuming starts from last.safetensors and drops later lines of the log,
+ * so an epoch that was cut short anywhere is done again, with the same random numbers, and leaves the same bits. */
+#include "parts.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVALUATE_BATCH 4 /* samples; more would only cost memory */
+
+static const double pi = 3.14159265358979323846;
+
+/* A training run under way. */
+typedef struct run {
+    const hf_recipe *recipe;
+    const char *folder;
+    const hf_watch *watch;
+    char *recipe_text; /* resolved */
+    hf_lock lock;
+    hf_run_data data;
+    hf_run_fixed fixed;
+    hf_run_network network;
+    hf_run_progress progress;
+    hf_loader *train, *valid;
+    float *predicted, *truth; /* [validation subjects] */
+} run;
+
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
+
+/* Refuses weights that are not finite, so that a checkpoint can always be used. */
+static hf_status check_finite(const hf_archive *archive, int64_t epoch)
+{
+    for (int i = 0; i < archive->n_entries; i++) {
+        const hf_entry *entry = &archive->entry[i];
+        const int64_t count = entry->type == HF_F32 ? hf_shape_count(&entry->shape) : 0;
+        for (int64_t k = 0; k < count; k++)
+            if (!isfinite(((const float *)entry->data)[k]))
+                return hf_fail(HF_ERR_NUMBER,
+                               "epoch %lld: '%s' is not finite any more; the checkpoint before it is kept. A lower "
+                               "train.learning_rate may help",
+                               (long long)epoch, entry->name);
+    }
+    return HF_OK;
+}
+
+static hf_status save(const run *r, const char *name, bool with_optimizer)
+{
+    hf_archive archive = { 0 };
+    char *path = NULL;
+    hf_status status = hf_model_save(r->network.model, &archive);
+    if (status == HF_OK && with_optimizer) status = hf_optimizer_save(r->network.optimizer, &archive);
+    if (status == HF_OK) status = check_finite(&archive, r->progress.epoch);
+    if (status == HF_OK) status = hf_run_state_save(&archive, &r->fixed, &r->progress, r->recipe_text);
+    if (status == HF_OK) status = hf_run_file(&path, r->folder, name);
+    if (status == HF_OK) status = hf_archive_write(&archive, path);
+    free(path);
+    hf_archive_free(&archive);
+    return status;
+}
+
+/* ---- starting and resuming --------------------------------------------------------------------------------------- */
+
+/* Keys that may differ between a run and its continuation: they do not change what an epoch computes. */
+static bool may_differ(const char *line, size_t length, bool epochs_too)
+{
+    static const char *const keys[] = { "threads_ahead:", "cache:", "cache_dir:", "bootstrap:", "epochs:" };
+    while (length && *line == ' ') {
+        line++;
+        length--;
+    }
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0] - !epochs_too; i++)
+        if (length >= strlen(keys[i]) && strncmp(line, keys[i], strlen(keys[i])) == 0) return true;
+    return false;
+}
+
+static hf_status refuse_change(const char *was, const char *is)
+{
+    was += strspn(was, " ");
+    is += strspn(is, " ");
+    return hf_fail(
+        HF_ERR_ARGUMENT,
+        "the run was started with '%.*s', the recipe now says '%.*s': a run is resumed with the recipe it was "
+        "started with",
+        (int)strcspn(was, "\n"), was, (int)strcspn(is, "\n"), is);
+}
+
+static hf_status compare_recipes(const char *was, const char *is, bool epochs_too)
+{
+    while (*was || *is) {
+        const size_t a = strcspn(was, "\n"), b = strcspn(is, "\n");
+        const bool same = a == b && strncmp(was, is, a) == 0;
+        if (!same && !(may_differ(was, a, epochs_too) && may_differ(is, b, epochs_too))) return refuse_change(was, is);
+        was += a + (was[a] == '\n');
+        is += b + (is[b] == '\n');
+    }
+    return HF_OK;
+}
+
+static hf_status check_same_recipe(const run *r)
+{
+    void *text = NULL;
+    size_t size;
+    char *path = NULL;
+    hf_status status = hf_run_file(&path, r->folder, HF_RECIPE_FILE);
+    if (status == HF_OK) status = hf_file_read(&text, &size, path, (size_t)1 << 20);
+    if (status == HF_OK)
+        status = compare_recipes(text, r->recipe_text, strcmp(r->recipe->train.schedule, "constant") == 0);
+    if (status != HF_OK) status = hf_fail_in(status, "cannot resume '%s'", r->folder);
+    free(text);
+    free(path);
+    return status;
+}
+
+static hf_status write_recipe(const run *r)
+{
+    char *path = NULL;
+    hf_status status = hf_run_file(&path, r->folder, HF_RECIPE_FILE);
+    if (status == HF_OK) status = hf_file_write(path, r->recipe_text, strlen(r->recipe_text));
+    free(path);
+    return status;
+}
+
+/* Before the first step: the bias of the last layer at the mean training target. */
+static hf_status start_at_mean(const run *r)
+{
+    static const char *const names[] = { "final_layer.bias_generator.bias", "final_layer.bias" };
+    const float mean = (float)r->fixed.train_mean;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const int at = hf_model_find(r->network.model, names[i]);
+        if (at < 0) continue;
+        const hf_named bias = hf_model_named(r->network.model, at);
+        if (hf_shape_count(&bias.value.desc.shape) == 1) return hf_tensor_write(&bias.value, &mean);
+    }
+    return hf_fail(HF_ERR_UNSUPPORTED, "train.start_at_mean: the network '%s' has no last layer with one bias",
+                   r->recipe->model.name);
+}
+
+static hf_status begin(run *r)
+{
+    r->progress = (hf_run_progress){ .best_mae = NAN };
+    HF_TRY(hf_guard_fit(&r->fixed.guard, r->data.dataset, r->data.index + r->data.first[HF_TRAIN],
+                        r->data.count[HF_TRAIN]));
+    if (r->recipe->train.start_at_mean) HF_TRY(start_at_mean(r));
+    HF_TRY(hf_run_split_write(r->folder, &r->data.cohort, r->data.part));
+    return write_recipe(r);
+}
+
+static hf_status load_last(run *r)
+{
+    hf_archive archive;
+    hf_recipe recipe;
+    hf_status status = hf_run_checkpoint_read(&archive, &r->fixed, &r->progress, &recipe, r->folder, HF_LAST_FILE);
+    if (status == HF_OK) status = hf_model_load(r->network.model, &archive);
+    if (status == HF_OK) status = hf_optimizer_load(r->network.optimizer, &archive);
+    hf_recipe_free(&recipe);
+    hf_archive_free(&archive);
+    return status == HF_OK ? HF_OK : hf_fail_in(status, "cannot resume '%s'", r->folder);
+}
+
+static hf_status continue_run(run *r)
+{
+    HF_TRY(load_last(r));
+    HF_TRY(write_recipe(r));
+    hf_watch_say(r->watch, "resuming after epoch %lld", (long long)r->progress.epoch);
+    return hf_run_log_keep(r->folder, r->progress.epoch);
+}
+
+static hf_status open_data(run *r, bool resume)
+{
+    char *split = NULL;
+    hf_status status = HF_OK;
+    if (resume && hf_run_has(r->folder, HF_SPLIT_FILE)) status = hf_run_file(&split, r->folder, HF_SPLIT_FILE);
+    const hf_run_source source = { .split_file = split, .needs_truth = true };
+    if (status == HF_OK) status = hf_run_data_open(&r->data, &r->fixed, r->recipe, &source, r->watch);
+    free(split);
+    const int *count = r->data.count;
+    if (status == HF_OK)
+        hf_watch_say(r->watch, "subjects: %d train, %d validate, %d test", count[HF_TRAIN], count[HF_VALID],
+                     count[HF_TEST]);
+    return status;
+}
+
+/* The encoded table rows of the training subjects, [count,width]; *rows is freed by the caller. */
+static hf_status training_rows(float **rows, const run *r)
+{
+    const hf_run_data *d = &r->data;
+    const size_t width = (size_t)r->fixed.encoder.width, count = (size_t)d->count[HF_TRAIN];
+    hf_status status = HF_OK;
+    HF_TRY(hf_alloc(rows, count * width + 1, sizeof **rows, "the training rows"));
+    for (size_t i = 0; i < count && status == HF_OK && width; i++)
+        status = hf_dataset_get(d->dataset, d->index[(size_t)d->first[HF_TRAIN] + i], NULL, *rows + i * width, NULL);
+    return status;
+}
+
+static hf_status open_network(run *r, const char *device)
+{
+    float *rows = NULL;
+    const int samples = r->data.count[HF_TRAIN], wanted = (int)r->recipe->train.batch_size;
+    const int batch = samples < wanted ? samples : wanted;
+    const int sizes[HF_N_STEPS] = { batch, samples % batch, batch < EVALUATE_BATCH ? batch : EVALUATE_BATCH };
+    hf_status status = training_rows(&rows, r);
+    if (status == HF_OK)
+        status = hf_run_network_plan(&r->network, r->recipe, device, r->fixed.shape, r->fixed.encoder.width, sizes,
+                                     rows, samples);
+    free(rows);
+    HF_TRY(status);
+    const hf_device_info *info = hf_context_device(r->network.context);
+    hf_watch_say(r->watch, "device: %s (%s), network: %lld parameters, %.1f MiB on the device", info->id, info->name,
+                 (long long)hf_model_parameter_count(r->network.model),
+                 (double)hf_run_network_bytes(&r->network, true) / (1024.0 * 1024.0));
+    r->fixed.parameters = hf_model_parameter_count(r->network.model);
+    snprintf(r->fixed.device, sizeof r->fixed.device, "%s", info->name);
+    hf_watch_progress(r->watch, "preparing kernels", 0, 1, NAN); /* the first time on a machine it takes a while */
+    return hf_run_network_bind(&r->network, r->recipe, true);
+}
+
+static hf_status open_loaders(run *r)
+{
+    const hf_run_data *d = &r->data;
+    const hf_loader_options train = { .batch_size = r->network.step[HF_STEP_TRAIN].batch,
+                                      .shuffle = true,
+                                      .seed = (uint64_t)r->recipe->train.seed,
+                                      .depth = (int)r->recipe->train.threads_ahead };
+    const hf_loader_options valid = { .batch_size = r->network.step[HF_STEP_EVALUATE].batch };
+    const size_t count = (size_t)d->count[HF_VALID];
+    HF_TRY(hf_loader_new(&r->train, d->dataset, d->index + d->first[HF_TRAIN], d->count[HF_TRAIN], &train));
+    if (count == 0) return HF_OK;
+    HF_TRY(hf_alloc(&r->predicted, count, sizeof *r->predicted, "predictions"));
+    HF_TRY(hf_alloc(&r->truth, count, sizeof *r->truth, "targets"));
+    return hf_loader_new(&r->valid, d->dataset, d->index + d->first[HF_VALID], d->count[HF_VALID], &valid);
+}
+
+/* ---- one epoch --------------------------------------------------------------------------------------------------- */
+
+static void set_learning_rate(const run *r)
+{
+    if (strcmp(r->recipe->train.schedule, "cosine") != 0) return;
+    const int64_t batch = r->network.step[HF_STEP_TRAIN].batch;
+    const int64_t steps = r->recipe->train.epochs * ((r->data.count[HF_TRAIN] + batch - 1) / batch);
+    const double done = (double)r->progress.step / (double)steps;
+    hf_optimizer_set_learning_rate(r->network.optimizer,
+                                   r->recipe->train.learning_rate * 0.5 * (1 + cos(pi * fmin(done, 1))));
+}
+
+/* One pass over the training subjects; *loss is the mean over samples. */
+static hf_status train_pass(double *loss, run *r, int64_t epoch)
+{
+    const int total = r->data.count[HF_TRAIN];
+    const uint64_t seed = (uint64_t)r->recipe->train.seed;
+    const hf_augment augment = { r->recipe->train.flip, (int)r->recipe->train.shift, seed };
+    const hf_batch *batch;
+    double sum = 0;
+    int done = 0;
+    HF_TRY(hf_loader_start(r->train, (uint64_t)epoch));
+    for (int step = 1;; step++) {
+        float value;
+        HF_TRY(hf_loader_next(r->train, &batch));
+        if (!batch) break;
+        HF_TRY(hf_augment_batch(batch, r->fixed.shape, (uint64_t)epoch, &augment));
+        set_learning_rate(r);
+        HF_TRY(hf_run_network_train(&value, &r->network, batch, seed, (uint32_t)r->progress.step));
+        if (!isfinite(value))
+            return hf_fail(HF_ERR_NUMBER,
+                           "epoch %lld, step %d: the loss is %g; the checkpoint of the epoch before is "
+                           "kept. A lower train.learning_rate may help",
+                           (long long)epoch, step, (double)value);
+        r->progress.step++;
+        sum += (double)value * batch->count;
+        done += batch->count;
+        hf_watch_progress(r->watch, "training", done, total, sum / done);
+    }
+    *loss = sum / done;
+    return HF_OK;
+}
+
+static hf_status validate(hf_epoch *out, run *r)
+{
+    const int count = r->data.count[HF_VALID];
+    const bool squared = strcmp(r->recipe->train.loss, "mse") == 0;
+    double absolute = 0, squares = 0;
+    out->valid_loss = out->valid_mae = NAN;
+    if (count == 0) return HF_OK;
+    HF_TRY(hf_run_network_predict(r->predicted, r->truth, &r->network, r->valid, count, "validating", r->watch));
+    for (int i = 0; i < count; i++) {
+        const double error = (double)r->predicted[i] - r->truth[i];
+        absolute += fabs(error);
+        squares += error * error;
+    }
+    out->valid_mae = absolute / count;
+    out->valid_loss = squared ? squares / count : out->valid_mae;
+    if (isfinite(out->valid_loss)) return HF_OK;
+    return hf_fail(HF_ERR_NUMBER,
+                   "epoch %d: the validation loss is not finite; the checkpoint of the epoch before is "
+                   "kept. A lower train.learning_rate may help",
+                   out->epoch);
+}
+
+static hf_status finish_epoch(run *r, hf_epoch *e)
+{
+    r->progress.epoch = e->epoch;
+    e->best = r->data.count[HF_VALID] == 0 || r->progress.best_epoch == 0 || e->valid_mae < r->progress.best_mae;
+    if (e->best) {
+        r->progress.best_epoch = e->epoch;
+        r->progress.best_mae = e->valid_mae;
+        HF_TRY(save(r, HF_BEST_FILE, false));
+    }
+    HF_TRY(hf_run_log_append(r->folder, e));
+    return save(r, HF_LAST_FILE, true);
+}
+
+static hf_status train_epoch(run *r, int64_t epoch)
+{
+    hf_epoch e = { .epoch = (int)epoch, .epochs = (int)r->recipe->train.epochs };
+    const double start = hf_seconds(), waited = hf_loader_waited(r->train);
+    HF_TRY(train_pass(&e.train_loss, r, epoch));
+    const double trained = hf_seconds() - start;
+    e.waited_seconds = hf_loader_waited(r->train) - waited;
+    HF_TRY(validate(&e, r));
+    e.seconds = hf_seconds() - start;
+    e.samples_per_second = r->data.count[HF_TRAIN] / trained;
+    HF_TRY(finish_epoch(r, &e));
+    if (r->watch->epoch) r->watch->epoch(r->watch->user, &e);
+    return HF_OK;
+}
+
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
+
+static hf_status train_all(run *r, const hf_train_options *options)
+{
+    if (!options->resume) HF_TRY(hf_run_refuse_used(r->folder));
+    HF_TRY(hf_run_lock(&r->lock, r->folder));
+    const bool resume = options->resume && hf_run_has(r->folder, HF_RECIPE_FILE);
+    if (!resume) HF_TRY(hf_run_refuse_used(r->folder)); /* again: nobody else can be writing now */
+    if (options->resume && !resume) hf_watch_say(r->watch, "nothing to resume in '%s' yet", r->folder);
+    if (resume) HF_TRY(check_same_recipe(r));
+    HF_TRY(open_data(r, resume));
+    HF_TRY(open_network(r, options->device));
+    HF_TRY(open_loaders(r));
+    if (resume && hf_run_has(r->folder, HF_LAST_FILE)) {
+        HF_TRY(continue_run(r));
+    } else {
+        HF_TRY(hf_run_log_keep(r->folder, 0));
+        HF_TRY(begin(r));
+    }
+    for (int64_t epoch = r->progress.epoch + 1; epoch <= r->recipe->train.epochs; epoch++)
+        HF_TRY(train_epoch(r, epoch));
+    return HF_OK;
+}
+
+static void close_run(run *r)
+{
+    hf_loader_free(&r->train);
+    hf_loader_free(&r->valid);
+    hf_run_network_free(&r->network);
+    hf_run_data_free(&r->data);
+    free(r->predicted);
+    free(r->truth);
+    free(r->recipe_text);
+}
+
+/* The best weights on the test subjects, into predictions and report. */
+static hf_status judge(hf_predictions *out, const char *folder, const hf_train_options *options)
+{
+    hf_status status;
+    char *path = NULL;
+    hf_predictions test = { 0 };
+    const hf_watch quiet = { 0 }; /* who is left out has been said */
+    const hf_evaluate_options how = { .device = options->device,
+                                      .part = HF_TEST,
+                                      .needs_truth = true,
+                                      .watch = { .progress = options->watch.progress, .user = options->watch.user } };
+    HF_TRY_OUT(hf_run_predict(&test, folder, &how));
+    HF_TRY_OUT(hf_run_file(&path, folder, HF_PREDICTIONS_FILE));
+    HF_TRY_OUT(hf_predictions_write(&test, path));
+    HF_TRY_OUT(hf_run_report(folder, NULL, &quiet));
+    if (out) {
+        *out = test;
+        test = (hf_predictions){ 0 };
+    }
+out:
+    free(path);
+    hf_predictions_free(&test);
+    return status;
+}
+
+hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char *folder,
+                       const hf_train_options *options)
+{
+    static const hf_train_options defaults = { 0 };
+    if (!options) options = &defaults;
+    if (test) *test = (hf_predictions){ 0 };
+    run r = { .recipe = recipe, .folder = folder, .watch = &options->watch, .lock = { -1 } };
+    hf_text text = { 0 };
+    hf_status status = hf_recipe_check(recipe);
+    if (status == HF_OK) status = hf_recipe_write(recipe, &text);
+    r.recipe_text = text.data;
+    if (status == HF_OK && strcmp(recipe->task, "brain-age") != 0)
+        status = hf_fail(HF_ERR_UNSUPPORTED, "task '%s': this version trains 'brain-age' only", recipe->task);
+    if (status == HF_OK) status = train_all(&r, options);
+    close_run(&r);
+    if (status == HF_OK) status = judge(test, folder, options);
+    hf_lock_release(&r.lock);
+    return status;
+}
