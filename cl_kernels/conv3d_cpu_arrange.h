@@ -1,4 +1,4 @@
-/* conv3d_cpu_arrange.h: lays out the weights of one pair of channel blocks in the order in which conv3d_cpu_rows.h reads
+/* conv3d_cpu_arrange.h: lays out the weights of a pair of channel blocks in the order in which conv3d_cpu_rows.h reads
  * them. Included by name, as common.h.
  *
  *   to[tap][from channel in block][to channel in block], zeros beyond the last channel

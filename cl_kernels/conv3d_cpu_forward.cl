@@ -1,6 +1,6 @@
-/* conv3d_cpu_forward.cl: 3D convolution and its input gradient for CPUs, of weights that conv3d_cpu_weights.cl has put
- * into the order of use. One work-item a group computes ROWS rows of y for OUT blocks of output channels; macros and how
- * it works are those of conv3d_cpu_rows.h. */
+/* conv3d_cpu_forward.cl: 3D convolution and its input gradient for CPUs, with weights that conv3d_cpu_weights.cl has
+ * put into the order of use. One work-item a group computes ROWS rows of y for OUT blocks of output channels; macros and
+ * how it works are those of conv3d_cpu_rows.h. */
 #include "conv3d_cpu_rows.h"
 
 /* x [N][C/16][D,H,W][16] or, FIRST, [N][C][D,H,W]; w [1 or N][O/16][C/16][K^3][16c][16o] or, FIRST,

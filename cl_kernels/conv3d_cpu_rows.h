@@ -13,8 +13,8 @@
  * used and every x is broadcast. Rows and positions of a tile are `up` apart. The last tile of a row overlaps the one
  * before it and computes the same values again; rows past the last one are computed and not stored. Rows that a tap
  * meets outside the volume are left out. Where a single position does, x is read from `zeros`: the EDGE first and last
- * positions of a tile have pointers of their own for that. In narrow tiles, a good part of which they would be, they are
- * left out too.
+ * positions of a tile have pointers of their own for that. In narrow tiles, of which they would be a good part, they
+ * are left out too.
  *
  * TILE   positions of a row in registers, 1..16, ROWS * TILE * OUT at most 28; a row must have at least as many
  * ROWS   rows in registers, 1..3

@@ -1,11 +1,11 @@
 /* conv3d_cpu.c: convolution and its input gradient on CPUs in the channels-innermost blocked layout, stride 1 or 2.
  *
- * Both are one kernel (conv3d_cpu_forward.cl): the gradient reads dy where the forward direction reads x, with the taps
+ * Both are one kernel (conv3d_cpu_rows.h): the gradient reads dy where the forward direction reads x, with the taps
  * flipped, C and O exchanged, pad K-1-pad, and steps of one over the stride. A small launch before it puts the weights
  * into the order in which they are used; they change with every training step. Where weights are many and voxels few,
- * groups do that for themselves instead, each in scratch memory of its own (conv3d_cpu_wide.cl). Where taps reach further outside than
- * the kernel can tell, x is copied with zeros around it first. A kernel of one voxel has no neighbours to keep apart, so
- * rows are joined into long ones. */
+ * groups do that for themselves instead, each in scratch memory of its own (conv3d_cpu_wide.cl). Where taps reach
+ * further outside than the kernel can tell, x is copied with zeros around it first. A kernel of one voxel has no
+ * neighbours to keep apart, so rows are joined into long ones. */
 #include "conv3d.h"
 #include "conv3d_cpu.h"
 #include <stdio.h>
