@@ -1,9 +1,9 @@
 /* dataset.c: a cohort's volumes on one grid, its table rows encoded, its targets as they were given.
  *
  * Opening reads the cached form of every volume through and makes those that are missing, on all cores. Without a cache
- * it reads every volume once all the same, so that what is no good shows now and not in the middle of a training. A subject
- * whose volume cannot be read or brought to the grid becomes a fatal problem of the cohort and is left out; a cache
- * that cannot be written is an error of the whole. */
+ * it reads every volume once all the same, so that what is no good shows now and not in the middle of a training. A
+ * subject whose volume cannot be read or brought to the grid becomes a fatal problem of the cohort and is left out; a
+ * cache that cannot be written is an error of the whole. */
 #include "cache.h"
 #include "cohort.h"
 #include "parallel.h"

@@ -35,6 +35,7 @@ typedef enum hf_status {
     HF_ERR_FORMAT,      /* a file's contents are damaged or not what its name says */
     HF_ERR_UNSUPPORTED, /* well-formed, but something this version refuses */
     HF_ERR_NUMBER,      /* a value that must be finite is not */
+    HF_ERR_STOPPED,     /* ended because the caller asked for it */
 } hf_status;
 
 #if defined(__GNUC__)

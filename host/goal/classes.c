@@ -194,9 +194,9 @@ static hf_status feed(hf_plan *plan, const hf_target *t, const float *truth, int
         label[i] = (int32_t)truth[i];
     for (int k = 0; k < t->n_classes; k++)
         weight[k] = (float)t->weight[k];
-    HF_TRY_OUT(hf_plan_set(plan, "label", label));
-    HF_TRY_OUT(hf_plan_set(plan, "class_weight", weight));
-    if (t->outputs == 1) status = hf_plan_set(plan, "origin", origin); /* zeros */
+    HF_TRY_OUT(hf_plan_set(plan, "label", label, count));
+    HF_TRY_OUT(hf_plan_set(plan, "class_weight", weight, t->n_classes));
+    if (t->outputs == 1) status = hf_plan_set(plan, "origin", origin, count); /* zeros */
 out:
     free(label);
     free(origin);

@@ -63,8 +63,8 @@ static hf_node *build_l1(hf_node *output, const hf_target *t)
 
 static hf_status feed(hf_plan *plan, const hf_target *t, const float *truth, int count)
 {
-    (void)t, (void)count;
-    return hf_plan_set(plan, "truth", truth);
+    (void)t;
+    return hf_plan_set(plan, "truth", truth, count);
 }
 
 static double mse(const hf_target *t, const float *output, const float *truth, int count)

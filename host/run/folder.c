@@ -147,14 +147,25 @@ static char *log_line(const hf_epoch *e)
     return text;
 }
 
+/* False, and errno, when not all could be written; a signal is no reason. */
+static bool write_whole(int file, const char *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        const ssize_t put = write(file, data + done, size - done);
+        if (put < 0 && errno != EINTR) return false;
+        if (put > 0) done += (size_t)put;
+    }
+    return true;
+}
+
 static hf_status append(const char *path, const char *line, size_t size)
 {
     const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (file < 0) return hf_fail(HF_ERR_IO, "'%s': cannot open: %s", path, strerror(errno));
-    const ssize_t written = write(file, line, size);
+    const bool written = write_whole(file, line, size);
     hf_status status = HF_OK;
-    if (written != (ssize_t)size || fsync(file) != 0)
-        status = hf_fail(HF_ERR_IO, "'%s': cannot write: %s", path, written < 0 ? strerror(errno) : "the disk is full");
+    if (!written || fsync(file) != 0)
+        status = hf_fail(HF_ERR_IO, "'%s': cannot %s: %s", path, written ? "flush" : "write", strerror(errno));
     close(file);
     return status;
 }

@@ -200,12 +200,12 @@ hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_ba
         return hf_fail(HF_ERR_ARGUMENT, "a batch of %d samples, expected %d or %d", batch->count,
                        network->step[HF_STEP_TRAIN].batch, s->batch);
     HF_TRY(hf_model_set_step(network->model, seed, step));
-    HF_TRY(hf_plan_set(s->plan, "image", batch->volume));
-    if (network->width) HF_TRY(hf_plan_set(s->plan, "tabular", batch->tabular));
+    HF_TRY(hf_plan_set(s->plan, "image", batch->volume, s->batch * (int64_t)voxels_of(network)));
+    if (network->width) HF_TRY(hf_plan_set(s->plan, "tabular", batch->tabular, (int64_t)s->batch * network->width));
     HF_TRY(network->target->loss->feed(s->plan, network->target, batch->target, batch->count));
     HF_TRY(hf_plan_run(s->plan));
     HF_TRY(hf_optimizer_step(network->optimizer));
-    return hf_plan_get(s->plan, s->loss, loss);
+    return hf_plan_get(s->plan, s->loss, loss, 1);
 }
 
 /* One batch of at most the evaluation size; fewer samples are filled up with zeros. */
@@ -222,12 +222,13 @@ static hf_status predict_batch(float *output, hf_run_network *network, const hf_
         volume = network->staging;
         row = network->staging_row;
     }
-    HF_TRY(hf_plan_set(s->plan, "image", volume));
-    if (width) HF_TRY(hf_plan_set(s->plan, "tabular", row));
+    HF_TRY(hf_plan_set(s->plan, "image", volume, s->batch * (int64_t)voxels));
+    if (width) HF_TRY(hf_plan_set(s->plan, "tabular", row, s->batch * (int64_t)width));
     HF_TRY(hf_plan_run(s->plan));
     float *all = network->staging; /* free again: the run has its copy */
-    HF_TRY(hf_plan_get(s->plan, s->prediction, all));
-    memcpy(output, all, count * (size_t)network->target->outputs * sizeof *output);
+    const size_t outputs = (size_t)network->target->outputs;
+    HF_TRY(hf_plan_get(s->plan, s->prediction, all, (int64_t)s->batch * network->target->outputs));
+    memcpy(output, all, count * outputs * sizeof *output);
     return HF_OK;
 }
 

@@ -83,8 +83,8 @@ static hf_status link_outputs(hf_predictions *out, const float *output)
         for (int k = 0; k < t->outputs; k++)
             if (!isfinite(output[k]))
                 return hf_fail(HF_ERR_NUMBER,
-                               "'%s': the network says %g, which is no prediction: are its table values and "
-                               "image like those it was trained on?",
+                               "the prediction for '%s' is %g: its table values or voxels lie far outside what the "
+                               "network was trained on, or the weights are damaged",
                                out->id[i], (double)output[k]);
         t->goal->link(out->predicted + i * t->P, output, t);
     }
@@ -213,10 +213,11 @@ hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const ch
     say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
     HF_TRY_OUT(load(&t, folder, device, 1));
     const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
-    HF_TRY_OUT(hf_plan_set(step->plan, "image", volume));
-    if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row));
+    const int *shape = t.fixed.shape;
+    HF_TRY_OUT(hf_plan_set(step->plan, "image", volume, (int64_t)shape[0] * shape[1] * shape[2]));
+    if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row, t.network.width));
     HF_TRY_OUT(hf_plan_run(step->plan));
-    HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, output));
+    HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, output, t.fixed.target.outputs));
     status = single(out, &t, image, output);
 out:
     free(volume);

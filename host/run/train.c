@@ -36,8 +36,14 @@ typedef struct run {
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
+/* What a message about a failed epoch may promise. */
+static const char *kept(const run *r)
+{
+    return hf_run_has(r->folder, HF_LAST_FILE) ? "; the checkpoint of the epoch before is kept" : "";
+}
+
 /* Refuses weights that are not finite, so that a checkpoint can always be used. */
-static hf_status check_finite(const hf_archive *archive, int64_t epoch)
+static hf_status check_finite(const run *r, const hf_archive *archive)
 {
     for (int i = 0; i < archive->n_entries; i++) {
         const hf_entry *entry = &archive->entry[i];
@@ -45,9 +51,8 @@ static hf_status check_finite(const hf_archive *archive, int64_t epoch)
         for (int64_t k = 0; k < count; k++)
             if (!isfinite(((const float *)entry->data)[k]))
                 return hf_fail(HF_ERR_NUMBER,
-                               "epoch %lld: '%s' is not finite any more; the checkpoint before it is kept. A lower "
-                               "train.learning_rate may help",
-                               (long long)epoch, entry->name);
+                               "epoch %lld: '%s' is not finite any more%s. A lower train.learning_rate may help",
+                               (long long)r->progress.epoch, entry->name, kept(r));
     }
     return HF_OK;
 }
@@ -58,7 +63,7 @@ static hf_status save(const run *r, const char *name, bool with_optimizer)
     char *path = NULL;
     hf_status status = hf_model_save(r->network.model, &archive);
     if (status == HF_OK && with_optimizer) status = hf_optimizer_save(r->network.optimizer, &archive);
-    if (status == HF_OK) status = check_finite(&archive, r->progress.epoch);
+    if (status == HF_OK) status = check_finite(r, &archive);
     if (status == HF_OK) status = hf_run_state_save(&archive, &r->fixed, &r->progress, r->recipe_text);
     if (status == HF_OK) status = hf_archive_add_text(&archive, HF_SUBJECTS_TEXT, r->subjects);
     if (status == HF_OK) status = hf_run_file(&path, r->folder, name);
@@ -118,7 +123,7 @@ static hf_status start_at_mean(const run *r)
         if (at < 0) continue;
         const hf_named named = hf_model_named(r->network.model, at);
         if (hf_shape_count(&named.value.desc.shape) == r->fixed.target.outputs)
-            return hf_tensor_write(&named.value, bias);
+            return hf_tensor_write(&named.value, bias, r->fixed.target.outputs);
     }
     return hf_fail(HF_ERR_UNSUPPORTED, "train.start_at_mean: the network '%s' has no last layer with %d biases",
                    r->recipe.model.name, r->fixed.target.outputs);
@@ -284,14 +289,14 @@ static hf_status train_pass(double *loss, run *r, int64_t epoch)
         set_learning_rate(r);
         HF_TRY(hf_run_network_train(&value, &r->network, batch, seed, (uint32_t)r->progress.step));
         if (!isfinite(value))
-            return hf_fail(HF_ERR_NUMBER,
-                           "epoch %lld, step %d: the loss is %g; the checkpoint of the epoch before is "
-                           "kept. A lower train.learning_rate may help",
-                           (long long)epoch, step, (double)value);
+            return hf_fail(HF_ERR_NUMBER, "epoch %lld, step %d: the loss is %g%s. A lower train.learning_rate may help",
+                           (long long)epoch, step, (double)value, kept(r));
         r->progress.step++;
         sum += (double)value * batch->count;
         done += batch->count;
         hf_watch_progress(r->watch, "training", done, total, sum / done);
+        if (r->watch->stop && r->watch->stop(r->watch->user))
+            return hf_fail(HF_ERR_STOPPED, "stopped in epoch %lld, after step %d%s", (long long)epoch, step, kept(r));
     }
     *loss = sum / done;
     return HF_OK;
@@ -322,10 +327,8 @@ static hf_status validate(hf_epoch *out, run *r)
     HF_TRY(hf_run_network_predict(r->output, r->truth, &r->network, r->valid, count, "validating", r->watch));
     out->valid_loss = r->fixed.target.loss->value(&r->fixed.target, r->output, r->truth, count);
     if (isfinite(out->valid_loss)) return score(out, r, count);
-    return hf_fail(HF_ERR_NUMBER,
-                   "epoch %d: the validation loss is not finite; the checkpoint of the epoch before is "
-                   "kept. A lower train.learning_rate may help",
-                   out->epoch);
+    return hf_fail(HF_ERR_NUMBER, "epoch %d: the validation loss is not finite%s. A lower train.learning_rate may help",
+                   out->epoch, kept(r));
 }
 
 static hf_status finish_epoch(run *r, hf_epoch *e)

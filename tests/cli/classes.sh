@@ -123,6 +123,6 @@ check "nothing is left of them" test ! -e none
 run 0 train classes.yaml --out raw --set "cohort.tabular=[PTEDUCAT:raw]" --set train.epochs=1
 run 0 predict raw "$image" --tabular PTEDUCAT=16
 run 1 predict raw "$image" --tabular PTEDUCAT=1e38
-says err "which is no prediction"
+says err "the prediction for"
 is out </dev/null
 finish "cli classes"

@@ -185,10 +185,10 @@ static double planned(const hf_target *t, const float *output, const float *trut
     hf_node *node = t->loss->build(hf_add(x, shift), t);
     HF_TRY_OUT(hf_plan_new(&plan, graph, &(hf_plan_options){ .loss = node }));
     HF_TRY_OUT(hf_plan_bind(plan, NULL));
-    HF_TRY_OUT(hf_plan_set(plan, "x", output));
+    HF_TRY_OUT(hf_plan_set(plan, "x", output, (int64_t)n * t->outputs));
     HF_TRY_OUT(t->loss->feed(plan, t, truth, n));
     HF_TRY_OUT(hf_plan_run(plan));
-    HF_TRY_OUT(hf_plan_get(plan, node, &loss));
+    HF_TRY_OUT(hf_plan_get(plan, node, &loss, 1));
 out:
     CHECK_OK(status);
     hf_plan_free(&plan);

@@ -26,13 +26,13 @@ static void make_dataset(bool no_cache)
     static const char *const specs[] = { "sex:onehot(F,M)", "edu:zscore" };
     hf_part part[N] = { HF_TRAIN };
     hf_text table = { 0 };
+    small_cohort_clear(); /* first: it gives the folder its name */
     float age[N];
     for (int i = 0; i < N; i++)
         age[i] = (float)i + 60.5f;
     const hf_dataset_options options = {
         .targets = age, .n_targets = 1, .cache_dir = small_cache(), .no_cache = no_cache
     };
-    small_cohort_clear();
     hf_text_add(&table, "participant_id\tage\tsex\tedu\n");
     for (int i = 0; i < N; i++) {
         char name[32];

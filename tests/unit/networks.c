@@ -193,7 +193,7 @@ static spread spread_of(hf_model *model, const char *name)
     const hf_tensor value = hf_model_named(model, at).value;
     s.count = hf_shape_count(&value.desc.shape);
     float *x = calloc((size_t)s.count, sizeof *x);
-    CHECK_OK(hf_tensor_read(&value, x));
+    CHECK_OK(hf_tensor_read(&value, x, s.count));
     for (int64_t i = 0; i < s.count; i++) {
         s.mean += x[i] / (double)s.count;
         s.variance += x[i] * (double)x[i] / (double)s.count;

@@ -153,6 +153,66 @@ static void test_runs(const char *root, hf_recipe *recipe)
     CHECK_OK(hf_recipe_set(recipe, "train.seed=1"));
 }
 
+static void copy_file(const char *from, const char *to, const char *name)
+{
+    char path[600];
+    void *data = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/%s", from, name);
+    CHECK_OK(hf_file_read(&data, &size, path, (size_t)64 << 20));
+    snprintf(path, sizeof path, "%s/%s", to, name);
+    CHECK_OK(hf_file_write(path, data, size));
+    free(data);
+}
+
+/* Weights that are not numbers make no predictions, whoever put them there. */
+static void test_nan_predictions(const char *root, const char *cohort)
+{
+    char one[300], run[300], path[700];
+    hf_archive archive = { 0 };
+    hf_predictions all = { 0 }, single = { 0 };
+    snprintf(one, sizeof one, "%s/one", root);
+    snprintf(run, sizeof run, "%s/nan", root);
+    snprintf(path, sizeof path, "%s/best.safetensors", one);
+    CHECK_OK(hf_archive_read(&archive, path));
+    hf_entry *bias = (hf_entry *)hf_archive_find(&archive, "final_layer.bias_generator.bias");
+    if (CHECK(bias != NULL)) ((float *)bias->data)[0] = NAN;
+    CHECK_OK(hf_make_dirs(run));
+    snprintf(path, sizeof path, "%s/best.safetensors", run);
+    CHECK_OK(hf_archive_write(&archive, path));
+    hf_archive_free(&archive);
+    copy_file(one, run, "split.tsv");
+    CHECK_STATUS(hf_run_predict(&all, run, &(hf_evaluate_options){ .part = HF_TEST }), HF_ERR_NUMBER,
+                 "the prediction for 'sub-");
+    CHECK(all.count == 0);
+    snprintf(path, sizeof path, "%s/sub-02/anat/sub-02_T1w.nii", cohort);
+    CHECK_STATUS(hf_run_predict_image(&single, run, path, (const char *[]){ "sex=F" }, 1, NULL, NULL), HF_ERR_NUMBER,
+                 "sub-02_T1w.nii' is nan");
+    CHECK(single.count == 0);
+}
+
+static bool stop_in_second_epoch(void *user)
+{
+    return ++*(int *)user > 3; /* two steps an epoch */
+}
+
+/* Asked to stop it ends after the step, says what it kept, and goes on to the same bits. */
+static void test_stop(const char *root, const hf_recipe *recipe)
+{
+    char one[300], run[300];
+    int steps = 2;
+    snprintf(one, sizeof one, "%s/one", root);
+    snprintf(run, sizeof run, "%s/stopped", root);
+    const hf_train_options stopping = { .watch = { .stop = stop_in_second_epoch, .user = &steps } };
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, &stopping), HF_ERR_STOPPED, "stopped in epoch 1, after step 2");
+    CHECK(strstr(hf_error_message(), "is kept") == NULL && !hf_run_has(run, "last.safetensors"));
+    steps = 0;
+    const hf_train_options again = { .resume = true, .watch = stopping.watch };
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, &again), HF_ERR_STOPPED, "the checkpoint of the epoch before is kept");
+    CHECK_OK(hf_run_train(NULL, recipe, run, &(hf_train_options){ .resume = true }));
+    CHECK(same_files(one, run, "last.safetensors"));
+}
+
 /* ---- resuming ---------------------------------------------------------------------------------------------------- */
 
 static void remove_files(const char *folder, const char *const *names)
@@ -182,18 +242,6 @@ static void test_cut_start(const char *root, const hf_recipe *recipe)
         CHECK_OK(hf_run_train(NULL, recipe, cut, &resume));
         CHECK(same_files(one, cut, "last.safetensors") && same_files(one, cut, "split.tsv"));
     }
-}
-
-static void copy_file(const char *from, const char *to, const char *name)
-{
-    char path[600];
-    void *data = NULL;
-    size_t size = 0;
-    snprintf(path, sizeof path, "%s/%s", from, name);
-    CHECK_OK(hf_file_read(&data, &size, path, (size_t)64 << 20));
-    snprintf(path, sizeof path, "%s/%s", to, name);
-    CHECK_OK(hf_file_write(path, data, size));
-    free(data);
 }
 
 /* A run of an older version: its recipe says "task", lacks newer keys, and its checkpoint has the mean and median of a
@@ -420,7 +468,7 @@ static void test_blow_up(const char *root, hf_recipe *recipe)
     CHECK_OK(hf_recipe_set(recipe, "train.learning_rate=100"));
     CHECK_OK(hf_recipe_set(recipe, "train.epochs=30"));
     CHECK_STATUS(hf_run_train(NULL, recipe, run, NULL), HF_ERR_NUMBER, "epoch 1");
-    CHECK(!hf_run_has(run, "last.safetensors"));
+    CHECK(!hf_run_has(run, "last.safetensors") && strstr(hf_error_message(), "is kept") == NULL);
 }
 
 static void test_refused_recipes(const char *root, hf_recipe *recipe)
@@ -513,6 +561,8 @@ int main(void)
         test_resume_elsewhere(root, &recipe, cohort);
         test_changed_data(root, &recipe, cohort);
         test_predict(root, cohort);
+        test_nan_predictions(root, cohort);
+        test_stop(root, &recipe);
         test_refused_recipes(root, &recipe);
         test_blow_up(root, &recipe);
     }
