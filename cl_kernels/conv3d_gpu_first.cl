@@ -39,24 +39,26 @@ kernel void conv3d_gpu_first(global const float *x, global const float4 *bank, g
             weights[i] = bank[c * TAPS * QUARTER + i];
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll 1
-        for (int row = 0; row < K * K; row++) {
-            int need = 1 << row / K | 1 << (7 + row % K), offset = (row / K * H + row % K) * W;
-            global const float *from[V];
-            int in[V]; /* bit tw: the tap exists */
+        for (int td = 0; td < K; td++)
+#pragma unroll 1
+            for (int th = 0; th < K; th++) {
+                int need = 1 << td | 1 << (7 + th), offset = (td * H + th) * W;
+                global const float *from[V];
+                int in[V]; /* bit tw: the tap exists */
 #pragma unroll
-            for (int v = 0; v < V; v++) {
-                from[v] = x + (at[v] + offset);
-                in[v] = (mask[v] & need) == need ? mask[v] >> 14 : 0;
+                for (int v = 0; v < V; v++) {
+                    from[v] = x + (at[v] + offset);
+                    in[v] = (mask[v] & need) == need ? mask[v] >> 14 : 0;
+                }
+#pragma unroll
+                for (int tw = 0; tw < K; tw++) {
+                    float value[V];
+#pragma unroll
+                    for (int v = 0; v < V; v++)
+                        value[v] = in[v] & 1 << tw ? from[v][tw] : 0.0f;
+                    add_products(value, weights + ((td * K + th) * K + tw) * QUARTER, acc);
+                }
             }
-#pragma unroll
-            for (int tw = 0; tw < K; tw++) {
-                float value[V];
-#pragma unroll
-                for (int v = 0; v < V; v++)
-                    value[v] = in[v] & 1 << tw ? from[v][tw] : 0.0f;
-                add_products(value, weights + (row * K + tw) * QUARTER, acc);
-            }
-        }
     }
 
     tail += (n * bank_bias + block + 1) * QUARTER;
