@@ -22,6 +22,7 @@
 #include "graph/graph.h"
 #include "metrics/calibration.h"
 #include "metrics/ensemble.h"
+#include "metrics/entropy.h"
 #include "metrics/metrics.h"
 #include "metrics/significance.h"
 #include "networks/networks.h"
