@@ -113,14 +113,14 @@ static hf_status fill_means(hf_sheet *sheet, const comparison *c)
 
 /* ---- paired differences ------------------------------------------------------------------------------------------ */
 
-/* All models of one split seed as one ensemble: predicted[count,P] of the subjects of *of. */
+/* All versions of one split seed as one ensemble: predicted[count,P] of the subjects of *of. */
 static hf_status whole_seed(double **predicted, const hf_predictions **of, const hf_study *study, int64_t seed)
 {
     const hf_predictions **models = NULL;
     int n = 0;
-    HF_TRY(hf_alloc(&models, (size_t)study->n_models, sizeof *models, "the models of a seed"));
-    for (int i = 0; i < study->n_models; i++)
-        if (study->model[i].of.seed == seed) models[n++] = &study->model[i].predictions;
+    HF_TRY(hf_alloc(&models, (size_t)study->n_ensembles, sizeof *models, "the versions of a seed"));
+    for (int i = 0; i < study->n_ensembles; i++)
+        if (study->ensemble[i].of.seed == seed) models[n++] = &study->ensemble[i].predictions;
     hf_status status = HF_OK;
     *of = n ? models[0] : NULL;
     if (n)

@@ -91,34 +91,71 @@ hf_status hf_study_combine(double *out, const hf_study *study, const hf_predicti
     return status;
 }
 
-/* The folds of one seed and version as one. */
-static hf_status make_ensemble(hf_outcome *out, const hf_study *study, const hf_outcome *first)
+static bool knows(const hf_predictions *p, const char *id)
 {
-    const int folds = (int)study->recipe.crossval.folds;
+    for (int i = 0; i < p->count; i++)
+        if (strcmp(p->id[i], id) == 0) return true;
+    return false;
+}
+
+/* Room for the predictions of so many folds, and ids, groups and truth of the first of them. */
+static hf_status copy_subjects(hf_predictions *out, const hf_outcome *first, int folds)
+{
+    const hf_predictions *like = &first->predictions;
+    int count = 0, at = 0;
+    for (int f = 0; f < folds; f++)
+        count += first[f].predictions.count;
+    HF_TRY(hf_predictions_new(out, &like->target, count, like->n_groups));
+    out->bootstrap = like->bootstrap;
+    for (int g = 0; g < like->n_groups; g++)
+        HF_TRY(hf_strdup(&out->group_name[g], like->group_name[g]));
+    for (int f = 0; f < folds; f++) {
+        const hf_predictions *p = &first[f].predictions;
+        const int T = p->target.T, P = p->target.P, G = p->n_groups;
+        for (int i = 0; i < p->count; i++, at++) {
+            HF_TRY(hf_strdup(&out->id[at], p->id[i]));
+            for (int g = 0; g < G; g++)
+                if (p->group[i * G + g]) HF_TRY(hf_strdup(&out->group[at * G + g], p->group[i * G + g]));
+            memcpy(out->truth + at * T, p->truth + i * T, (size_t)T * sizeof *out->truth);
+            memcpy(out->predicted + at * P, p->predicted + i * P, (size_t)P * sizeof *out->predicted);
+        }
+    }
+    return HF_OK;
+}
+
+/* The models chosen by validation, combined. */
+static hf_status make_ensemble(hf_predictions *out, const hf_study *study, const hf_outcome *first, int folds)
+{
     const hf_predictions **of = NULL;
     int *chosen = NULL, count;
-    char *run = NULL, *path = NULL;
     hf_status status;
-    out->of = first->of;
-    out->of.fold = -1;
-    out->valid = NAN;
-    *strrchr(out->of.place, '/') = '\0';
     HF_TRY_OUT(hf_alloc(&of, (size_t)folds, sizeof *of, "the models of an ensemble"));
     HF_TRY_OUT(hf_alloc(&chosen, (size_t)folds, sizeof *chosen, "the models of an ensemble"));
     HF_TRY_OUT(choose(chosen, &count, study, first));
     for (int m = 0; m < count; m++)
         of[m] = &first[chosen[m]].predictions;
-    HF_TRY_OUT(hf_path_join(&run, study->folder, first->of.place));
-    HF_TRY_OUT(hf_path_join(&path, run, "predictions-test.tsv"));
-    HF_TRY_OUT(hf_predictions_read(&out->predictions, &study->target, path)); /* ids, groups and truth are these */
-    HF_TRY_OUT(hf_study_combine(out->predictions.predicted, study, of, count));
-    status = judge(out, study);
+    HF_TRY_OUT(copy_subjects(out, first, 1));
+    status = hf_study_combine(out->predicted, study, of, count);
 out:
-    free(path);
-    free(run);
     free(chosen);
     free(of);
-    return status == HF_OK ? HF_OK : hf_fail_in(status, "ensemble '%s'", out->of.place);
+    return status;
+}
+
+/* The folds of one seed and version together. */
+static hf_status join_folds(hf_outcome *out, const hf_study *study, const hf_outcome *first)
+{
+    const int folds = (int)study->recipe.crossval.folds;
+    const bool apart =
+        folds > 1 && first[1].predictions.count > 0 && !knows(&first[0].predictions, first[1].predictions.id[0]);
+    out->of = first->of;
+    out->of.fold = -1;
+    out->valid = NAN;
+    *strrchr(out->of.place, '/') = '\0';
+    hf_status status =
+        apart ? copy_subjects(&out->predictions, first, folds) : make_ensemble(&out->predictions, study, first, folds);
+    if (status == HF_OK) status = judge(out, study);
+    return status == HF_OK ? HF_OK : hf_fail_in(status, "'%s' of '%s'", out->of.place, study->folder);
 }
 
 /* ---- the study --------------------------------------------------------------------------------------------------- */

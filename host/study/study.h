@@ -3,9 +3,11 @@
  * A study trains one recipe over split seeds, versions (other initial weights) and folds. Its folder holds
  *   recipe.yaml                                    the resolved recipe
  *   seed-S/version-V/fold-F/                       a run (run.h)
- *   seed-S/version-V/predictions-test.tsv          the runs of its folds as one ensemble
+ *   seed-S/version-V/predictions-test.tsv          its folds together
  *   models.tsv                                     a row a run: its validation metric and its test metrics
- *   ensembles.tsv                                  a row an ensemble, then mean and deviation over them
+ *   ensembles.tsv                                  a row for each seed and version
+ * Folds that test on the same subjects, as in the published protocol, are one ensemble; folds that test on different ones
+ * are put together, every subject judged by the model that was not trained on it.
  * Which runs there are is said by the recipe alone and fixed before the first one starts; every one is reported. */
 #ifndef HF_STUDY_H
 #define HF_STUDY_H
@@ -39,7 +41,7 @@ hf_status hf_study_run(const hf_recipe *recipe, const char *folder, const hf_stu
 
 /* ---- results ----------------------------------------------------------------------------------------------------- */
 
-/* What one run, or one ensemble, says of the test subjects. */
+/* What one run, or the folds of one seed and version together, say of the test subjects. */
 typedef struct hf_outcome {
     hf_member of;                /* an ensemble: fold -1 */
     double valid;                /* the selecting metric on validation subjects; NaN for ensembles and without any */
@@ -78,7 +80,7 @@ typedef struct hf_compare_options {
 /* Studies of one goal side by side; the first is what the others are compared with. Rows are methods: mean and deviation of
  * each metric over a study's ensembles, beside it the p value of Mann and Whitney's test that the first method is better
  * (one-sided) with Holm's correction over the whole table. A second table has paired differences on equal test subjects:
- * for every split seed all models of a method make one ensemble, and the interval is that of the difference of the two
+ * for every split seed all versions of a method make one ensemble, and the interval is that of the difference of the two
  * methods. HF_ERR_ARGUMENT when goals, columns or classes differ. */
 hf_status hf_study_compare(const hf_study *studies, int count, const hf_compare_options *options,
                            hf_text *out) HF_MUST_USE;
