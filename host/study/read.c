@@ -181,8 +181,7 @@ static hf_status read_all(hf_study *study)
         HF_TRY_OUT(read_run(&study->model[i], study, &members[i]));
     HF_TRY_OUT(hf_alloc(&study->ensemble, (size_t)(study->n_models / folds), sizeof *study->ensemble, "ensembles"));
     for (; study->n_ensembles < study->n_models / folds; study->n_ensembles++)
-        HF_TRY_OUT(
-            make_ensemble(&study->ensemble[study->n_ensembles], study, &study->model[study->n_ensembles * folds]));
+        HF_TRY_OUT(join_folds(&study->ensemble[study->n_ensembles], study, &study->model[study->n_ensembles * folds]));
 out:
     free(members);
     return status;

@@ -85,6 +85,12 @@ typedef struct hf_compare_options {
 hf_status hf_study_compare(const hf_study *studies, int count, const hf_compare_options *options,
                            hf_text *out) HF_MUST_USE;
 
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
+
+/* Layers by the entropy of their losses (30 bins over one common range, bits), most first, as a table with bars: candidates
+ * for hyper layers. Formats as for hf_study_compare. */
+hf_status hf_study_rank_layers(hf_text *out, const hf_layer_losses *losses, const char *format) HF_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif
