@@ -2,6 +2,7 @@
  * best.safetensors; only who belongs to which part is read from the run's split file. */
 #include "parts.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,12 +30,18 @@ hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out)
     const hf_predictions *p = predictions;
     hf_text_add(out, "participant_id\t%sage\tpredicted\terror\n", p->group ? "sex\t" : "");
     for (int i = 0; i < p->count; i++) {
-        hf_text_add(out, "%s\t", p->id[i]);
-        if (p->group) hf_text_add(out, "%s\t", p->group[i] ? p->group[i] : "n/a");
-        if (isfinite(p->truth[i]))
-            hf_text_add(out, "%.6g\t%.4f\t%.4f\n", p->truth[i], p->predicted[i], p->predicted[i] - p->truth[i]);
-        else
-            hf_text_add(out, "n/a\t%.4f\tn/a\n", p->predicted[i]);
+        char truth[32], predicted[32], error[32];
+        const bool known = isfinite(p->truth[i]);
+        snprintf(truth, sizeof truth, "%.6g", p->truth[i]);
+        snprintf(predicted, sizeof predicted, "%.4f", p->predicted[i]);
+        snprintf(error, sizeof error, "%.4f", p->predicted[i] - p->truth[i]);
+        const char *cells[5] = { p->id[i] };
+        int n = 1;
+        if (p->group) cells[n++] = p->group[i];
+        cells[n++] = known ? truth : NULL;
+        cells[n++] = predicted;
+        cells[n++] = known ? error : NULL;
+        hf_table_add_row(out, cells, n);
     }
     return hf_text_check(out);
 }
@@ -79,6 +86,7 @@ static void free_trained(trained *t)
 {
     hf_run_network_free(&t->network);
     hf_archive_free(&t->archive);
+    hf_encoder_free(&t->fixed.encoder);
     hf_recipe_free(&t->recipe);
 }
 
@@ -225,7 +233,7 @@ hf_status hf_run_predict_image(double *out, const char *folder, const char *imag
 {
     hf_status status;
     trained t = { 0 };
-    float *volume = NULL, row[HF_MAX_FEATURES * (HF_MAX_CATEGORIES + 1)], value;
+    float *volume = NULL, row[HF_MAX_WIDTH], value;
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
     HF_TRY_OUT(read_image(&volume, &t.fixed, image, watch));

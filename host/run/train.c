@@ -356,6 +356,7 @@ static void close_run(run *r)
     hf_loader_free(&r->valid);
     hf_run_network_free(&r->network);
     hf_run_data_free(&r->data);
+    hf_encoder_free(&r->fixed.encoder);
     free(r->predicted);
     free(r->truth);
     free(r->recipe_text);
