@@ -342,9 +342,10 @@ double hf_loader_waited(const hf_loader *loader);
 /* ---- the synthetic cohort (datasets/synth.c) --------------------------------------------------------------------- */
 
 typedef struct hf_synth_options {
-    const char *task; /* "brain-age" (default) or "ad" */
-    int subjects;     /* default 120 */
-    int shape[3];     /* D,H,W; default 45,55,45 */
+    const char *task;   /* "brain-age" (default), "ad" or "interaction" */
+    const char *source; /* interaction: a cohort whose images are copied instead of drawn; NULL: draw */
+    int subjects;       /* default 120, or all of the source */
+    int shape[3];       /* D,H,W of what is drawn; default 45,55,45 */
     uint64_t seed;
     hf_progress *progress;
     void *user;
@@ -354,7 +355,8 @@ typedef struct hf_synth_options {
  * ages along different courses for the two sexes; with noise, bias field and pose. As real .nii.gz (skull-stripped,
  * float scaled int16, with affine) and participants.tsv, dataset_description.json. Task "ad" adds diagnosis (CN, MCI,
  * AD) and the nine clinical columns (AGE, PTGENDER, PTEDUCAT, APOE4, ABETA, PTAU, TAU, FDG, AV45) with missingness
- * that depends on the diagnosis as in the real data. Refuses a folder that already has a participants.tsv. */
+ * that depends on the diagnosis as in the real data. Task "interaction" has a bit and a label that only image and bit
+ * together tell (datasets/interaction.c). Refuses a folder that already has a participants.tsv. */
 hf_status hf_cohort_make(const char *folder, const hf_synth_options *options) HF_MUST_USE;
 
 #ifdef __cplusplus

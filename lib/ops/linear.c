@@ -15,7 +15,7 @@
 
 #define GROUP 64
 
-static const hf_op linear, linear_dx, linear_dw, linear_db, outer, outer_dx, outer_de;
+static const hf_op linear_dw;
 
 hf_linear_size hf_linear_size_of(const hf_call *call)
 {
@@ -36,163 +36,133 @@ hf_linear_size hf_linear_size_of(const hf_call *call)
 /* ---- shape rules ------------------------------------------------------------------------------------------------- */
 
 /* Operand `index` is a float matrix whose axes can be counted with 32-bit integers, as the kernels do. */
-static hf_status expect_matrix(const hf_op *op, const hf_desc *in, int index)
+static hf_status expect_matrix(const hf_query *q, int index)
 {
     char text[96];
-    HF_TRY(hf_expect_type(op, in, index, HF_F32));
-    HF_TRY(hf_expect_rank(op, in, index, 2));
-    if (in[index].shape.dim[0] <= INT32_MAX && in[index].shape.dim[1] <= INT32_MAX) return HF_OK;
-    return hf_fail(HF_ERR_UNSUPPORTED, "%s: %s has an axis longer than 2^31", op->name,
-                   hf_shape_text(&in[index].shape, text));
+    HF_TRY(hf_expect_type(q, index, HF_F32));
+    HF_TRY(hf_expect_rank(q, index, 2));
+    if (q->in[index].shape.dim[0] <= INT32_MAX && q->in[index].shape.dim[1] <= INT32_MAX) return HF_OK;
+    return hf_fail(HF_ERR_UNSUPPORTED, "%s: %s has an axis longer than 2^31", q->op->name,
+                   hf_shape_text(&q->in[index].shape, text));
 }
 
 /* Operand 1 is w [O,I] or [N,O,I]. */
-static hf_status expect_weights(const hf_op *op, const hf_desc *in, int64_t n, int64_t o, int64_t i)
+static hf_status expect_weights(const hf_query *q, int64_t n, int64_t o, int64_t i)
 {
-    HF_TRY(hf_expect_type(op, in, 1, HF_F32));
-    if (in[1].shape.rank == 3) return hf_expect_shape(op, in, 1, HF_SHAPE(n, o, i));
-    HF_TRY(hf_expect_rank(op, in, 1, 2));
-    return hf_expect_shape(op, in, 1, HF_SHAPE(o, i));
+    HF_TRY(hf_expect_type(q, 1, HF_F32));
+    if (q->in[1].shape.rank == 3) return hf_expect_shape(q, 1, HF_SHAPE(n, o, i));
+    HF_TRY(hf_expect_rank(q, 1, 2));
+    return hf_expect_shape(q, 1, HF_SHAPE(o, i));
 }
 
-static hf_status infer_linear(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_linear(const hf_query *q, hf_desc *out)
 {
-    (void)params;
-    HF_TRY(expect_matrix(&linear, in, 0));
-    const hf_shape *x = &in[0].shape, *w = &in[1].shape;
+    HF_TRY(expect_matrix(q, 0));
+    const hf_shape *x = &q->in[0].shape, *w = &q->in[1].shape;
     int64_t n = x->dim[0], o = w->rank >= 2 ? w->dim[w->rank - 2] : 1;
-    HF_TRY(expect_weights(&linear, in, n, o, x->dim[1]));
-    if (n_in > 2 && hf_present(&in[2])) {
-        HF_TRY(hf_expect_type(&linear, in, 2, HF_F32));
-        HF_TRY(hf_expect_shape(&linear, in, 2, w->rank == 3 ? HF_SHAPE(n, o) : HF_SHAPE(o)));
+    HF_TRY(expect_weights(q, n, o, x->dim[1]));
+    if (q->n_in > 2 && hf_present(&q->in[2])) {
+        HF_TRY(hf_expect_type(q, 2, HF_F32));
+        HF_TRY(hf_expect_shape(q, 2, w->rank == 3 ? HF_SHAPE(n, o) : HF_SHAPE(o)));
     }
     out[0] = hf_desc_f32(HF_SHAPE(n, o));
     return HF_OK;
 }
 
 /* params.shape, when given, is the shape of x. */
-static hf_status infer_linear_dx(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_linear_dx(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(expect_matrix(&linear_dx, in, 0));
-    const hf_shape *dy = &in[0].shape, *w = &in[1].shape;
+    HF_TRY(expect_matrix(q, 0));
+    const hf_shape *dy = &q->in[0].shape, *w = &q->in[1].shape;
     int64_t i = w->rank >= 2 ? w->dim[w->rank - 1] : 1;
-    if (params->shape.rank == 2) i = params->shape.dim[1];
-    HF_TRY(expect_weights(&linear_dx, in, dy->dim[0], dy->dim[1], i));
+    if (q->params->shape.rank == 2) i = q->params->shape.dim[1];
+    HF_TRY(expect_weights(q, dy->dim[0], dy->dim[1], i));
     out[0] = hf_desc_f32(HF_SHAPE(dy->dim[0], i));
     return HF_OK;
 }
 
-static hf_status infer_linear_dw(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_linear_dw(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(expect_matrix(&linear_dw, in, 0));
-    HF_TRY(expect_matrix(&linear_dw, in, 1));
-    int64_t n = in[0].shape.dim[0], i = in[0].shape.dim[1], o = in[1].shape.dim[1];
-    HF_TRY(hf_expect_shape(&linear_dw, in, 1, HF_SHAPE(n, o)));
-    out[0] = hf_desc_f32(params->per_sample ? HF_SHAPE(n, o, i) : HF_SHAPE(o, i));
+    HF_TRY(expect_matrix(q, 0));
+    HF_TRY(expect_matrix(q, 1));
+    int64_t n = q->in[0].shape.dim[0], i = q->in[0].shape.dim[1], o = q->in[1].shape.dim[1];
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(n, o)));
+    out[0] = hf_desc_f32(q->params->per_sample ? HF_SHAPE(n, o, i) : HF_SHAPE(o, i));
     return HF_OK;
 }
 
-static hf_status infer_linear_db(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_linear_db(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(expect_matrix(&linear_db, in, 0));
-    const int64_t *dim = in[0].shape.dim;
-    out[0] = hf_desc_f32(params->per_sample ? HF_SHAPE(dim[0], dim[1]) : HF_SHAPE(dim[1]));
+    HF_TRY(expect_matrix(q, 0));
+    const int64_t *dim = q->in[0].shape.dim;
+    out[0] = hf_desc_f32(q->params->per_sample ? HF_SHAPE(dim[0], dim[1]) : HF_SHAPE(dim[1]));
     return HF_OK;
 }
 
-static hf_status infer_outer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_outer(const hf_query *q, hf_desc *out)
 {
-    (void)params;
-    (void)n_in;
-    HF_TRY(expect_matrix(&outer, in, 0));
-    HF_TRY(expect_matrix(&outer, in, 1));
-    const int64_t *x = in[0].shape.dim, *e = in[1].shape.dim;
-    HF_TRY(hf_expect_shape(&outer, in, 1, HF_SHAPE(x[0], e[1])));
+    HF_TRY(expect_matrix(q, 0));
+    HF_TRY(expect_matrix(q, 1));
+    const int64_t *x = q->in[0].shape.dim, *e = q->in[1].shape.dim;
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(x[0], e[1])));
     if (x[0] * x[1] > INT32_MAX) {
         char text[96];
         return hf_fail(HF_ERR_UNSUPPORTED, "outer: x %s has more than 2^31 elements",
-                       hf_shape_text(&in[0].shape, text));
+                       hf_shape_text(&q->in[0].shape, text));
     }
     out[0] = hf_desc_f32(HF_SHAPE(x[0], x[1] * e[1]));
     return HF_OK;
 }
 
 /* Both gradients: dz and one factor give the other, whose shape is an option. */
-static hf_status infer_outer_gradient(const hf_op *op, const hf_params *params, const hf_desc *in, hf_desc *out)
+static hf_status infer_outer_gradient(const hf_query *q, hf_desc *out)
 {
     char text[96];
-    HF_TRY(expect_matrix(op, in, 0));
-    HF_TRY(expect_matrix(op, in, 1));
-    const hf_shape *result = &params->shape, *factor = &in[1].shape;
+    HF_TRY(expect_matrix(q, 0));
+    HF_TRY(expect_matrix(q, 1));
+    const hf_shape *result = &q->params->shape, *factor = &q->in[1].shape;
     if (result->rank != 2)
-        return hf_fail(HF_ERR_ARGUMENT, "%s: params.shape is %s, expected [N,features]", op->name,
+        return hf_fail(HF_ERR_ARGUMENT, "%s: params.shape is %s, expected [N,features]", q->op->name,
                        hf_shape_text(result, text));
-    HF_TRY(hf_expect_shape(op, in, 1, HF_SHAPE(result->dim[0], factor->dim[1])));
-    HF_TRY(hf_expect_shape(op, in, 0, HF_SHAPE(factor->dim[0], result->dim[1] * factor->dim[1])));
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(result->dim[0], factor->dim[1])));
+    HF_TRY(hf_expect_shape(q, 0, HF_SHAPE(factor->dim[0], result->dim[1] * factor->dim[1])));
     out[0] = hf_desc_f32(*result);
     return HF_OK;
 }
 
-static hf_status infer_outer_dx(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)n_in;
-    return infer_outer_gradient(&outer_dx, params, in, out);
-}
-
-static hf_status infer_outer_de(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)n_in;
-    return infer_outer_gradient(&outer_de, params, in, out);
-}
-
 /* ---- cost and gradients ------------------------------------------------------------------------------------------ */
 
-static uint64_t flop_of_weights(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t flop_of_weights(const hf_query *q)
 {
-    (void)params;
-    (void)n_in;
-    const hf_shape *w = &in[1].shape;
-    return 2 * (uint64_t)in[0].shape.dim[0] * (uint64_t)w->dim[w->rank - 1] * (uint64_t)w->dim[w->rank - 2];
+    const hf_shape *w = &q->in[1].shape;
+    return 2 * (uint64_t)q->in[0].shape.dim[0] * (uint64_t)w->dim[w->rank - 1] * (uint64_t)w->dim[w->rank - 2];
 }
 
-static uint64_t flop_linear_dw(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t flop_linear_dw(const hf_query *q)
 {
-    (void)params;
-    (void)n_in;
-    return 2 * (uint64_t)hf_shape_count(&in[0].shape) * (uint64_t)in[1].shape.dim[1];
+    return 2 * (uint64_t)hf_shape_count(&q->in[0].shape) * (uint64_t)q->in[1].shape.dim[1];
 }
 
-static uint64_t flop_linear_db(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t flop_linear_db(const hf_query *q)
 {
-    (void)params;
-    (void)n_in;
-    return (uint64_t)hf_shape_count(&in[0].shape);
+    return (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
-static uint64_t flop_outer_gradient(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t flop_outer_gradient(const hf_query *q)
 {
-    (void)params;
-    (void)n_in;
-    return 2 * (uint64_t)hf_shape_count(&in[0].shape);
+    return 2 * (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
-static hf_params linear_rule_params(const hf_params *params, const hf_desc *in, int n_in, int rule)
+static hf_params linear_rule_params(const hf_query *q, int rule)
 {
-    (void)params;
-    (void)n_in;
     (void)rule;
-    return (hf_params){ .per_sample = in[1].shape.rank == 3, .shape = in[0].shape };
+    return (hf_params){ .per_sample = q->in[1].shape.rank == 3, .shape = q->in[0].shape };
 }
 
 /* Rule 0 is the gradient of operand 0, rule 1 that of operand 1. */
-static hf_params outer_rule_params(const hf_params *params, const hf_desc *in, int n_in, int rule)
+static hf_params outer_rule_params(const hf_query *q, int rule)
 {
-    (void)params;
-    (void)n_in;
-    return (hf_params){ .shape = in[rule].shape };
+    return (hf_params){ .shape = q->in[rule].shape };
 }
 
 /* ---- plain implementations --------------------------------------------------------------------------------------- */
@@ -352,23 +322,30 @@ static hf_matmul outer_de_matmul(const hf_call *call)
     return p;
 }
 
-/* For each product its scratch size and its launches. */
-#define TILED(name)                                                                                                    \
-    static size_t name##_scratch(const hf_call *call)                                                                  \
-    {                                                                                                                  \
-        hf_matmul problem = name##_matmul(call);                                                                       \
-        return hf_matmul_scratch(&problem);                                                                            \
-    }                                                                                                                  \
-    static hf_status name##_tiled(hf_call *call)                                                                       \
-    {                                                                                                                  \
-        hf_matmul problem = name##_matmul(call);                                                                       \
-        return hf_matmul_prepare(call, &problem);                                                                      \
-    }
-TILED(forward)
-TILED(dx)
-TILED(dw)
-TILED(outer_dx)
-TILED(outer_de)
+/* The product of an implementation is its variant. */
+typedef struct hf_product {
+    hf_matmul (*of)(const hf_call *call);
+} hf_product;
+static const hf_product forward_product = { forward_matmul }, dx_product = { dx_matmul }, dw_product = { dw_matmul };
+static const hf_product outer_dx_product = { outer_dx_matmul }, outer_de_product = { outer_de_matmul };
+
+static hf_matmul product_of(const hf_call *call)
+{
+    const hf_product *product = call->impl->variant;
+    return product->of(call);
+}
+
+static size_t tiled_scratch(const hf_call *call)
+{
+    const hf_matmul product = product_of(call);
+    return hf_matmul_scratch(&product);
+}
+
+static hf_status prepare_tiled(hf_call *call)
+{
+    const hf_matmul product = product_of(call);
+    return hf_matmul_prepare(call, &product);
+}
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
@@ -382,9 +359,16 @@ static const hf_op linear = {
     .formula = "y[n,o] = act(b[o] + sum i: w[o,i] x[n,i]); w and b may have a leading n",
     .infer = infer_linear,
     .flop = flop_of_weights,
-    .impls = { { "clblast", "PPP>P", hf_linear_clblast_refuse, NULL, hf_linear_clblast_prepare },
-               { "tiled", "PPP>P", NULL, forward_scratch, forward_tiled },
-               { "plain", "PPP>P", NULL, NULL, prepare_linear_plain } },
+    .impls = { { .name = "clblast",
+                 .layouts = "PPP>P",
+                 .refuse = hf_linear_clblast_refuse,
+                 .prepare = hf_linear_clblast_prepare },
+               { .name = "tiled",
+                 .layouts = "PPP>P",
+                 .scratch = tiled_scratch,
+                 .prepare = prepare_tiled,
+                 .variant = &forward_product },
+               { .name = "plain", .layouts = "PPP>P", .prepare = prepare_linear_plain } },
     .rules = { { "linear_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } },
                { "linear_dw", { HF_IN(0), HF_DOUT(0), HF_RULE_END }, { 1, HF_RULE_END } },
                { "linear_db", { HF_DOUT(0), HF_RULE_END }, { 2, HF_RULE_END } } },
@@ -401,9 +385,16 @@ static const hf_op linear_dx = {
     .formula = "dx[n,i] = sum o: w[o,i] dy[n,o]",
     .infer = infer_linear_dx,
     .flop = flop_of_weights,
-    .impls = { { "clblast", "PP>P", hf_linear_clblast_refuse_dx, NULL, hf_linear_clblast_prepare_dx },
-               { "tiled", "PP>P", NULL, dx_scratch, dx_tiled },
-               { "plain", "PP>P", NULL, NULL, prepare_linear_dx_plain } },
+    .impls = { { .name = "clblast",
+                 .layouts = "PP>P",
+                 .refuse = hf_linear_clblast_refuse_dx,
+                 .prepare = hf_linear_clblast_prepare_dx },
+               { .name = "tiled",
+                 .layouts = "PP>P",
+                 .scratch = tiled_scratch,
+                 .prepare = prepare_tiled,
+                 .variant = &dx_product },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_linear_dx_plain } },
 };
 
 static const hf_op linear_dw = {
@@ -416,9 +407,16 @@ static const hf_op linear_dw = {
     .formula = "dw[o,i] = sum n: dy[n,o] x[n,i]; per_sample: dw[n,o,i] = dy[n,o] x[n,i]",
     .infer = infer_linear_dw,
     .flop = flop_linear_dw,
-    .impls = { { "clblast", "PP>P", hf_linear_clblast_refuse_dw, NULL, hf_linear_clblast_prepare_dw },
-               { "tiled", "PP>P", NULL, dw_scratch, dw_tiled },
-               { "plain", "PP>P", NULL, NULL, prepare_linear_dw_plain } },
+    .impls = { { .name = "clblast",
+                 .layouts = "PP>P",
+                 .refuse = hf_linear_clblast_refuse_dw,
+                 .prepare = hf_linear_clblast_prepare_dw },
+               { .name = "tiled",
+                 .layouts = "PP>P",
+                 .scratch = tiled_scratch,
+                 .prepare = prepare_tiled,
+                 .variant = &dw_product },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_linear_dw_plain } },
 };
 
 static const hf_op linear_db = {
@@ -431,7 +429,7 @@ static const hf_op linear_db = {
     .formula = "db[o] = sum n: dy[n,o]; per_sample: db[n,o] = dy[n,o]",
     .infer = infer_linear_db,
     .flop = flop_linear_db,
-    .impls = { { "plain", "P>P", NULL, NULL, prepare_linear_db } },
+    .impls = { { .name = "plain", .layouts = "P>P", .prepare = prepare_linear_db } },
 };
 
 static const hf_op outer = {
@@ -443,7 +441,7 @@ static const hf_op outer = {
     .out_names = "z",
     .formula = "z[n,i*J+j] = x[n,i] e[n,j]",
     .infer = infer_outer,
-    .impls = { { "plain", "PP>P", NULL, NULL, prepare_outer } },
+    .impls = { { .name = "plain", .layouts = "PP>P", .prepare = prepare_outer } },
     .rules = { { "outer_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } },
                { "outer_de", { HF_DOUT(0), HF_IN(0), HF_RULE_END }, { 1, HF_RULE_END } } },
     .rule_params = outer_rule_params,
@@ -457,10 +455,14 @@ static const hf_op outer_dx = {
     .in_names = "dz e",
     .out_names = "dx",
     .formula = "dx[n,i] = sum j: dz[n,i*J+j] e[n,j]",
-    .infer = infer_outer_dx,
+    .infer = infer_outer_gradient,
     .flop = flop_outer_gradient,
-    .impls = { { "tiled", "PP>P", NULL, outer_dx_scratch, outer_dx_tiled },
-               { "plain", "PP>P", NULL, NULL, prepare_outer_dx_plain } },
+    .impls = { { .name = "tiled",
+                 .layouts = "PP>P",
+                 .scratch = tiled_scratch,
+                 .prepare = prepare_tiled,
+                 .variant = &outer_dx_product },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_outer_dx_plain } },
 };
 
 static const hf_op outer_de = {
@@ -471,10 +473,14 @@ static const hf_op outer_de = {
     .in_names = "dz x",
     .out_names = "de",
     .formula = "de[n,j] = sum i: dz[n,i*J+j] x[n,i]",
-    .infer = infer_outer_de,
+    .infer = infer_outer_gradient,
     .flop = flop_outer_gradient,
-    .impls = { { "tiled", "PP>P", NULL, outer_de_scratch, outer_de_tiled },
-               { "plain", "PP>P", NULL, NULL, prepare_outer_de_plain } },
+    .impls = { { .name = "tiled",
+                 .layouts = "PP>P",
+                 .scratch = tiled_scratch,
+                 .prepare = prepare_tiled,
+                 .variant = &outer_de_product },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_outer_de_plain } },
 };
 
 const hf_op *const hf_ops_linear[] = {

@@ -85,7 +85,7 @@ says err "--subjects: found 'many', expected a whole number from 1 to 100000"
 run 2 cohort make x --shape 45x55x45
 says err "expected three sizes D,H,W"
 run 2 cohort make x --task cat
-says err "expected brain-age or ad"
+says err "expected brain-age, ad or interaction"
 
 # ---- failures: status 1 and a message
 run 1 plan missing.yaml
