@@ -145,16 +145,23 @@ hf_status hf_cohort_check(hf_cohort *cohort, hf_text *report, hf_progress *progr
 typedef enum hf_part { HF_TRAIN, HF_VALID, HF_TEST, HF_UNUSED, HF_N_PARTS } hf_part;
 
 typedef struct hf_split_options {
-    const char *method; /* "stratified" (default, by age bins and sex), "random", "column", "file" */
+    const char *method; /* "stratified" (default), "random", "published" (the study's own, bit for bit),
+                           "leave-group-out", "column", "file"; doc/tabular.md has all of them */
     const char *column; /* method column: holds train/valid/test (also val, validation, testing); others unused */
-    const char *file;   /* method file: TSV with columns id and split */
-    const char *age_column, *sex_column; /* for stratified; defaults "age", "sex"; a missing column: not used */
+    const char *file;   /* method file: TSV with columns participant_id (or id) and split */
+    const char *const *strata; /* [n_strata] columns, or COLUMN:onehot(A,B=C|D), of stratified and published */
+    int n_strata;              /* 0: sex and age */
+    const char *age_column, *sex_column; /* defaults "age", "sex"; a missing column: not used */
     const char *group_column; /* rows with equal text stay on one side (repeat scans, families); default: id */
+    const char *leave;        /* leave-group-out: the group that tests; NULL: number `fold` of them */
+    int folds;                /* stratified, random: that many equal folds, 3 to 100; 0: fractions */
+    int fold;                 /* the fold that tests, the next one validates; published: 0 to 3 validates, 4 tests */
     double valid, test;       /* fractions; both zero: 0.15 and 0.2 */
-    uint64_t seed;
+    uint64_t seed;            /* published: up to 2^32 - 1 */
 } hf_split_options;
 
-/* Fills part[n_subjects]. A subject (or group) is never on two sides. Fails when train or test would be empty. */
+/* Fills part[n_subjects]. A subject (or group) is never on two sides. Fails when train or test would be empty. Methods
+ * that stratify look at the strata of all subjects, test subjects too, to deal them evenly; nothing else does. */
 hf_status hf_split_make(hf_part *part, const hf_cohort *cohort, const hf_split_options *options) HF_MUST_USE;
 
 const char *hf_part_name(hf_part part); /* "train", "valid", "test", "unused" */
