@@ -120,16 +120,20 @@ typedef struct hf_cohort {
 } hf_cohort;
 
 typedef struct hf_cohort_options {
-    const char *table;         /* default: participants.tsv, else participants.csv, in the folder */
-    const char *id_column;     /* default: participant_id, else subject, else id */
-    const char *image_column;  /* a column of paths, relative to the folder. Default: no such column; images are
+    const char *table;           /* default: participants.tsv, else participants.csv, in the folder */
+    const char *id_column;       /* default: participant_id, else subject, else id */
+    const char *image_column;    /* a column of paths, relative to the folder. Default: no such column; images are
                                  found as sub-ID/anat/sub-ID*_T1w.nii.gz, .nii, or sub-ID.npy, .nii(.gz) */
-    const char *filter_column; /* keep only rows where this column ... */
-    const char *filter_value;  /* ... equals this text (numbers compare as numbers); NULL: no filter */
+    const char *filter_column;   /* keep only rows where this column ... */
+    const char *filter_value;    /* ... equals this text (numbers compare as numbers); NULL: no filter */
+    const char *session;         /* of images found by id: only those of this session, "01" or "ses-01" */
+    const char *const *entities; /* [n_entities] and only those whose file name has all of these, as "desc-brain" */
+    int n_entities;
 } hf_cohort_options;
 
-/* Joins table and images by ID, strictly: never by order. Rows without an image, images without a row, duplicate ids
- * (all copies refused), and image paths that leave the folder become problems. Fails when no subject is left. */
+/* Joins table and images by ID, strictly: never by order. Rows without an image, or with several that `session` and
+ * `entities` do not tell apart, images without a row, duplicate ids (all copies refused), ids that look like paths, and
+ * image paths that leave the folder become problems. Fails when no subject is left. */
 hf_status hf_cohort_open(hf_cohort *out, const char *folder, const hf_cohort_options *options) HF_MUST_USE;
 void hf_cohort_free(hf_cohort *cohort);
 
@@ -138,6 +142,7 @@ void hf_cohort_free(hf_cohort *cohort);
  * standard deviations below the median; non-zero volume likewise). Problems found are added to the cohort.
  * `progress` (may be NULL) is called with subjects done and total. */
 typedef void hf_progress(void *user, int done, int total);
+
 hf_status hf_cohort_check(hf_cohort *cohort, hf_text *report, hf_progress *progress, void *user) HF_MUST_USE;
 
 /* ---- splits (datasets/split.c) ----------------------------------------------------------------------------------- */
@@ -271,6 +276,19 @@ bool hf_encoder_uses(const hf_encoder *encoder, const char *column);
  * Reading sets *out on success only; HF_ERR_FORMAT names the line. The caller frees with hf_encoder_free. */
 hf_status hf_encoder_write(const hf_encoder *encoder, hf_text *out) HF_MUST_USE;
 hf_status hf_encoder_read(hf_encoder *out, const char *text) HF_MUST_USE;
+
+/* ---- what is wrong with the rows (datasets/check_rows.c) ---------------------------------------------------------- */
+
+typedef struct hf_rows_check {
+    const hf_encoder *encoder; /* fitted: unknown categories, missing values that it has no place for, and values
+                                         outside the training range too; NULL: columns are only judged by themselves */
+    const char *target;        /* column; NULL: none */
+    bool target_is_number;
+} hf_rows_check;
+
+/* Judges the subjects' table rows as training and predicting would. What would leave a subject out is added as a fatal
+ * problem; a value outside the training range, or one that no person has (an age of 250, or of 1e30), as a flag. */
+hf_status hf_cohort_check_rows(hf_cohort *cohort, const hf_rows_check *what) HF_MUST_USE;
 
 /* ---- datasets and batches (datasets/dataset.c, loader.c) --------------------------------------------------------- */
 
