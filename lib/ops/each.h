@@ -33,6 +33,17 @@ static inline hf_status hf_expect_rows(const hf_query *q, int index, bool flat_t
     return HF_OK;
 }
 
+/* Operand `index` is a float matrix whose axes can be counted with 32-bit integers, as the kernels do. */
+static inline hf_status hf_expect_matrix(const hf_query *q, int index)
+{
+    char text[96];
+    HF_TRY(hf_expect_type(q, index, HF_F32));
+    HF_TRY(hf_expect_rank(q, index, 2));
+    if (q->in[index].shape.dim[0] <= INT32_MAX && q->in[index].shape.dim[1] <= INT32_MAX) return HF_OK;
+    return hf_fail(HF_ERR_UNSUPPORTED, "%s: %s has an axis longer than 2^31", q->op->name,
+                   hf_shape_text(&q->in[index].shape, text));
+}
+
 /* The first n operands are float tensors of one shape, and so is the result. */
 static inline hf_status hf_infer_first_alike(const hf_query *q, int n, hf_desc *out)
 {

@@ -1,19 +1,16 @@
-/* linear.c: the linear layer with its gradients, and the outer product of two vectors a sample.
+/* linear.c: the linear layer with its gradients.
  *
  *   linear     x [N,I], w [O,I] or [N,O,I], b [O] or [N,O] (may be absent) -> y [N,O] = activation(w x + b)
  *   linear_dx  dy, w -> dx;   linear_dw  x, dy -> dw, one a sample with params.per_sample;   linear_db  dy -> db
- *   outer      x [N,I], e [N,J] -> z [N,I*J], z[n,i*J+j] = x[n,i] e[n,j]
- *   outer_dx   dz, e -> dx, shape in params.shape;   outer_de  dz, x -> de, likewise
  *
  * Weights a sample are what a hypernetwork generates; the generator itself is a linear layer whose O is the number of
- * generated weights. The gradients are those of the part before the activation. All but the outer product are skinny
- * matrix products, computed by linear_clblast.c where the result is
- * large, else by linear_tiled.c. */
+ * generated weights. The gradients are those of the part before the activation. All are skinny matrix products, computed
+ * by linear_clblast.c where the result is large, else by linear_tiled.c. */
 #include "each.h"
 #include "linear.h"
 #include "linear_tiled.h"
 
-#define GROUP 64
+#define GROUP 64 /* work-items in a group, as in linear.cl */
 
 static const hf_op linear_dw;
 
@@ -35,17 +32,6 @@ hf_linear_size hf_linear_size_of(const hf_call *call)
 
 /* ---- shape rules ------------------------------------------------------------------------------------------------- */
 
-/* Operand `index` is a float matrix whose axes can be counted with 32-bit integers, as the kernels do. */
-static hf_status expect_matrix(const hf_query *q, int index)
-{
-    char text[96];
-    HF_TRY(hf_expect_type(q, index, HF_F32));
-    HF_TRY(hf_expect_rank(q, index, 2));
-    if (q->in[index].shape.dim[0] <= INT32_MAX && q->in[index].shape.dim[1] <= INT32_MAX) return HF_OK;
-    return hf_fail(HF_ERR_UNSUPPORTED, "%s: %s has an axis longer than 2^31", q->op->name,
-                   hf_shape_text(&q->in[index].shape, text));
-}
-
 /* Operand 1 is w [O,I] or [N,O,I]. */
 static hf_status expect_weights(const hf_query *q, int64_t n, int64_t o, int64_t i)
 {
@@ -57,7 +43,7 @@ static hf_status expect_weights(const hf_query *q, int64_t n, int64_t o, int64_t
 
 static hf_status infer_linear(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(expect_matrix(q, 0));
+    HF_TRY(hf_expect_matrix(q, 0));
     const hf_shape *x = &q->in[0].shape, *w = &q->in[1].shape;
     int64_t n = x->dim[0], o = w->rank >= 2 ? w->dim[w->rank - 2] : 1;
     HF_TRY(expect_weights(q, n, o, x->dim[1]));
@@ -72,7 +58,7 @@ static hf_status infer_linear(const hf_query *q, hf_desc *out)
 /* params.shape, when given, is the shape of x. */
 static hf_status infer_linear_dx(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(expect_matrix(q, 0));
+    HF_TRY(hf_expect_matrix(q, 0));
     const hf_shape *dy = &q->in[0].shape, *w = &q->in[1].shape;
     int64_t i = w->rank >= 2 ? w->dim[w->rank - 1] : 1;
     if (q->params->shape.rank == 2) i = q->params->shape.dim[1];
@@ -83,8 +69,8 @@ static hf_status infer_linear_dx(const hf_query *q, hf_desc *out)
 
 static hf_status infer_linear_dw(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(expect_matrix(q, 0));
-    HF_TRY(expect_matrix(q, 1));
+    HF_TRY(hf_expect_matrix(q, 0));
+    HF_TRY(hf_expect_matrix(q, 1));
     int64_t n = q->in[0].shape.dim[0], i = q->in[0].shape.dim[1], o = q->in[1].shape.dim[1];
     HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(n, o)));
     out[0] = hf_desc_f32(q->params->per_sample ? HF_SHAPE(n, o, i) : HF_SHAPE(o, i));
@@ -93,40 +79,9 @@ static hf_status infer_linear_dw(const hf_query *q, hf_desc *out)
 
 static hf_status infer_linear_db(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(expect_matrix(q, 0));
+    HF_TRY(hf_expect_matrix(q, 0));
     const int64_t *dim = q->in[0].shape.dim;
     out[0] = hf_desc_f32(q->params->per_sample ? HF_SHAPE(dim[0], dim[1]) : HF_SHAPE(dim[1]));
-    return HF_OK;
-}
-
-static hf_status infer_outer(const hf_query *q, hf_desc *out)
-{
-    HF_TRY(expect_matrix(q, 0));
-    HF_TRY(expect_matrix(q, 1));
-    const int64_t *x = q->in[0].shape.dim, *e = q->in[1].shape.dim;
-    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(x[0], e[1])));
-    if (x[0] * x[1] > INT32_MAX) {
-        char text[96];
-        return hf_fail(HF_ERR_UNSUPPORTED, "outer: x %s has more than 2^31 elements",
-                       hf_shape_text(&q->in[0].shape, text));
-    }
-    out[0] = hf_desc_f32(HF_SHAPE(x[0], x[1] * e[1]));
-    return HF_OK;
-}
-
-/* Both gradients: dz and one factor give the other, whose shape is an option. */
-static hf_status infer_outer_gradient(const hf_query *q, hf_desc *out)
-{
-    char text[96];
-    HF_TRY(expect_matrix(q, 0));
-    HF_TRY(expect_matrix(q, 1));
-    const hf_shape *result = &q->params->shape, *factor = &q->in[1].shape;
-    if (result->rank != 2)
-        return hf_fail(HF_ERR_ARGUMENT, "%s: params.shape is %s, expected [N,features]", q->op->name,
-                       hf_shape_text(result, text));
-    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(result->dim[0], factor->dim[1])));
-    HF_TRY(hf_expect_shape(q, 0, HF_SHAPE(factor->dim[0], result->dim[1] * factor->dim[1])));
-    out[0] = hf_desc_f32(*result);
     return HF_OK;
 }
 
@@ -148,34 +103,18 @@ static uint64_t flop_linear_db(const hf_query *q)
     return (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
-static uint64_t flop_outer_gradient(const hf_query *q)
-{
-    return 2 * (uint64_t)hf_shape_count(&q->in[0].shape);
-}
-
 static hf_params linear_rule_params(const hf_query *q, int rule)
 {
     (void)rule;
     return (hf_params){ .per_sample = q->in[1].shape.rank == 3, .shape = q->in[0].shape };
 }
 
-/* Rule 0 is the gradient of operand 0, rule 1 that of operand 1. */
-static hf_params outer_rule_params(const hf_query *q, int rule)
-{
-    return (hf_params){ .shape = q->in[rule].shape };
-}
-
 /* ---- plain implementations --------------------------------------------------------------------------------------- */
-
-static hf_range line(int64_t items)
-{
-    return (hf_range){ .groups = { hf_ceil_div((size_t)items, GROUP) }, .items = { GROUP }, .shrinks = true };
-}
 
 static hf_status prepare_linear_plain(hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    return hf_launch(call, "linear", "linear_plain", NULL, line(s.n * s.o),
+    return hf_launch(call, "linear", "linear_plain", NULL, hf_range_over(s.n * s.o, GROUP, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(&call->out[0]), HF_I(s.n),
                              HF_I(s.i), HF_I(s.o), HF_I(s.per_sample), HF_I(hf_present(&call->in[2].desc)),
                              HF_I(call->params.activation == HF_RELU)));
@@ -184,7 +123,7 @@ static hf_status prepare_linear_plain(hf_call *call)
 static hf_status prepare_linear_dx_plain(hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    return hf_launch(call, "linear", "linear_dx_plain", NULL, line(s.n * s.i),
+    return hf_launch(call, "linear", "linear_dx_plain", NULL, hf_range_over(s.n * s.i, GROUP, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(s.n), HF_I(s.i),
                              HF_I(s.o), HF_I(s.per_sample)));
 }
@@ -192,7 +131,8 @@ static hf_status prepare_linear_dx_plain(hf_call *call)
 static hf_status prepare_linear_dw_plain(hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    return hf_launch(call, "linear", "linear_dw_plain", NULL, line((s.per_sample ? s.n : 1) * s.o * s.i),
+    return hf_launch(call, "linear", "linear_dw_plain", NULL,
+                     hf_range_over((s.per_sample ? s.n : 1) * s.o * s.i, GROUP, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(s.n), HF_I(s.i),
                              HF_I(s.o), HF_I(s.per_sample)));
 }
@@ -202,46 +142,17 @@ static hf_status prepare_linear_db(hf_call *call)
     const int64_t *dim = call->in[0].desc.shape.dim;
     if (call->params.per_sample) return hf_launch_copy(call, &call->out[0], &call->in[0]);
     const size_t pieces = hf_ceil_div((size_t)dim[1], (size_t)hf_vector(call));
-    return hf_launch(call, "linear", "linear_db_plain", hf_vector_define(call), line((int64_t)pieces),
+    return hf_launch(call, "linear", "linear_db_plain", hf_vector_define(call),
+                     hf_range_over((int64_t)pieces, GROUP, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_I(dim[0]), HF_I(dim[1])));
-}
-
-static hf_status prepare_outer(hf_call *call)
-{
-    const int64_t *x = call->in[0].desc.shape.dim, *e = call->in[1].desc.shape.dim;
-    return hf_launch(call, "linear", "outer_plain", NULL, line(x[0] * x[1]),
-                     HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0] * x[1]), HF_I(x[1]),
-                             HF_I(e[1])));
-}
-
-static hf_status prepare_outer_dx_plain(hf_call *call)
-{
-    const int64_t *x = call->params.shape.dim, *e = call->in[1].desc.shape.dim;
-    return hf_launch(
-        call, "linear", "outer_dx_plain", NULL, line(x[0] * x[1]),
-        HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0]), HF_I(x[1]), HF_I(e[1])));
-}
-
-static hf_status prepare_outer_de_plain(hf_call *call)
-{
-    const int64_t *x = call->in[1].desc.shape.dim, *e = call->params.shape.dim;
-    return hf_launch(
-        call, "linear", "outer_de_plain", NULL, line(e[0] * e[1]),
-        HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0]), HF_I(x[1]), HF_I(e[1])));
 }
 
 /* ---- tiled implementations: the strides of each product ---------------------------------------------------------- */
 
-/* What all have in common: operand 0 times operand 1 gives result 0. */
-static hf_matmul matmul_of(const hf_call *call)
-{
-    return (hf_matmul){ .batch = 1, .a = &call->in[0], .b = &call->in[1], .c = &call->out[0] };
-}
-
 static hf_matmul forward_matmul(const hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    hf_matmul p = matmul_of(call);
+    hf_matmul p = hf_matmul_of(call);
     p.m = s.per_sample ? 1 : s.n;
     p.batch = s.per_sample ? s.n : 1;
     p.n = s.o;
@@ -259,7 +170,7 @@ static hf_matmul forward_matmul(const hf_call *call)
 static hf_matmul dx_matmul(const hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    hf_matmul p = matmul_of(call);
+    hf_matmul p = hf_matmul_of(call);
     p.m = s.per_sample ? 1 : s.n;
     p.batch = s.per_sample ? s.n : 1;
     p.n = s.i;
@@ -274,7 +185,7 @@ static hf_matmul dx_matmul(const hf_call *call)
 static hf_matmul dw_matmul(const hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    hf_matmul p = matmul_of(call);
+    hf_matmul p = hf_matmul_of(call);
     p.a = &call->in[1]; /* dy */
     p.b = &call->in[0];
     p.m = s.o;
@@ -288,64 +199,7 @@ static hf_matmul dw_matmul(const hf_call *call)
     return p;
 }
 
-static hf_matmul outer_dx_matmul(const hf_call *call)
-{
-    int64_t n = call->params.shape.dim[0], i = call->params.shape.dim[1], j = call->in[1].desc.shape.dim[1];
-    hf_matmul p = matmul_of(call);
-    p.a = &call->in[1]; /* e */
-    p.b = &call->in[0]; /* dz */
-    p.m = 1;
-    p.n = i;
-    p.k = j;
-    p.batch = n;
-    p.a_stride[0] = p.a_stride[2] = p.b_stride[1] = j;
-    p.a_stride[1] = p.b_stride[0] = p.c_stride[1] = 1;
-    p.b_stride[2] = i * j;
-    p.c_stride[0] = p.c_stride[2] = i;
-    return p;
-}
-
-static hf_matmul outer_de_matmul(const hf_call *call)
-{
-    int64_t n = call->params.shape.dim[0], j = call->params.shape.dim[1], i = call->in[1].desc.shape.dim[1];
-    hf_matmul p = matmul_of(call);
-    p.a = &call->in[1]; /* x */
-    p.b = &call->in[0]; /* dz */
-    p.m = 1;
-    p.n = j;
-    p.k = i;
-    p.batch = n;
-    p.a_stride[0] = p.a_stride[2] = i;
-    p.a_stride[1] = p.b_stride[1] = p.c_stride[1] = 1;
-    p.b_stride[0] = p.c_stride[0] = p.c_stride[2] = j;
-    p.b_stride[2] = i * j;
-    return p;
-}
-
-/* The product of an implementation is its variant. */
-typedef struct hf_product {
-    hf_matmul (*of)(const hf_call *call);
-} hf_product;
 static const hf_product forward_product = { forward_matmul }, dx_product = { dx_matmul }, dw_product = { dw_matmul };
-static const hf_product outer_dx_product = { outer_dx_matmul }, outer_de_product = { outer_de_matmul };
-
-static hf_matmul product_of(const hf_call *call)
-{
-    const hf_product *product = call->impl->variant;
-    return product->of(call);
-}
-
-static size_t tiled_scratch(const hf_call *call)
-{
-    const hf_matmul product = product_of(call);
-    return hf_matmul_scratch(&product);
-}
-
-static hf_status prepare_tiled(hf_call *call)
-{
-    const hf_matmul product = product_of(call);
-    return hf_matmul_prepare(call, &product);
-}
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
@@ -365,8 +219,8 @@ static const hf_op linear = {
                  .prepare = hf_linear_clblast_prepare },
                { .name = "tiled",
                  .layouts = "PPP>P",
-                 .scratch = tiled_scratch,
-                 .prepare = prepare_tiled,
+                 .scratch = hf_tiled_scratch,
+                 .prepare = hf_tiled_prepare,
                  .variant = &forward_product },
                { .name = "plain", .layouts = "PPP>P", .prepare = prepare_linear_plain } },
     .rules = { { "linear_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } },
@@ -391,8 +245,8 @@ static const hf_op linear_dx = {
                  .prepare = hf_linear_clblast_prepare_dx },
                { .name = "tiled",
                  .layouts = "PP>P",
-                 .scratch = tiled_scratch,
-                 .prepare = prepare_tiled,
+                 .scratch = hf_tiled_scratch,
+                 .prepare = hf_tiled_prepare,
                  .variant = &dx_product },
                { .name = "plain", .layouts = "PP>P", .prepare = prepare_linear_dx_plain } },
 };
@@ -413,8 +267,8 @@ static const hf_op linear_dw = {
                  .prepare = hf_linear_clblast_prepare_dw },
                { .name = "tiled",
                  .layouts = "PP>P",
-                 .scratch = tiled_scratch,
-                 .prepare = prepare_tiled,
+                 .scratch = hf_tiled_scratch,
+                 .prepare = hf_tiled_prepare,
                  .variant = &dw_product },
                { .name = "plain", .layouts = "PP>P", .prepare = prepare_linear_dw_plain } },
 };
@@ -432,57 +286,4 @@ static const hf_op linear_db = {
     .impls = { { .name = "plain", .layouts = "P>P", .prepare = prepare_linear_db } },
 };
 
-static const hf_op outer = {
-    .name = "outer",
-    .min_in = 2,
-    .max_in = 2,
-    .n_out = 1,
-    .in_names = "x e",
-    .out_names = "z",
-    .formula = "z[n,i*J+j] = x[n,i] e[n,j]",
-    .infer = infer_outer,
-    .impls = { { .name = "plain", .layouts = "PP>P", .prepare = prepare_outer } },
-    .rules = { { "outer_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } },
-               { "outer_de", { HF_DOUT(0), HF_IN(0), HF_RULE_END }, { 1, HF_RULE_END } } },
-    .rule_params = outer_rule_params,
-};
-
-static const hf_op outer_dx = {
-    .name = "outer_dx",
-    .min_in = 2,
-    .max_in = 2,
-    .n_out = 1,
-    .in_names = "dz e",
-    .out_names = "dx",
-    .formula = "dx[n,i] = sum j: dz[n,i*J+j] e[n,j]",
-    .infer = infer_outer_gradient,
-    .flop = flop_outer_gradient,
-    .impls = { { .name = "tiled",
-                 .layouts = "PP>P",
-                 .scratch = tiled_scratch,
-                 .prepare = prepare_tiled,
-                 .variant = &outer_dx_product },
-               { .name = "plain", .layouts = "PP>P", .prepare = prepare_outer_dx_plain } },
-};
-
-static const hf_op outer_de = {
-    .name = "outer_de",
-    .min_in = 2,
-    .max_in = 2,
-    .n_out = 1,
-    .in_names = "dz x",
-    .out_names = "de",
-    .formula = "de[n,j] = sum i: dz[n,i*J+j] x[n,i]",
-    .infer = infer_outer_gradient,
-    .flop = flop_outer_gradient,
-    .impls = { { .name = "tiled",
-                 .layouts = "PP>P",
-                 .scratch = tiled_scratch,
-                 .prepare = prepare_tiled,
-                 .variant = &outer_de_product },
-               { .name = "plain", .layouts = "PP>P", .prepare = prepare_outer_de_plain } },
-};
-
-const hf_op *const hf_ops_linear[] = {
-    &linear, &linear_dx, &linear_dw, &linear_db, &outer, &outer_dx, &outer_de, NULL
-};
+const hf_op *const hf_ops_linear[] = { &linear, &linear_dx, &linear_dw, &linear_db, NULL };
