@@ -4,7 +4,7 @@
  * that are allowed but strange are flagged: outside the range that the training rows had, or beyond what the quantity
  * can be. The latter is a table of columns that clinical studies share; any other number is only asked to be of a size
  * that something measured can have. */
-#include "cohort.h"
+#include "encoder.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ static const struct {
 };
 static const double largest_measured = 1e12;
 
-/* The limits of a column; `age` when it is the target under another name is not known here. */
+/* What can stand in a column. */
 static void find_limits(double *low, double *high, const char *column)
 {
     *low = -largest_measured;
@@ -67,10 +67,9 @@ static hf_status check_target(hf_cohort *cohort, int index, int column, bool num
 
 static hf_status check_row(hf_cohort *cohort, int index, const hf_encoder *encoder)
 {
-    float encoded[HF_MAX_WIDTH];
     hf_outside outside[HF_MAX_FEATURES];
     const char *id = cohort->subject[index].id;
-    const hf_status status = hf_encoder_row(encoded, encoder, cohort, index);
+    const hf_status status = hf_encoder_try(encoder, cohort, index);
     if (status == HF_ERR_MEMORY) return status;
     if (status != HF_OK) return hf_cohort_problem(cohort, true, id, "%s", hf_error_message());
     const int count = hf_encoder_outside(outside, encoder, cohort, index);

@@ -96,7 +96,7 @@ static hf_status read_number(double *out, const hf_feature *f, const char *text,
 static hf_status read_category(int *out, const hf_feature *f, const char *text)
 {
     *out = text ? hf_feature_category(f, text) : f->fill == HF_FILL_CATEGORY ? f->n_categories : -1;
-    return !text || *out >= 0 ? HF_OK : hf_feature_unseen(f, text);
+    return !text || f->n_categories == 0 || *out >= 0 ? HF_OK : hf_feature_unseen(f, text);
 }
 
 hf_status hf_cells_read(hf_cells *out, const hf_encoder *encoder, const char *const *texts, const char *const *groups)
@@ -288,6 +288,25 @@ hf_status hf_encoder_row(float *out, const hf_encoder *encoder, const hf_cohort 
     return status == HF_OK ? HF_OK : hf_fail_at(status, cohort, index);
 }
 
+/* A one-hot that has no categories yet takes every text. */
+hf_status hf_encoder_try(const hf_encoder *encoder, const hf_cohort *cohort, int index)
+{
+    const char *texts[HF_MAX_FEATURES] = { 0 }, *groups[HF_MAX_FEATURES] = { 0 };
+    float encoded[HF_MAX_WIDTH];
+    double number[HF_MAX_FEATURES];
+    int category[HF_MAX_FEATURES], column[HF_MAX_FEATURES], group[HF_MAX_FEATURES];
+    bool missing[HF_MAX_FEATURES], fitted = true;
+    hf_cells cells = { number, category, missing };
+    for (int k = 0; k < encoder->n_features; k++)
+        fitted = fitted && is_fitted(&encoder->feature[k]);
+    if (fitted) return hf_encoder_row(encoded, encoder, cohort, index);
+    HF_TRY(check_index(cohort, index));
+    HF_TRY(hf_encoder_columns(column, group, encoder, &cohort->table));
+    hf_cells_texts(texts, groups, encoder, cohort, index, column, group);
+    const hf_status status = hf_cells_read(&cells, encoder, texts, groups);
+    return status == HF_OK ? HF_OK : hf_fail_at(status, cohort, index);
+}
+
 /* ---- pairs ------------------------------------------------------------------------------------------------------- */
 
 /* The feature a pair names: -1 after recording why there is none. */
@@ -375,6 +394,7 @@ int hf_encoder_outside_pairs(hf_outside out[HF_MAX_FEATURES], const hf_encoder *
 
 bool hf_encoder_uses(const hf_encoder *encoder, const char *column)
 {
+    if (!column[0]) return false;
     for (int k = 0; k < encoder->n_features; k++)
         if (strcasecmp(encoder->feature[k].column, column) == 0 || strcasecmp(encoder->feature[k].group, column) == 0)
             return true;

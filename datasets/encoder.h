@@ -51,6 +51,9 @@ int hf_cells_gather(double *out, const hf_encoder *encoder, const hf_cells *cell
 /* Takes the numbers of the features that are imputed back. */
 void hf_cells_scatter(hf_cells *cells, const hf_encoder *encoder, const double *row);
 
+/* What hf_encoder_row would say about a row; before fitting, as much of it as is known then. */
+hf_status hf_encoder_try(const hf_encoder *encoder, const hf_cohort *cohort, int index) HF_MUST_USE;
+
 /* "subject 'sub-1' ('FILE' line 7): " in front of the message. */
 hf_status hf_fail_at(hf_status status, const hf_cohort *cohort, int index) HF_MUST_USE;
 

@@ -280,8 +280,8 @@ hf_status hf_encoder_read(hf_encoder *out, const char *text) HF_MUST_USE;
 /* ---- what is wrong with the rows (datasets/check_rows.c) ---------------------------------------------------------- */
 
 typedef struct hf_rows_check {
-    const hf_encoder *encoder; /* fitted: unknown categories, missing values that it has no place for, and values
-                                         outside the training range too; NULL: columns are only judged by themselves */
+    const hf_encoder *encoder; /* parsed: categories, numbers, and missing values that it has no place for; fitted: the
+                                  training range too; NULL: columns are only judged by themselves */
     const char *target;        /* column; NULL: none */
     bool target_is_number;
 } hf_rows_check;
