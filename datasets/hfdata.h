@@ -77,8 +77,8 @@ typedef struct hf_table {
 } hf_table;
 
 /* Reads TSV or CSV (by name ending and by the first line's separators: tabs, commas or semicolons): UTF-8 with or
- * without BOM, LF or CRLF, quoted fields with doubled quotes and line breaks. Refuses duplicate or empty column names and ragged rows, naming
- * file, line, and counts. */
+ * without BOM, LF or CRLF, quoted fields with doubled quotes and line breaks. Refuses duplicate or empty column names and
+ * ragged rows, naming file, line, and counts. */
 hf_status hf_table_read(hf_table *out, const char *path) HF_MUST_USE;
 hf_status hf_table_parse(hf_table *out, const char *text, size_t size, const char *name) HF_MUST_USE;
 void hf_table_free(hf_table *table);

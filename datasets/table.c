@@ -2,7 +2,8 @@
  *
  * The text is copied once and taken apart in place: every cell is a pointer into that copy, ended by a NUL where its
  * separator was. A first pass refuses what is no text at all (NUL and control bytes, damaged UTF-8); the second reads
- * records by RFC 4180, with tabs instead of commas for TSV, and semicolons where a CSV has those. Where files in the wild differ from the RFC:
+ * records by RFC 4180, with tabs instead of commas for TSV, and semicolons where a CSV has those. Where files in the wild
+ * differ from the RFC:
  *   - blanks around a cell without quotes are dropped; inside quotes they stay;
  *   - empty lines are skipped;
  *   - in TSV, a quote inside a cell that does not start with one is an ordinary character (RFC 4180 has no say, and
