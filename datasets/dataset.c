@@ -1,9 +1,9 @@
 /* dataset.c: a cohort's volumes on one grid, its table rows encoded, its targets as numbers.
  *
- * Opening maps the cached form of every volume and makes those that are missing, on all cores. Without a cache it reads
- * every volume once all the same, so that what is no good shows now and not in the middle of a training. A subject
- * whose volume cannot be read or brought to the grid becomes a fatal problem of the cohort and is left out; a cache
- * that cannot be written is an error of the whole. */
+ * Opening reads the cached form of every volume through and makes those that are missing, on all cores. Without a cache
+ * it reads every volume once all the same, so that what is no good shows now and not in the middle of a training. A
+ * subject whose volume cannot be read or brought to the grid becomes a fatal problem of the cohort and is left out; a
+ * cache that cannot be written is an error of the whole. */
 #include "cache.h"
 #include "cohort.h"
 #include "parallel.h"
@@ -25,7 +25,7 @@ struct hf_dataset {
     int n;             /* subjects */
     bool *has;         /* [n] */
     float *target;     /* [n] */
-    hf_cached *cached; /* [n]; without a cache only the shapes */
+    hf_cached *cached; /* [n]; without a cache path NULL */
     char **trouble;    /* [n] what was wrong with a subject's volume or row, or NULL */
 };
 
@@ -95,23 +95,28 @@ out:
     return status;
 }
 
-/* Makes the cached form of subject i, or only learns its shape when there is no cache (path NULL). A volume that is no
+/* The volume of subject i on the grid, with its shape, spacing and source in *about; *voxels is freed by the caller. */
+static hf_status prepare_subject(float **voxels, hf_cached *about, const hf_dataset *d, int i)
+{
+    const char *image = d->cohort->subject[i].image;
+    *voxels = NULL;
+    HF_TRY(hf_digest_file(about->source, image)); /* first: should the file change now, the next run sees it */
+    return prepare(voxels, about->shape, about->spacing, &d->grid, image);
+}
+
+/* Makes the cached form of subject i, or only learns about it when there is no cache (path NULL). A volume that is no
  * good is the subject's trouble (HF_OK); anything else, such as a full disk, is an error. */
 static hf_status build(hf_dataset *d, int i, const char *path)
 {
-    float *voxels = NULL;
-    double spacing[3];
-    int *shape = d->cached[i].shape;
-    hf_status status = prepare(&voxels, shape, spacing, &d->grid, d->cohort->subject[i].image);
+    float *voxels;
+    hf_cached about = { 0 };
+    hf_status status = prepare_subject(&voxels, &about, d, i);
     if (status == HF_ERR_MEMORY) return status;
     if (status != HF_OK) return hf_strdup(&d->trouble[i], hf_error_message());
-    if (path) status = hf_cached_write(path, voxels, shape, spacing);
+    if (path) status = hf_cached_write(path, voxels, &about);
     free(voxels);
-    if (!path) return HF_OK;
-    HF_TRY(status);
-    HF_TRY(hf_cached_map(&d->cached[i], path));
-    if (d->cached[i].map) return HF_OK;
-    return hf_fail(HF_ERR_IO, "'%s': what was just written cannot be read back", path);
+    d->cached[i] = about;
+    return status == HF_OK && path ? hf_strdup(&d->cached[i].path, path) : status;
 }
 
 /* The work of hf_parallel. */
@@ -123,8 +128,8 @@ static hf_status open_subject(void *user, int i)
     hf_status status = hf_cached_path(&path, d->folder, d->cohort->subject[i].image, &d->grid);
     if (status == HF_ERR_IO) return hf_strdup(&d->trouble[i], hf_error_message());
     HF_TRY(status);
-    status = hf_cached_map(&d->cached[i], path);
-    if (status == HF_OK && !d->cached[i].map) status = build(d, i, path);
+    status = hf_cached_open(&d->cached[i], path);
+    if (status == HF_OK && !d->cached[i].path) status = build(d, i, path);
     free(path);
     return status;
 }
@@ -249,7 +254,7 @@ void hf_dataset_free(hf_dataset **dataset)
     if (!dataset || !*dataset) return;
     hf_dataset *d = *dataset;
     for (int i = 0; i < d->n; i++) {
-        if (d->cached) hf_cached_unmap(&d->cached[i]);
+        if (d->cached) hf_cached_close(&d->cached[i]);
         if (d->trouble) free(d->trouble[i]);
     }
     free(d->folder);
@@ -271,33 +276,56 @@ const int *hf_dataset_shape(const hf_dataset *dataset)
     return dataset->shape;
 }
 
+const char *hf_dataset_source(const hf_dataset *dataset, int index)
+{
+    return hf_dataset_has(dataset, index) ? dataset->cached[index].source : "";
+}
+
 int hf_dataset_width(const hf_dataset *dataset)
 {
     return dataset->encoder ? dataset->encoder->width : 0;
 }
 
-static hf_status get_uncached(float *out, const hf_dataset *d, int index)
+/* From the source, which must still be what it was; `path`: into its cached form too. */
+static hf_status get_uncached(float *out, const hf_dataset *d, int index, const char *path)
 {
     float *voxels = NULL;
-    int shape[3];
-    double spacing[3];
+    hf_cached about = { 0 };
     const char *image = d->cohort->subject[index].image;
-    HF_TRY(prepare(&voxels, shape, spacing, &d->grid, image));
-    hf_status status = HF_OK;
-    if (memcmp(shape, d->shape, sizeof shape) != 0)
+    const int *shape = about.shape;
+    hf_status status;
+    HF_TRY_OUT(prepare_subject(&voxels, &about, d, index));
+    if (memcmp(shape, d->shape, sizeof d->shape) != 0)
         status = hf_fail(HF_ERR_SHAPE, "'%s': has %dx%dx%d voxels, expected %dx%dx%d", image, shape[0], shape[1],
                          shape[2], d->shape[0], d->shape[1], d->shape[2]);
-    else
-        memcpy(out, voxels, voxels_of(shape) * sizeof *out);
+    else if (strcmp(about.source, d->cached[index].source) != 0)
+        status = hf_fail(HF_ERR_IO, "'%s': the file has changed since it was opened", image);
+    else if (path)
+        status = hf_cached_write(path, voxels, &about);
+    if (status == HF_OK) memcpy(out, voxels, voxels_of(shape) * sizeof *out);
+out:
     free(voxels);
     return status;
+}
+
+/* A file of the cache that has been damaged or removed since it was opened is made anew. */
+static hf_status get_cached(float *out, const hf_dataset *d, int index)
+{
+    const hf_cached *cached = &d->cached[index];
+    bool whole;
+    HF_TRY(hf_cached_read(out, &whole, cached));
+    if (whole) return HF_OK;
+    HF_TRY(get_uncached(out, d, index, cached->path));
+    HF_TRY(hf_cached_read(out, &whole, cached)); /* rounded to 16 bits, as it was before */
+    if (whole) return HF_OK;
+    return hf_fail(HF_ERR_IO, "'%s': what was just written cannot be read back", cached->path);
 }
 
 hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, float *tabular, float *target)
 {
     if (!hf_dataset_has(dataset, index)) return hf_fail(HF_ERR_ARGUMENT, "the dataset has no subject number %d", index);
-    if (volume && dataset->no_cache) HF_TRY(get_uncached(volume, dataset, index));
-    if (volume && !dataset->no_cache) hf_cached_expand(volume, &dataset->cached[index]);
+    if (volume && dataset->no_cache) HF_TRY(get_uncached(volume, dataset, index, NULL));
+    if (volume && !dataset->no_cache) HF_TRY(get_cached(volume, dataset, index));
     if (tabular && dataset->encoder) HF_TRY(hf_encoder_row(tabular, dataset->encoder, dataset->cohort, index));
     if (target) *target = dataset->target[index];
     return HF_OK;

@@ -6,7 +6,7 @@
  *                                    |             |
  *                                    |          hf_encoder (tabular statistics, fitted on training rows only)
  *                                    v             v
- *                                hf_dataset (preprocessed volumes in a memory-mapped cache) --> hf_loader (batches)
+ *                                hf_dataset (preprocessed volumes in a cache) --> hf_loader (batches)
  *
  * Array axes: a volume is [D,H,W] = [left->right, posterior->anterior, inferior->superior] voxels ("RAS+", what
  * nibabel calls the closest canonical orientation), W fastest in memory. Lengths are in millimetres, ages in years. */
@@ -313,8 +313,8 @@ typedef struct hf_forecast {
 hf_status hf_dataset_forecast(hf_forecast *out, const hf_cohort *cohort, const hf_grid *grid,
                               const hf_dataset_options *options) HF_MUST_USE;
 
-/* Preprocesses what is not cached yet (all cores), maps the cache read-only. One file a volume, named by a digest of
- * source file (path, size, mtime) and grid, int16 with scale: about half of float32, a quarter of the usual float64;
+/* Preprocesses what is not cached yet (all cores), reads the rest through. One file a volume, named by a digest of
+ * source file (path, size, times of change) and grid, int16 with scale: about half of float32, a quarter of the usual float64;
  * written by rename with its own digest inside, so a damaged or foreign file is rebuilt. Subjects that cannot be read
  * become fatal problems of the cohort and are left out: their indices answer hf_dataset_has with false. So do those
  * whose shape is not that of the majority, where the grid leaves the shape open; HF_ERR_SHAPE when there is none.
@@ -325,7 +325,9 @@ void hf_dataset_free(hf_dataset **dataset);
 
 bool hf_dataset_has(const hf_dataset *dataset, int index);
 const int *hf_dataset_shape(const hf_dataset *dataset); /* D,H,W */
-int hf_dataset_width(const hf_dataset *dataset);        /* length of a tabular row */
+/* hf_digest_file of the image of a subject, as it was when its volume was made; "" for one that is left out. */
+const char *hf_dataset_source(const hf_dataset *dataset, int index);
+int hf_dataset_width(const hf_dataset *dataset); /* length of a tabular row */
 
 /* Copies one sample: volume [D,H,W], tabular [width], target (years or class index, NaN when missing). Any of the
  * outputs may be NULL. Thread-safe. */

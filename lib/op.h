@@ -61,6 +61,9 @@ struct hf_op {
 bool hf_context_any_device(const hf_context *context);
 /* Whether groups of this many work-items really run; found out once a size, by asking for a kernel of that size. */
 bool hf_context_runs_groups_of(hf_context *context, size_t items);
+/* Defines for kernels that include matrix.h; NULL where matrix units cannot be used or were not asked for. Under
+ * HF_TEST_ANY_DEVICE=1 devices without them emulate them. */
+const char *hf_context_matrix_defines(hf_context *context);
 bool hf_context_plain_only(const hf_context *context);
 const char *hf_context_forced(const hf_context *context); /* "op=impl,..." or NULL */
 
@@ -102,15 +105,12 @@ hf_status hf_launch(hf_call *call, const char *program, const char *kernel, cons
 hf_status hf_launch_copy(hf_call *call, const hf_tensor *to, const hf_tensor *from);
 hf_status hf_launch_zero(hf_call *call, const hf_tensor *to);
 
-/* C = alpha * op(A) op(B) + beta * C for row-major matrices through CLBlast, `batch` of them `stride` elements apart.
- * Adds to the launches like a kernel. */
+/* C = alpha * op(A) op(B) for row-major matrices through CLBlast. Adds to the launches like a kernel. */
 typedef struct hf_gemm {
     int m, n, k;
     bool transpose_a, transpose_b;
     int lda, ldb, ldc;
-    float alpha, beta;
-    int batch; /* 0 or 1: one */
-    int64_t stride_a, stride_b, stride_c;
+    float alpha;
 } hf_gemm;
 hf_status hf_launch_gemm(hf_call *call, const hf_gemm *gemm, const hf_tensor *a, const hf_tensor *b,
                          const hf_tensor *c);

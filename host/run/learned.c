@@ -159,7 +159,8 @@ hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_r
     HF_TRY_OUT(load_json(&json, archive, PROGRESS_KEY));
     if (!guard || guard->type != HF_F32 || hf_shape_count(&guard->shape) != HF_GUARD_CELLS ||
         !read_preprocess(&read, preprocess) || !read_progress(&come, json)) {
-        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing or progress is damaged");
+        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing or progress is damaged, or "
+                                        "another version wrote it");
         goto out;
     }
     memcpy(read.guard.mean, guard->data, sizeof read.guard.mean);

@@ -400,6 +400,8 @@ static const hf_op conv3d = {
                HF_CONV3D_CPU_FORWARD
                { .name = "gpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_gpu_direct_refuse_first,
                  .scratch = hf_conv3d_gpu_direct_scratch_first, .prepare = hf_conv3d_gpu_direct_prepare_first },
+               { .name = "gpu_tensor", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse_tensor,
+                 .scratch = hf_conv3d_gpu_direct_scratch_tensor, .prepare = hf_conv3d_gpu_direct_prepare_tensor },
                { .name = "gpu_direct", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse,
                  .scratch = hf_conv3d_gpu_direct_scratch, .prepare = hf_conv3d_gpu_direct_prepare },
                { .name = "gpu_winograd", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_winograd_refuse,
@@ -424,6 +426,8 @@ static const hf_op conv3d_dx = {
     .impls = { { .name = "cpu_winograd", .layouts = "BP>B", .refuse = hf_conv3d_winograd_refuse,
                  .scratch = hf_conv3d_winograd_scratch_dx, .prepare = hf_conv3d_winograd_prepare_dx },
                HF_CONV3D_CPU_DX
+               { .name = "gpu_tensor", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse_tensor,
+                 .scratch = hf_conv3d_gpu_direct_scratch_tensor_dx, .prepare = hf_conv3d_gpu_direct_prepare_tensor_dx },
                { .name = "gpu_direct", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse,
                  .scratch = hf_conv3d_gpu_direct_scratch_dx, .prepare = hf_conv3d_gpu_direct_prepare_dx },
                { .name = "gpu_winograd", .layouts = "BP>B", .refuse = hf_conv3d_gpu_winograd_refuse,

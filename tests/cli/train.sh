@@ -127,6 +127,34 @@ says err "warning: cohort.fit_on is all"
 run 1 train tiny.yaml --out target --set "cohort.tabular=age:zscore"
 says err "cohort.tabular uses the column 'age', which is cohort.target"
 
+# ---- ids that a table must quote
+cp -r cohort odd
+python3 - <<'END'
+import csv, glob
+rows = list(csv.reader(open("odd/participants.tsv"), delimiter="\t"))
+names = ["a\tb", 'say "x"', '"q"', " outer ", "two\nlines"] + [f"plain{i}" for i in range(99)]
+with open("odd/participants.tsv", "w", newline="") as out:
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    writer.writerow(rows[0] + ["path"])
+    for row, name in zip(rows[1:], names):
+        path = glob.glob(f"odd/{row[0]}/anat/*.nii.gz")[0]
+        text = f'"{name}"' if name == " outer " else None
+        if text:  # csv quotes no blanks
+            out.write("\t".join([text, *row[1:], path[4:]]) + "\n")
+        else:
+            writer.writerow([name, *row[1:], path[4:]])
+END
+run 0 train tiny.yaml --out oddrun --set split.seed=2 --set cohort.path=odd --set cohort.image_column=path
+run 0 evaluate oddrun --split train
+run 0 train tiny.yaml --out oddrun --resume --set split.seed=2 --set cohort.path=odd --set cohort.image_column=path \
+    --set train.epochs=2
+run 0 predict oddrun --cohort odd --out odd.tsv
+check "ids come back from every table" python3 -c '
+import csv
+given = {r[0] for r in csv.reader(open("odd/participants.tsv", newline=""), delimiter="\t")}
+for name in "odd.tsv", "oddrun/split.tsv":
+    assert given == {r[0] for r in csv.reader(open(name, newline=""), delimiter="\t")}, name'
+
 # ---- volumes the network was not trained for
 cat >bend.py <<'END'
 import gzip, struct, sys

@@ -129,8 +129,8 @@ static void test_refused(void)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) return 2;
-    test_golden(argv[1]);
+    const char *path = argc > 1 ? argv[1] : "tests/golden/impute.tsv";
+    test_golden(path);
     test_ridge();
     test_refused();
     return check_done("impute");

@@ -26,8 +26,8 @@ static void make_dataset(bool no_cache)
     static const char *const specs[] = { "sex:onehot(F,M)", "edu:zscore" };
     hf_part part[N] = { HF_TRAIN };
     hf_text table = { 0 };
+    small_cohort_clear(); /* first: it gives the folder its name */
     const hf_dataset_options options = { .target_column = "age", .cache_dir = small_cache(), .no_cache = no_cache };
-    small_cohort_clear();
     hf_text_add(&table, "participant_id\tage\tsex\tedu\n");
     for (int i = 0; i < N; i++) {
         char name[32];

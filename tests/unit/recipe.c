@@ -13,6 +13,14 @@ static hf_status parse(hf_recipe *recipe, const char *text)
     return hf_recipe_parse(recipe, text, strlen(text), "r.yaml");
 }
 
+static void test_mark(void)
+{
+    hf_recipe r;
+    CHECK_OK(parse(&r, "\xef\xbb\xbftrain:\n  epochs: 3\n")); /* as some editors write UTF-8 */
+    CHECK(r.train.epochs == 3);
+    hf_recipe_free(&r);
+}
+
 /* ---- accepted ---------------------------------------------------------------------------------------------------- */
 
 static void test_defaults(void)
@@ -430,6 +438,7 @@ static void test_shipped(const char *folder)
 int main(int argc, char **argv)
 {
     test_defaults();
+    test_mark();
     test_file();
     test_short_forms();
     test_damaged();

@@ -441,12 +441,12 @@ static void test_published(const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) return 2;
+    const char *golden = argc > 1 ? argv[1] : "tests/golden/published_split.tsv";
     test_folds();
     test_strata();
     test_leave_group_out();
     test_published_shuffle();
-    test_published(argv[1]);
+    test_published(golden);
     test_fractions();
     test_balance();
     test_seed_and_row_order();
