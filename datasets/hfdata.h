@@ -120,13 +120,15 @@ typedef struct hf_cohort {
 } hf_cohort;
 
 typedef struct hf_cohort_options {
-    const char *table;           /* default: participants.tsv, else participants.csv, in the folder */
-    const char *id_column;       /* default: participant_id, else subject, else id */
-    const char *image_column;    /* a column of paths, relative to the folder. Default: no such column; images are
+    const char *table;         /* default: participants.tsv, else participants.csv, in the folder */
+    const char *id_column;     /* default: participant_id, else subject, else id */
+    const char *image_column;  /* a column of paths, relative to the folder. Default: no such column; images are
                                  found as sub-ID/anat/sub-ID*_T1w.nii.gz, .nii, or sub-ID.npy, .nii(.gz) */
-    const char *filter_column;   /* keep only rows where this column ... */
-    const char *filter_value;    /* ... equals this text (numbers compare as numbers); NULL: no filter */
-    const char *session;         /* of images found by id: only those of this session, "01" or "ses-01" */
+    const char *filter_column; /* keep only rows where this column ... */
+    const char *filter_value;  /* ... equals this text, as numbers or words for a sex do, or lies in LOW..HIGH, HIGH not
+                                  included; NULL: no filter */
+    double fraction;           /* of the rows that are left only the first ones; 0: all */
+    const char *session;       /* of images found by id: only those of this session, "01" or "ses-01" */
     const char *const *entities; /* [n_entities] and only those whose file name has all of these, as "desc-brain" */
     int n_entities;
 } hf_cohort_options;

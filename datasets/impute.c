@@ -185,8 +185,9 @@ out:
     return status;
 }
 
-void hf_imputer_fill(const hf_imputer *m, double *row)
+void hf_imputer_fill(const hf_imputer *imputer, double *row)
 {
+    const hf_imputer *m = imputer;
     bool missing[HF_MAX_IMPUTED], any = false;
     for (int c = 0; c < m->columns; c++) {
         missing[c] = isnan(row[c]);

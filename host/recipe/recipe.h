@@ -32,7 +32,8 @@ typedef struct hf_recipe {
     } model;
     struct {
         char *path, *table, *id_column, *image_column;
-        char *filter;      /* "COLUMN=VALUE" or "" */
+        char *filter;      /* "COLUMN=VALUE", "COLUMN=LOW..HIGH" or "" */
+        double fraction;   /* of the rows, the first ones */
         char *session;     /* of images found by id; "" */
         hf_texts entities; /* that their names must have */
         int64_t shape[3];  /* D,H,W voxels; all 0: as stored */

@@ -55,6 +55,7 @@ hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char
                                         .image_column = or_null(recipe->cohort.image_column),
                                         .filter_column = equals ? column : NULL,
                                         .filter_value = value,
+                                        .fraction = recipe->cohort.fraction,
                                         .session = or_null(recipe->cohort.session),
                                         .entities = (const char *const *)recipe->cohort.entities.text,
                                         .n_entities = recipe->cohort.entities.count };

@@ -258,6 +258,43 @@ static void test_filter(void)
     CHECK_STATUS(hf_cohort_open(&c, folder, &options), HF_ERR_ARGUMENT, "without a filter column");
 }
 
+static void test_filter_range(void)
+{
+    static const struct {
+        const char *column, *value;
+        double fraction;
+        int subjects;
+    } rows[] = {
+        { "age", "60..70", 0, 2 }, { "age", "60..70.5", 0, 3 }, { "age", "-1e9..1e9", 0, 5 },
+        { "sex", "F", 0, 3 },      { "sex", "male", 0, 2 },     { "age", "60..70.5", 0.7, 2 },
+        { NULL, NULL, 0.5, 3 },    { NULL, NULL, 1, 6 },        { "note", "a..b", 0, 1 },
+    };
+    hf_cohort c;
+    hf_text table = { 0 };
+    clear();
+    hf_text_add(&table, "id\tage\tsex\tnote\n");
+    static const char *const ages[] = { "60", "70", "69.9", "n/a", "59.9", "90" };
+    static const char *const sexes[] = { "F", "female", "Woman", "M", "man", "n/a" };
+    for (int i = 0; i < 6; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "sub-%d.nii", i);
+        put(name, "");
+        hf_text_add(&table, "%d\t%s\t%s\t%s\n", i, ages[i], sexes[i], i == 2 ? "a..b" : "x");
+    }
+    put("participants.tsv", table.data);
+    hf_text_free(&table);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const hf_cohort_options options = { .filter_column = rows[i].column,
+                                            .filter_value = rows[i].value,
+                                            .fraction = rows[i].fraction };
+        if (!CHECK_OK(hf_cohort_open(&c, folder, &options))) continue;
+        if (!CHECK(c.n_subjects == rows[i].subjects)) fprintf(stderr, "    filter %zu\n", i);
+        hf_cohort_free(&c);
+    }
+    const hf_cohort_options bad = { .fraction = 1.5 };
+    CHECK_STATUS(hf_cohort_open(&c, folder, &bad), HF_ERR_ARGUMENT, "a fraction of 1.5");
+}
+
 static void test_table_choice(void)
 {
     hf_cohort c;
@@ -382,6 +419,7 @@ int main(void)
     test_problems();
     test_image_column();
     test_filter();
+    test_filter_range();
     test_table_choice();
     test_nothing_left();
     test_check();

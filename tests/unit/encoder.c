@@ -555,8 +555,7 @@ static void test_text_refused(void)
         "encoder 1\nfeature a:raw\nmedian 1\nimputer 99999 1 1\n",
         "encoder 1\nfeature a:raw+impute\nmedian 1\n",
         "encoder 1\nfeature a:raw+impute\nmedian 1\nfeature b:raw\nmedian 1\nimputer 2 1 1\nstart 1 1\norder 0 0\n",
-        "encoder 1\nfeature a:raw+impute\nmedian 1\nfeature b:raw\nmedian 1\nimputer 2 1 1\nstart 1 1\norder 0 1\n"
-        "weights 1 2\n",
+        "encoder 1\nfeature a:raw+impute\nfeature b:raw\nimputer 2 1 1\nstart 1 1\norder 0 1\nweights 1 2\n",
         "encoder 1\nfit_all 2\n",
     };
     hf_encoder e;

@@ -37,7 +37,7 @@ static bool next_case(golden *g)
 /* Values of rows from..to-1 as they are given. */
 static double *given(const golden *g, int from, int to)
 {
-    double *values = malloc((size_t)(to - from) * (size_t)g->columns * sizeof *values);
+    double *values = malloc(((size_t)(to - from) * (size_t)g->columns + 1) * sizeof *values);
     if (!values) exit(2);
     for (int row = from; row < to; row++)
         for (int c = 0; c < g->columns; c++)
