@@ -351,6 +351,8 @@ static const char *const cases[] = { "n2c1o16_d10h9w11_k3r1",       "n2c16o16_d8
                                      "n2c2o3_d17h18w16_k1",         "n2c3o2_d17h19w17_k2m1",
                                      "n2c2o1_d41h43w42_k3p1r1",     "n2c1o2_d43h41w42_k3p1s2",
                                      "n1c1o2_d4h4w4_k3p1r1",        "n2c17o1_d2h1w2_k3p1m1",
+                                     "n3c20o40_d3h4w4_k3p1r1",      "n2c33o32_d4h5w6_k3s2p1m1",
+                                     "n1c17o5_d41h40w41_k1s2b0",
 
                                      "n2c1o16_d90h120w99_k3r1",     "n2c16o16_d88h118w97_k3r1",
                                      "n2c16o32_d43h58w47_k3r1",     "n2c32o32_d41h56w45_k3r1",
