@@ -40,6 +40,9 @@ def main():
             "DX": random.choice(["CN", "EMCI", "LMCI", "MCI", "AD"], ROWS, p=[0.35, 0.15, 0.08, 0.25, 0.17]),
         }
     )
+    table.AGE = table.AGE.clip(53, 93)
+    table.loc[[0, 1], "AGE"] = [53, 93]  # so that edges are whole years, which some ages are
+    table.loc[10:60, "AGE"] = numpy.round(table.loc[10:60, "AGE"])
     table.loc[[5, 77], "AGE"] = numpy.nan
     table["label"] = table.DX.replace({"EMCI": "MCI", "LMCI": "MCI"})
     folds = [deal(table, seed) for seed in SEEDS]

@@ -271,7 +271,7 @@ static void test_folds(void)
     enum { N = 203, FOLDS = 5 };
     hf_cohort c;
     hf_part part[N];
-    int tested[N] = { 0 }, validated[N] = { 0 }, count[HF_N_PARTS];
+    int tested[N] = { 0 }, validated[N] = { 0 }, when[N] = { 0 }, count[HF_N_PARTS];
     make_people(&c, N, NULL);
     for (int fold = 0; fold < FOLDS; fold++) {
         hf_split_options options = { .folds = FOLDS, .fold = fold, .seed = 3 };
@@ -283,6 +283,7 @@ static void test_folds(void)
         for (int i = 0; i < N; i++) {
             const bool woman = hf_table_cell(&c.table, i, 2)[0] == 'F';
             tested[i] += part[i] == HF_TEST;
+            when[i] += part[i] == HF_TEST ? fold : part[i] == HF_VALID ? -fold : 0;
             validated[i] += part[i] == HF_VALID;
             women += woman && part[i] == HF_TEST;
             all += woman;
@@ -290,7 +291,7 @@ static void test_folds(void)
         CHECK_NEAR(women / count[HF_TEST], all / N, 0.04);
     }
     for (int i = 0; i < N; i++)
-        CHECK(tested[i] == 1 && validated[i] == 1);
+        CHECK(tested[i] == 1 && validated[i] == 1 && (when[i] == 1 || when[i] == 1 - FOLDS));
     hf_split_options bad = { .folds = 2 };
     CHECK_STATUS(hf_split_make(part, &c, &bad), HF_ERR_ARGUMENT, "split folds 2: expected 3 to 100");
     bad = (hf_split_options){ .folds = 5, .fold = 5 };

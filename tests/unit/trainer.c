@@ -347,7 +347,9 @@ static void test_same_fixed(void)
 {
     hf_run_fixed was = { .shape = { 8, 9, 10 }, .parameters = 5, .train_mean = 50, .train_median = 51 };
     was.encoder = (hf_encoder){ .n_features = 1, .width = 2 };
-    was.encoder.feature[0] = (hf_feature){ .column = "sex", .n_categories = 2, .category = { "F", "M" }, .mean = NAN };
+    was.encoder.feature[0] = (hf_feature){
+        .spec = "sex:onehot(F,M)", .column = "sex", .n_categories = 2, .category = { "F", "M" }, .mean = NAN
+    };
     hf_run_fixed is = was;
     CHECK_OK(hf_run_same_fixed(&was, &is));
     is.shape[2]++;
