@@ -155,6 +155,28 @@ given = {r[0] for r in csv.reader(open("odd/participants.tsv", newline=""), deli
 for name in "odd.tsv", "oddrun/split.tsv":
     assert given == {r[0] for r in csv.reader(open(name, newline=""), delimiter="\t")}, name'
 
+# ---- a clinical table: imputed, split as published, saved, resumed, predicted
+run 0 cohort make clinic --task ad --subjects 24 --shape 36,36,36 --seed 3
+sed 's/^  path: cohort$/  path: clinic\
+  target: AGE\
+  tabular: ["PTEDUCAT:zscore", "APOE4:zscore+impute+missing", "ABETA:zscore+impute", "FDG:zscore+impute+missing", "PTGENDER:onehot(F,M)"]/
+s/^split:$/split:\
+  method: published\
+  strata: [PTGENDER, diagnosis]\
+  age_column: AGE/' tiny.yaml >clinic.yaml
+run 0 train clinic.yaml --out clinicrun
+run 0 train clinic.yaml --out clinicrun --resume --set train.epochs=2
+run 0 evaluate clinicrun --split train --json
+json 'j["n"] >= 14'
+run 0 cohort check clinic --run clinicrun
+run 0 predict clinicrun "$(ls clinic/sub-0001/anat/*.nii.gz)" --tabular PTEDUCAT=14,FDG=1.28132,PTGENDER=female
+alone=$(cat out)
+run 0 predict clinicrun --cohort clinic --out clinic.tsv
+check "what is missing is imputed alike" python3 -c '
+import sys
+row = next(line.split("\t") for line in open("clinic.tsv") if line.startswith("sub-0001"))
+assert any(abs(float(x) - float(sys.argv[1])) < 0.006 for x in row[1:] if x.strip() != "n/a"), row' "$alone"
+
 # ---- volumes the network was not trained for
 cat >bend.py <<'END'
 import gzip, struct, sys
