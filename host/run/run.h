@@ -116,6 +116,11 @@ void hf_run_plan_free(hf_run_plan *plan);
 hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const char *image, const char *const *pairs,
                                int n_pairs, const char *device, const hf_watch *watch) HF_MUST_USE;
 
+/* Opens a cohort as a recipe says and adds what training would find wrong with its rows to the cohort's problems
+ * (hf_cohort_check_rows), or what predicting with the best weights of a run would. The caller frees the cohort. */
+hf_status hf_run_check_recipe(hf_cohort *out, const char *folder, const hf_recipe *recipe) HF_MUST_USE;
+hf_status hf_run_check_run(hf_cohort *out, const char *folder, const char *run) HF_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif

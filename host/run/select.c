@@ -38,6 +38,7 @@ static void close_all(selection *s)
     hf_loader_free(&s->loader);
     hf_run_network_free(&s->network);
     hf_run_data_free(&s->data);
+    hf_encoder_free(&s->fixed.encoder);
     hf_recipe_free(&s->recipe);
     free(s->output);
     free(s->truth);
