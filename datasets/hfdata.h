@@ -93,6 +93,12 @@ hf_status hf_table_number(double *out, const hf_table *table, int row, int colum
 /* Appends one row of a TSV: cells[count], NULL where missing (written as n/a). What hf_table_parse would take for a
  * separator, a quote or a blank to drop is quoted, so the same texts come back. */
 void hf_table_add_row(hf_text *out, const char *const *cells, int count);
+void hf_table_add_cell(hf_text *out, const char *text); /* one cell of it, without what separates it from the next */
+
+/* Which of the names [count] a cell holds: equal text, or equal numbers ("1" and "1.0"); -1 where it is missing.
+ * HF_ERR_FORMAT names file, line, column, text and the names when it is none of them. */
+hf_status hf_table_class(int *out, const hf_table *table, int row, int column, const char *const *names,
+                         int count) HF_MUST_USE;
 
 /* ---- cohorts (datasets/cohort.c) --------------------------------------------------------------------------------- */
 
@@ -285,7 +291,8 @@ typedef struct hf_rows_check {
     const hf_encoder *encoder; /* parsed: categories, numbers, and missing values that it has no place for; fitted: the
                                   training range too; NULL: columns are only judged by themselves */
     const char *target;        /* column; NULL: none */
-    bool target_is_number;
+    const char *const *labels; /* [n_labels] what it may hold */
+    int n_labels;              /* 0: numbers */
 } hf_rows_check;
 
 /* Judges the subjects' table rows as training and predicting would. What would leave a subject out is added as a fatal
@@ -297,9 +304,8 @@ hf_status hf_cohort_check_rows(hf_cohort *cohort, const hf_rows_check *what) HF_
 typedef struct hf_dataset hf_dataset;
 
 typedef struct hf_dataset_options {
-    const char *target_column;  /* required unless predicting: e.g. "age"; NULL: targets are NaN */
-    const char *const *classes; /* [n_classes] text of each class: targets become class indices; NULL: a number */
-    int n_classes;
+    const float *targets;  /* [n_subjects,n_targets] truth of each subject, copied; NULL: one NaN for each */
+    int n_targets;         /* 0: 1 */
     const char *cache_dir; /* default: hf_cache_dir("volumes") */
     bool no_cache;         /* preprocess on every access instead; opening still reads every volume once */
     hf_progress *progress; /* called while the cache is built */
@@ -329,10 +335,11 @@ bool hf_dataset_has(const hf_dataset *dataset, int index);
 const int *hf_dataset_shape(const hf_dataset *dataset); /* D,H,W */
 /* hf_digest_file of the image of a subject, as it was when its volume was made; "" for one that is left out. */
 const char *hf_dataset_source(const hf_dataset *dataset, int index);
-int hf_dataset_width(const hf_dataset *dataset); /* length of a tabular row */
+int hf_dataset_width(const hf_dataset *dataset);   /* length of a tabular row */
+int hf_dataset_targets(const hf_dataset *dataset); /* T */
 
-/* Copies one sample: volume [D,H,W], tabular [width], target (years or class index, NaN when missing). Any of the
- * outputs may be NULL. Thread-safe. */
+/* Copies one sample: volume [D,H,W], tabular [width], target [T], NaN where it is missing. Any of the outputs may be
+ * NULL. Thread-safe. */
 hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, float *tabular,
                          float *target) HF_MUST_USE;
 
@@ -341,7 +348,7 @@ typedef struct hf_batch {
     int count;      /* samples in it */
     float *volume;  /* [count,1,D,H,W] */
     float *tabular; /* [count,width] */
-    float *target;  /* [count] */
+    float *target;  /* [count,T] */
     int *index;     /* [count] subject indices */
 } hf_batch;
 

@@ -388,15 +388,20 @@ static void add_quoted(hf_text *out, const char *text)
     hf_text_add_bytes(out, "\"", 1);
 }
 
+void hf_table_add_cell(hf_text *out, const char *text)
+{
+    if (!text) text = "n/a";
+    if (needs_quotes(text))
+        add_quoted(out, text);
+    else
+        hf_text_add_bytes(out, text, strlen(text));
+}
+
 void hf_table_add_row(hf_text *out, const char *const *cells, int count)
 {
     for (int i = 0; i < count; i++) {
-        const char *text = cells[i] ? cells[i] : "n/a";
         if (i) hf_text_add(out, "\t");
-        if (needs_quotes(text))
-            add_quoted(out, text);
-        else
-            hf_text_add_bytes(out, text, strlen(text));
+        hf_table_add_cell(out, cells[i]);
     }
     hf_text_add(out, "\n");
 }
@@ -504,4 +509,24 @@ hf_status hf_table_number(double *out, const hf_table *table, int row, int colum
                        table->line[row], table->name[column], text);
     *out = value;
     return HF_OK;
+}
+
+hf_status hf_table_class(int *out, const hf_table *table, int row, int column, const char *const *names, int count)
+{
+    const char *text = hf_table_cell(table, row, column);
+    hf_text all = { 0 };
+    *out = -1;
+    if (!text) return HF_OK;
+    for (int k = 0; k < count; k++)
+        if (hf_text_same(text, names[k])) {
+            *out = k;
+            return HF_OK;
+        }
+    for (int k = 0; k < count; k++)
+        hf_text_add(&all, "%s%s", k ? ", " : "", names[k]);
+    const hf_status status =
+        hf_fail(HF_ERR_FORMAT, "'%s', line %d: '%.60s' in column '%s', expected one of: %s", table->path,
+                table->line[row], text, table->name[column], all.data ? all.data : "(no classes)");
+    hf_text_free(&all);
+    return status;
 }

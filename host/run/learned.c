@@ -31,15 +31,29 @@ static json_t *numbers(const double *value)
     return json_pack("[ooo]", number(value[0]), number(value[1]), number(value[2]));
 }
 
+/* What was learned for the goal; what it is says the recipe. */
+static json_t *target_json(const hf_target *t)
+{
+    json_t *baselines = json_array(), *weights = json_array();
+    for (int b = 0; b < HF_MAX_BASELINES && t->goal->baselines[b]; b++) {
+        json_t *one = json_array();
+        for (int k = 0; k < t->P; k++)
+            json_array_append_new(one, number(t->baseline[b][k]));
+        json_array_append_new(baselines, one);
+    }
+    for (int k = 0; k < t->n_classes; k++)
+        json_array_append_new(weights, number(t->weight[k]));
+    return json_pack("{so,so}", "baselines", baselines, "class_weights", weights);
+}
+
 static json_t *preprocess_json(const hf_run_fixed *fixed, const char *encoder)
 {
     const hf_grid *g = &fixed->grid;
-    return json_pack("{so,so,so,sb,so,sb,ss,so,so,so,so,sI,ss}", "grid_shape", integers(g->shape), "shape",
+    return json_pack("{so,so,so,sb,so,sb,ss,so,so,so,sI,ss}", "grid_shape", integers(g->shape), "shape",
                      integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "spacing_expected",
-                     numbers(g->spacing_expected), "oriented", fixed->oriented, "encoder", encoder, "train_mean",
-                     number(fixed->train_mean), "train_median", number(fixed->train_median), "guard_typical",
-                     number(fixed->guard.typical), "guard_lowest", number(fixed->guard.lowest), "parameters",
-                     (json_int_t)fixed->parameters, "device", fixed->device);
+                     numbers(g->spacing_expected), "oriented", fixed->oriented, "encoder", encoder, "target",
+                     target_json(&fixed->target), "guard_typical", number(fixed->guard.typical), "guard_lowest",
+                     number(fixed->guard.lowest), "parameters", (json_int_t)fixed->parameters, "device", fixed->device);
 }
 
 static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
@@ -55,8 +69,9 @@ static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
 hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, const hf_run_progress *progress,
                             const char *recipe)
 {
-    json_t *json = json_pack("{sI,sI,sI,so}", "epoch", (json_int_t)progress->epoch, "step", (json_int_t)progress->step,
-                             "best_epoch", (json_int_t)progress->best_epoch, "best_mae", number(progress->best_mae));
+    json_t *json = json_pack("{sI,sI,sI,so,ss}", "epoch", (json_int_t)progress->epoch, "step",
+                             (json_int_t)progress->step, "best_epoch", (json_int_t)progress->best_epoch, "best_value",
+                             number(progress->best_value), "metric", fixed->target.goal->select);
     HF_TRY(add_json(archive, PROGRESS_KEY, json));
     hf_text encoder = { 0 };
     hf_status status = hf_encoder_write(&fixed->encoder, &encoder);
@@ -103,23 +118,77 @@ static bool text_field(char *out, size_t room, const json_t *value)
     return true;
 }
 
+/* A feature as version 0.1.0 kept it, in the encoder's own words. */
+static void old_feature(hf_text *out, const json_t *json)
+{
+    static const char *const statistics[] = { "mean", "sd", "median", "low", "high" };
+    const char *column = json_string_value(json_object_get(json, "column"));
+    const char *encoding = json_string_value(json_object_get(json, "encoding"));
+    const bool one_hot = encoding && strcmp(encoding, "onehot") == 0;
+    size_t i;
+    json_t *category;
+    hf_text_add(out, "feature %s:%s%s%s\n", column ? column : "", encoding ? encoding : "", one_hot ? "+zeros" : "",
+                json_is_true(json_object_get(json, "flag_missing")) ? "+missing" : "");
+    hf_text_add(out, "missing %lld\n", (long long)json_integer_value(json_object_get(json, "missing")));
+    json_array_foreach(json_object_get(json, "categories"), i, category)
+        hf_text_add(out, "category %s\n", json_string_value(category) ? json_string_value(category) : "");
+    for (i = 0; i < sizeof statistics / sizeof statistics[0]; i++) {
+        const json_t *value = json_object_get(json, statistics[i]);
+        if (json_is_number(value)) hf_text_add(out, "%s %.17g\n", statistics[i], json_number_value(value));
+    }
+}
+
+static bool read_encoder(hf_encoder *out, const json_t *json)
+{
+    const char *text = json_string_value(json_object_get(json, "encoder"));
+    hf_text old = { 0 };
+    size_t i;
+    json_t *feature;
+    if (text) return hf_encoder_read(out, text) == HF_OK;
+    if (!json_is_array(json_object_get(json, "features"))) return false;
+    hf_text_add(&old, "encoder 1\n");
+    json_array_foreach(json_object_get(json, "features"), i, feature) old_feature(&old, feature);
+    const bool good = hf_text_check(&old) == HF_OK && hf_encoder_read(out, old.data) == HF_OK;
+    hf_text_free(&old);
+    return good;
+}
+
 static bool read_preprocess(hf_run_fixed *out, const json_t *json)
 {
-    const char *encoder = json_string_value(json_object_get(json, "encoder"));
     bool good = three_integers(out->grid.shape, json_object_get(json, "grid_shape")) &&
                 three_integers(out->shape, json_object_get(json, "shape")) &&
                 three_numbers(out->grid.spacing, json_object_get(json, "spacing")) &&
                 three_numbers(out->grid.spacing_expected, json_object_get(json, "spacing_expected"));
-    if (!good || !encoder) return false;
+    if (!good) return false;
     out->grid.zscore = json_is_true(json_object_get(json, "zscore"));
     out->oriented = json_is_true(json_object_get(json, "oriented"));
-    out->train_mean = real_of(json_object_get(json, "train_mean"));
-    out->train_median = real_of(json_object_get(json, "train_median"));
     out->guard.typical = real_of(json_object_get(json, "guard_typical"));
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
     out->parameters = json_integer_value(json_object_get(json, "parameters"));
     if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
-    return hf_encoder_read(&out->encoder, encoder) == HF_OK;
+    return read_encoder(&out->encoder, json);
+}
+
+static bool read_numbers(double *out, int count, const json_t *array)
+{
+    for (int k = 0; k < count; k++)
+        out[k] = real_of(json_array_get(array, (size_t)k));
+    return json_array_size(array) == (size_t)count;
+}
+
+/* Into a target that the recipe has set. Earlier versions knew numbers alone, and kept mean and median. */
+static bool read_target(hf_target *t, const json_t *preprocess)
+{
+    const json_t *json = json_object_get(preprocess, "target"), *baselines = json_object_get(json, "baselines");
+    bool good = true;
+    if (!json && t->n_classes == 0) {
+        t->baseline[0][0] = real_of(json_object_get(preprocess, "train_mean"));
+        t->baseline[1][0] = real_of(json_object_get(preprocess, "train_median"));
+        return true;
+    }
+    for (int b = 0; b < HF_MAX_BASELINES && t->goal->baselines[b]; b++)
+        good = good && read_numbers(t->baseline[b], t->P, json_array_get(baselines, (size_t)b));
+    return good && read_numbers(t->weight, t->n_classes, json_object_get(json, "class_weights"));
 }
 
 static bool read_progress(hf_run_progress *out, const json_t *json)
@@ -127,7 +196,8 @@ static bool read_progress(hf_run_progress *out, const json_t *json)
     out->epoch = json_integer_value(json_object_get(json, "epoch"));
     out->step = json_integer_value(json_object_get(json, "step"));
     out->best_epoch = json_integer_value(json_object_get(json, "best_epoch"));
-    out->best_mae = real_of(json_object_get(json, "best_mae"));
+    const json_t *best = json_object_get(json, "best_value");
+    out->best_value = real_of(best ? best : json_object_get(json, "best_mae")); /* what earlier versions called it */
     return out->epoch >= 1 && out->step >= out->epoch && out->step <= UINT32_MAX && out->best_epoch >= 0 &&
            out->best_epoch <= out->epoch;
 }
@@ -159,12 +229,16 @@ hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_r
     HF_TRY_OUT(load_json(&json, archive, PROGRESS_KEY));
     if (!guard || guard->type != HF_F32 || hf_shape_count(&guard->shape) != HF_GUARD_CELLS ||
         !read_preprocess(&read, preprocess) || !read_progress(&come, json)) {
-        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing or progress is damaged, or "
-                                        "another version wrote it");
+        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing or progress is damaged");
         goto out;
     }
     memcpy(read.guard.mean, guard->data, sizeof read.guard.mean);
     HF_TRY_OUT(load_recipe(recipe, archive));
+    HF_TRY_OUT(hf_target_set(&read.target, recipe));
+    if (!read_target(&read.target, preprocess)) {
+        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing does not say what its goal needs");
+        goto out;
+    }
     *fixed = read;
     read.encoder = (hf_encoder){ 0 };
     *progress = come;
