@@ -51,18 +51,19 @@ static hf_status check_column(hf_cohort *cohort, int column)
     return HF_OK;
 }
 
-static hf_status check_target(hf_cohort *cohort, int index, int column, bool number)
+static hf_status check_target(hf_cohort *cohort, int index, int column, const hf_rows_check *what)
 {
     const hf_table *table = &cohort->table;
     const int row = cohort->subject[index].row;
     const char *text = hf_table_cell(table, row, column), *id = cohort->subject[index].id;
     double value;
+    int found;
     if (!text)
         return hf_cohort_problem(cohort, true, id, "line %d: no %s, which is the target", table->line[row],
                                  table->name[column]);
-    if (!number || hf_text_number(&value, text)) return HF_OK;
-    return hf_cohort_problem(cohort, true, id, "line %d: '%.60s' in column '%s', expected a number", table->line[row],
-                             text, table->name[column]);
+    const hf_status status = what->n_labels ? hf_table_class(&found, table, row, column, what->labels, what->n_labels)
+                                            : hf_table_number(&value, table, row, column);
+    return status == HF_OK ? HF_OK : hf_cohort_problem(cohort, true, id, "%s", hf_error_message());
 }
 
 static hf_status check_row(hf_cohort *cohort, int index, const hf_encoder *encoder)
@@ -92,7 +93,7 @@ hf_status hf_cohort_check_rows(hf_cohort *cohort, const hf_rows_check *what)
     for (int column = 0; column < cohort->table.columns; column++)
         HF_TRY(check_column(cohort, column));
     for (int i = 0; i < cohort->n_subjects; i++) {
-        if (target >= 0) HF_TRY(check_target(cohort, i, target, what->target_is_number));
+        if (target >= 0) HF_TRY(check_target(cohort, i, target, what));
         if (encoder) HF_TRY(check_row(cohort, i, encoder));
     }
     return HF_OK;

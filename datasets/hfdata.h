@@ -90,14 +90,15 @@ int hf_table_column(const hf_table *table, const char *name);
  * ("89+") are dropped. HF_ERR_FORMAT names file, line, column and text when it is no number. */
 hf_status hf_table_number(double *out, const hf_table *table, int row, int column) HF_MUST_USE;
 
+/* Appends one row of a TSV: cells[count], NULL where missing (written as n/a). What hf_table_parse would take for a
+ * separator, a quote or a blank to drop is quoted, so the same texts come back. */
+void hf_table_add_row(hf_text *out, const char *const *cells, int count);
+void hf_table_add_cell(hf_text *out, const char *text); /* one cell of it, without what separates it from the next */
+
 /* Which of the names [count] a cell holds: equal text, or equal numbers ("1" and "1.0"); -1 where it is missing.
  * HF_ERR_FORMAT names file, line, column, text and the names when it is none of them. */
 hf_status hf_table_class(int *out, const hf_table *table, int row, int column, const char *const *names,
                          int count) HF_MUST_USE;
-
-/* Appends one row of a TSV: cells[count], NULL where missing (written as n/a). What hf_table_parse would take for a
- * separator, a quote or a blank to drop is quoted, so the same texts come back. */
-void hf_table_add_row(hf_text *out, const char *const *cells, int count);
 
 /* ---- cohorts (datasets/cohort.c) --------------------------------------------------------------------------------- */
 
@@ -290,7 +291,8 @@ typedef struct hf_rows_check {
     const hf_encoder *encoder; /* parsed: categories, numbers, and missing values that it has no place for; fitted: the
                                   training range too; NULL: columns are only judged by themselves */
     const char *target;        /* column; NULL: none */
-    bool target_is_number;
+    const char *const *labels; /* [n_labels] what it may hold */
+    int n_labels;              /* 0: numbers */
 } hf_rows_check;
 
 /* Judges the subjects' table rows as training and predicting would. What would leave a subject out is added as a fatal

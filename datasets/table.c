@@ -388,15 +388,20 @@ static void add_quoted(hf_text *out, const char *text)
     hf_text_add_bytes(out, "\"", 1);
 }
 
+void hf_table_add_cell(hf_text *out, const char *text)
+{
+    if (!text) text = "n/a";
+    if (needs_quotes(text))
+        add_quoted(out, text);
+    else
+        hf_text_add_bytes(out, text, strlen(text));
+}
+
 void hf_table_add_row(hf_text *out, const char *const *cells, int count)
 {
     for (int i = 0; i < count; i++) {
-        const char *text = cells[i] ? cells[i] : "n/a";
         if (i) hf_text_add(out, "\t");
-        if (needs_quotes(text))
-            add_quoted(out, text);
-        else
-            hf_text_add_bytes(out, text, strlen(text));
+        hf_table_add_cell(out, cells[i]);
     }
     hf_text_add(out, "\n");
 }

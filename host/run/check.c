@@ -3,21 +3,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+static hf_status check_rows(hf_cohort *cohort, const hf_encoder *encoder, const hf_target *target)
+{
+    const char *labels[HF_MAX_LABELS];
+    for (int i = 0; i < target->n_labels; i++)
+        labels[i] = target->label[i];
+    return hf_cohort_check_rows(
+        cohort, &(hf_rows_check){
+                    .encoder = encoder, .target = target->column, .labels = labels, .n_labels = target->n_labels });
+}
+
 static hf_status check_recipe(hf_cohort *cohort, const hf_recipe *recipe)
 {
     const hf_network *network;
     const hf_texts *specs = &recipe->cohort.tabular;
     hf_encoder *encoder = NULL;
     hf_target target;
-    HF_TRY(hf_target_set(&target, recipe));
     HF_TRY(hf_run_network_find(&network, recipe));
+    HF_TRY(hf_target_set(&target, recipe));
     HF_TRY(hf_alloc(&encoder, 1, sizeof *encoder, "the encoder"));
     hf_status status =
         hf_encoder_parse(encoder, (const char *const *)specs->text, network->uses_tabular ? specs->count : 0);
-    const hf_rows_check what = { .encoder = encoder,
-                                 .target = recipe->cohort.target,
-                                 .target_is_number = target.n_classes == 0 };
-    if (status == HF_OK) status = hf_cohort_check_rows(cohort, &what);
+    if (status == HF_OK) status = check_rows(cohort, encoder, &target);
     free(encoder);
     return status;
 }

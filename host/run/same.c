@@ -15,8 +15,8 @@ static bool same_number(double a, double b)
 
 static bool same_feature(const hf_feature *a, const hf_feature *b)
 {
-    const double was[] = { a->mean, a->sd, a->median, a->low, a->high };
-    const double is[] = { b->mean, b->sd, b->median, b->low, b->high };
+    const double was[] = { a->mean, a->sd, a->median, a->low, a->high, a->fill_value, a->flag_mean, a->flag_sd };
+    const double is[] = { b->mean, b->sd, b->median, b->low, b->high, b->fill_value, b->flag_mean, b->flag_sd };
     bool same = strcmp(a->column, b->column) == 0 && a->encoding == b->encoding && a->flag_missing == b->flag_missing &&
                 a->n_categories == b->n_categories;
     for (int i = 0; same && i < a->n_categories; i++)
@@ -26,15 +26,16 @@ static bool same_feature(const hf_feature *a, const hf_feature *b)
     return same;
 }
 
-/* Fills, flags and imputation too. */
+/* Of encoders that impute: all of both. Others may have been saved by an earlier version, in other words. */
 static hf_status same_texts(const hf_encoder *was, const hf_encoder *is)
 {
     hf_text before = { 0 }, now = { 0 };
+    if (!was->imputer && !is->imputer) return HF_OK;
     hf_status status = hf_encoder_write(was, &before);
     if (status == HF_OK) status = hf_encoder_write(is, &now);
     if (status == HF_OK && strcmp(before.data, now.data) != 0)
-        status = hf_fail(HF_ERR_ARGUMENT, "what the training rows say about missing values has changed since the run "
-                                          "began: the table has changed");
+        status = hf_fail(HF_ERR_ARGUMENT, "what the training rows say about missing values is not what it was when the "
+                                          "run began: the table has changed");
     hf_text_free(&before);
     hf_text_free(&now);
     return status;

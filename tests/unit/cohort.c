@@ -178,12 +178,15 @@ static void test_check_rows(void)
     const hf_part part[] = { HF_TRAIN, HF_TRAIN, HF_TRAIN, HF_TEST, HF_TEST, HF_TEST };
     CHECK_OK(hf_encoder_parse(&e, specs, 2));
     CHECK_OK(hf_encoder_fit(&e, &c, part));
-    CHECK_OK(hf_cohort_check_rows(&c, &(hf_rows_check){ &e, "age", true }));
+    CHECK_OK(hf_cohort_check_rows(&c, &(hf_rows_check){ .encoder = &e, .target = "age" }));
     CHECK(!problem(&c, "1", "") && !problem(&c, "2", ""));
     CHECK(problem(&c, "3", "line 4: '250' in column 'age' is implausible: 0 to 120") && !fatal(&c, "3", ""));
+    static const char *const labels[] = { "F", "M", "male" };
+    CHECK_OK(hf_cohort_check_rows(&c, &(hf_rows_check){ .target = "sex", .labels = labels, .n_labels = 3 }));
+    CHECK(fatal(&c, "4", "'X'") && fatal(&c, "5", "no sex, which is the target"));
     CHECK(problem(&c, "4", "'-3' in column 'age' is implausible") && problem(&c, "4", "'1e30' in column 'note'"));
     CHECK(fatal(&c, "4", "category 'X' is not known"));
-    CHECK(fatal(&c, "5", "line 6: 'old' in column 'age', expected a number"));
+    CHECK(fatal(&c, "5", "line 6, column 'age': 'old', expected a number"));
     CHECK(fatal(&c, "5", "column 'sex': missing, and 'sex:onehot(F,M)' has no way to say so"));
     CHECK(fatal(&c, "6", "no age, which is the target") && fatal(&c, "6", "'many', expected a number"));
     hf_cohort_free(&c);
