@@ -125,13 +125,15 @@ static bool read_preprocess(hf_run_fixed *out, const json_t *json)
                 three_integers(out->shape, json_object_get(json, "shape")) &&
                 three_numbers(out->grid.spacing, json_object_get(json, "spacing")) &&
                 three_numbers(out->grid.spacing_expected, json_object_get(json, "spacing_expected"));
-    if (!good || !encoder) return false;
+    if (!good) return false;
     out->grid.zscore = json_is_true(json_object_get(json, "zscore"));
     out->oriented = json_is_true(json_object_get(json, "oriented"));
     out->guard.typical = real_of(json_object_get(json, "guard_typical"));
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
     out->parameters = json_integer_value(json_object_get(json, "parameters"));
     if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
+    out->former = !encoder;
+    if (out->former) return hf_run_former_encoder(&out->encoder, json_object_get(json, "features")) == HF_OK;
     return hf_encoder_read(&out->encoder, encoder) == HF_OK;
 }
 
