@@ -118,41 +118,6 @@ static bool text_field(char *out, size_t room, const json_t *value)
     return true;
 }
 
-/* A feature as version 0.1.0 kept it, in the encoder's own words. */
-static void old_feature(hf_text *out, const json_t *json)
-{
-    static const char *const statistics[] = { "mean", "sd", "median", "low", "high" };
-    const char *column = json_string_value(json_object_get(json, "column"));
-    const char *encoding = json_string_value(json_object_get(json, "encoding"));
-    const bool one_hot = encoding && strcmp(encoding, "onehot") == 0;
-    size_t i;
-    json_t *category;
-    hf_text_add(out, "feature %s:%s%s%s\n", column ? column : "", encoding ? encoding : "", one_hot ? "+zeros" : "",
-                json_is_true(json_object_get(json, "flag_missing")) ? "+missing" : "");
-    hf_text_add(out, "missing %lld\n", (long long)json_integer_value(json_object_get(json, "missing")));
-    json_array_foreach(json_object_get(json, "categories"), i, category)
-        hf_text_add(out, "category %s\n", json_string_value(category) ? json_string_value(category) : "");
-    for (i = 0; i < sizeof statistics / sizeof statistics[0]; i++) {
-        const json_t *value = json_object_get(json, statistics[i]);
-        if (json_is_number(value)) hf_text_add(out, "%s %.17g\n", statistics[i], json_number_value(value));
-    }
-}
-
-static bool read_encoder(hf_encoder *out, const json_t *json)
-{
-    const char *text = json_string_value(json_object_get(json, "encoder"));
-    hf_text old = { 0 };
-    size_t i;
-    json_t *feature;
-    if (text) return hf_encoder_read(out, text) == HF_OK;
-    if (!json_is_array(json_object_get(json, "features"))) return false;
-    hf_text_add(&old, "encoder 1\n");
-    json_array_foreach(json_object_get(json, "features"), i, feature) old_feature(&old, feature);
-    const bool good = hf_text_check(&old) == HF_OK && hf_encoder_read(out, old.data) == HF_OK;
-    hf_text_free(&old);
-    return good;
-}
-
 static bool read_preprocess(hf_run_fixed *out, const json_t *json)
 {
     bool good = three_integers(out->grid.shape, json_object_get(json, "grid_shape")) &&
@@ -166,7 +131,10 @@ static bool read_preprocess(hf_run_fixed *out, const json_t *json)
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
     out->parameters = json_integer_value(json_object_get(json, "parameters"));
     if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
-    return read_encoder(&out->encoder, json);
+    const char *encoder = json_string_value(json_object_get(json, "encoder"));
+    out->former = !encoder;
+    if (out->former) return hf_run_former_encoder(&out->encoder, json_object_get(json, "features")) == HF_OK;
+    return hf_encoder_read(&out->encoder, encoder) == HF_OK;
 }
 
 static bool read_numbers(double *out, int count, const json_t *array)

@@ -151,7 +151,10 @@ static hf_status load_last(run *r)
     if (status == HF_OK && subjects) status = hf_run_same_subjects(subjects, r->subjects);
     if (status == HF_OK) status = hf_run_same_fixed(&was, &r->fixed);
     if (status == HF_OK) {
-        hf_encoder_free(&r->fixed.encoder);
+        hf_encoder *old = was.former ? &was.encoder : &r->fixed.encoder; /* who knows less */
+        hf_encoder_free(old);
+        if (was.former) was.encoder = r->fixed.encoder;
+        was.former = false;
         r->fixed = was; /* its guard too */
     } else {
         hf_encoder_free(&was.encoder);

@@ -246,7 +246,7 @@ static void test_cut_start(const char *root, const hf_recipe *recipe)
 }
 
 /* A run of an older version: its recipe says "task", lacks newer keys, and its checkpoint has the mean and median of a
- * number under their old names. It is read, and resumed to the same bytes. */
+ * number, and the table's features, as they were written then. It is read, and resumed to the same bytes. */
 static void make_older(const char *folder, const char *name)
 {
     char path[600];
@@ -268,8 +268,13 @@ static void make_older(const char *folder, const char *name)
             double mean, median;
             const char *end = strchr(at, '}') + 1;
             CHECK(sscanf(at, "\"target\":{\"baselines\":[[%lf],[%lf]]", &mean, &median) == 2);
-            hf_text_add(&text, "%.*s\"train_mean\":%.17g,\"train_median\":%.17g%s", (int)(at - was), was, mean, median,
-                        end);
+            const char *encoder = strstr(was, "\"encoder\":"), *grid = strstr(was, "\"grid_shape\":");
+            if (!CHECK(encoder && encoder < grid && grid < at)) continue;
+            hf_text_add(&text,
+                        "%.*s\"features\":[{\"categories\":[\"F\",\"M\"],\"column\":\"sex\",\"encoding\":\"onehot\","
+                        "\"flag_missing\":false,\"high\":0.0,\"low\":0.0,\"mean\":0.0,\"median\":null,\"missing\":0,"
+                        "\"sd\":0.0}],\"width\":2,%.*s\"train_mean\":%.17g,\"train_median\":%.17g%s",
+                        (int)(encoder - was), was, (int)(at - grid), grid, mean, median, end);
         } else {
             continue;
         }
