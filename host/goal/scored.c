@@ -60,10 +60,11 @@ hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out)
     t->goal->columns(out, t);
     hf_text_add(out, "\n");
     for (int i = 0; i < p->count; i++) {
-        hf_text_add(out, "%s\t", p->id[i]);
+        hf_table_add_cell(out, p->id[i]);
+        hf_text_add(out, "\t");
         for (int g = 0; g < p->n_groups; g++) {
-            const char *group = p->group[i * p->n_groups + g];
-            hf_text_add(out, "%s\t", group ? group : "n/a");
+            hf_table_add_cell(out, p->group[i * p->n_groups + g]);
+            hf_text_add(out, "\t");
         }
         t->goal->cells(out, t, p->truth + i * t->T, p->predicted + i * t->P);
         hf_text_add(out, "\n");

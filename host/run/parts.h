@@ -4,6 +4,7 @@
  *   network.c  recipe -> network, plans, one training step, predictions for a list of subjects
  *   same.c     is what a resumed run finds what its checkpoint learned?
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
+ *   former.c   and what version 0.1 held
  *   guard.c    is this volume like the training ones?
  *   folder.c   the folder: its lock, its log, its split file
  *   report.c   the report of a run
@@ -46,6 +47,7 @@ typedef struct hf_run_fixed {
     int shape[3];  /* D,H,W that the network sees */
     bool oriented; /* the training images say how they lie */
     hf_encoder encoder;
+    bool former;      /* read from a checkpoint of version 0.1, which says less about it */
     hf_target target; /* with what the training subjects' truth says */
     hf_guard guard;
     int64_t parameters; /* trained scalars */
@@ -65,6 +67,10 @@ hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, cons
                             const char *recipe) HF_MUST_USE;
 hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,
                             const hf_archive *archive) HF_MUST_USE;
+
+/* The encoder from the JSON of version 0.1. */
+struct json_t;
+hf_status hf_run_former_encoder(hf_encoder *out, const struct json_t *features) HF_MUST_USE;
 
 /* Refuses to go on with a checkpoint of `was` where `is` has been found: grid, shape, columns, size, targets. */
 hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is) HF_MUST_USE;
@@ -92,7 +98,6 @@ hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recip
                            const hf_watch *watch) HF_MUST_USE;
 void hf_run_data_free(hf_run_data *data);
 /* The table's columns among evaluate.groups, into column[]; returns how many. */
-enum { HF_MAX_GROUPS = 8 };
 int hf_run_group_columns(int column[HF_MAX_GROUPS], const hf_cohort *cohort, const hf_recipe *recipe);
 /* The part of a recipe that says how the cohort is opened; `storage` holds the filter. */
 hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char *folder) HF_MUST_USE;

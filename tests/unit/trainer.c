@@ -5,6 +5,7 @@
 #include "run/parts.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -245,7 +246,7 @@ static void test_cut_start(const char *root, const hf_recipe *recipe)
 }
 
 /* A run of an older version: its recipe says "task", lacks newer keys, and its checkpoint has the mean and median of a
- * number under their old names. It is read, and resumed to the same bytes. */
+ * number, and the table's features, as they were written then. It is read, and resumed to the same bytes. */
 static void make_older(const char *folder, const char *name)
 {
     char path[600];
@@ -267,8 +268,13 @@ static void make_older(const char *folder, const char *name)
             double mean, median;
             const char *end = strchr(at, '}') + 1;
             CHECK(sscanf(at, "\"target\":{\"baselines\":[[%lf],[%lf]]", &mean, &median) == 2);
-            hf_text_add(&text, "%.*s\"train_mean\":%.17g,\"train_median\":%.17g%s", (int)(at - was), was, mean, median,
-                        end);
+            const char *encoder = strstr(was, "\"encoder\":"), *grid = strstr(was, "\"grid_shape\":");
+            if (!CHECK(encoder && encoder < grid && grid < at)) continue;
+            hf_text_add(&text,
+                        "%.*s\"features\":[{\"categories\":[\"F\",\"M\"],\"column\":\"sex\",\"encoding\":\"onehot\","
+                        "\"flag_missing\":false,\"high\":0.0,\"low\":0.0,\"mean\":0.0,\"median\":null,\"missing\":0,"
+                        "\"sd\":0.0}],\"width\":2,%.*s\"train_mean\":%.17g,\"train_median\":%.17g%s",
+                        (int)(encoder - was), was, (int)(at - grid), grid, mean, median, end);
         } else {
             continue;
         }
@@ -407,7 +413,9 @@ static void test_same_fixed(void)
     hf_run_fixed was = { .shape = { 8, 9, 10 }, .parameters = 5 };
     was.target = (hf_target){ .goal = hf_goal_find("regression"), .P = 1, .baseline = { { 50 }, { 51 } } };
     was.encoder = (hf_encoder){ .n_features = 1, .width = 2 };
-    was.encoder.feature[0] = (hf_feature){ .column = "sex", .n_categories = 2, .category = { "F", "M" }, .mean = NAN };
+    was.encoder.feature[0] = (hf_feature){
+        .spec = "sex:onehot(F,M)", .column = "sex", .n_categories = 2, .category = { "F", "M" }, .mean = NAN
+    };
     hf_run_fixed is = was;
     CHECK_OK(hf_run_same_fixed(&was, &is));
     is.shape[2]++;
@@ -426,6 +434,47 @@ static void test_same_fixed(void)
     CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_SHAPE, "5 parameters, the recipe's has 6");
     is = was, is.target.baseline[1][0] = 52;
     CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "the training median of '' is 52, it was 51");
+}
+
+/* The table's statistics as version 0.1.0 kept them are read into the same encoder. */
+static void test_older_encoder(const char *root)
+{
+    static const char key[] = "\"encoder\":\"";
+    static const char *const old =
+        "\"features\":[{\"column\":\"sex\",\"encoding\":\"onehot\",\"flag_missing\":false,\"categories\":[\"F\",\"M\"],"
+        "\"mean\":0.0,\"sd\":0.0,\"median\":null,\"low\":0.0,\"high\":0.0,\"missing\":0},{\"column\":\"edu\","
+        "\"encoding\":\"zscore\",\"flag_missing\":true,\"categories\":[],\"mean\":12.5,\"sd\":0.1,\"median\":12,"
+        "\"low\":-3,"
+        "\"high\":20.25,\"missing\":7}]";
+    char run[300];
+    hf_archive archive;
+    hf_run_fixed fixed = { 0 };
+    hf_run_progress progress;
+    hf_recipe recipe = { 0 }, again = { 0 };
+    hf_text text = { 0 };
+    snprintf(run, sizeof run, "%s/one", root);
+    if (!CHECK_OK(hf_run_checkpoint_read(&archive, &fixed, &progress, &recipe, run, HF_BEST_FILE))) return;
+    hf_encoder_free(&fixed.encoder);
+    for (int i = 0; i < archive.n_texts; i++) {
+        char *start = strstr(archive.text[i], key), *end = start ? strchr(start + strlen(key), '"') : NULL;
+        if (!end) continue;
+        hf_text_add_bytes(&text, archive.text[i], (size_t)(start - archive.text[i]));
+        hf_text_add(&text, "%s%s", old, end + 1);
+        free(archive.text[i]);
+        CHECK_OK(hf_strdup(&archive.text[i], text.data));
+    }
+    if (CHECK(text.size > 0) && CHECK_OK(hf_run_state_load(&fixed, &progress, &again, &archive))) {
+        const hf_feature *sex = &fixed.encoder.feature[0], *edu = &fixed.encoder.feature[1];
+        CHECK(fixed.encoder.n_features == 2 && fixed.encoder.width == 4);
+        CHECK(sex->encoding == HF_ONE_HOT && sex->fill == HF_FILL_ZEROS && strcmp(sex->category[1], "M") == 0);
+        CHECK(edu->encoding == HF_ZSCORE && edu->fill == HF_FILL_KNOWN && edu->flag_missing && edu->n_missing == 7);
+        CHECK(edu->mean == 12.5 && edu->sd == 0.1 && edu->median == 12 && edu->low == -3 && edu->high == 20.25);
+    }
+    hf_encoder_free(&fixed.encoder);
+    hf_text_free(&text);
+    hf_recipe_free(&recipe);
+    hf_recipe_free(&again);
+    hf_archive_free(&archive);
 }
 
 static void test_predict(const char *root, const char *cohort)
@@ -560,6 +609,7 @@ int main(void)
         test_older_version(root, &recipe);
         test_resume_elsewhere(root, &recipe, cohort);
         test_changed_data(root, &recipe, cohort);
+        test_older_encoder(root);
         test_predict(root, cohort);
         test_nan_predictions(root, cohort);
         test_stop(root, &recipe);
