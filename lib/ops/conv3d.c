@@ -29,6 +29,11 @@ static const hf_op conv3d, conv3d_dx, conv3d_dw, conv3d_db;
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
+int64_t hf_conv3d_voxels(const int size[3])
+{
+    return (int64_t)size[0] * size[1] * size[2];
+}
+
 int64_t hf_conv3d_taps(const hf_conv3d_size *size)
 {
     return (int64_t)size->k * size->k * size->k;
@@ -36,12 +41,12 @@ int64_t hf_conv3d_taps(const hf_conv3d_size *size)
 
 int64_t hf_conv3d_in_voxels(const hf_conv3d_size *size)
 {
-    return (int64_t)size->in[0] * size->in[1] * size->in[2];
+    return hf_conv3d_voxels(size->in);
 }
 
 int64_t hf_conv3d_out_voxels(const hf_conv3d_size *size)
 {
-    return (int64_t)size->out[0] * size->out[1] * size->out[2];
+    return hf_conv3d_voxels(size->out);
 }
 
 int64_t hf_conv3d_weights(const hf_conv3d_size *size)

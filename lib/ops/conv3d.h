@@ -29,6 +29,7 @@ static inline hf_conv3d_variant hf_conv3d_variant_of(const hf_call *call)
 /* Reads the sizes from the operands and options; the shape rule has accepted them. */
 hf_conv3d_size hf_conv3d_size_of(const hf_call *call);
 
+int64_t hf_conv3d_voxels(const int size[3]);
 int64_t hf_conv3d_taps(const hf_conv3d_size *size);      /* k^3 */
 int64_t hf_conv3d_in_voxels(const hf_conv3d_size *size); /* of one sample */
 int64_t hf_conv3d_out_voxels(const hf_conv3d_size *size);

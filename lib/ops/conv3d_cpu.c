@@ -199,7 +199,7 @@ static const char *tile_defines(const hf_conv3d_pass *p, const tile *t, char tex
  * weights by every sample, or x by every group of output channels. */
 static bool samples_inside(const hf_conv3d_pass *p, const arranged *a, const tile *t)
 {
-    const int64_t x = a->from_blocks * a->step * p->from_size[0] * p->from_size[1] * p->from_size[2];
+    const int64_t x = a->from_blocks * a->step * hf_conv3d_voxels(p->from_size);
     return !p->per_sample && a->to_blocks / t->out * x < a->weights;
 }
 
@@ -264,9 +264,8 @@ const char *hf_conv3d_cpu_refuse_wide(const hf_call *call)
     const hf_conv3d_pass p = problem_of(call);
     const arranged a = arranged_of(&p);
     const tile t = tile_of(&p, &a);
-    const int64_t voxels = (int64_t)p.to_size[0] * p.to_size[1] * p.to_size[2];
     if (refusal || hf_context_any_device(call->context)) return refusal;
-    if (voxels * p.n / a.sets > WIDE_POSITIONS) return "weights are few for so many voxels";
+    if (hf_conv3d_voxels(p.to_size) * p.n / a.sets > WIDE_POSITIONS) return "weights are few for so many voxels";
     return cores_are_busy(call, wide_parts(&a, &t)) ? NULL : "too few output channels for all cores";
 }
 

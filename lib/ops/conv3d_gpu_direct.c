@@ -34,11 +34,6 @@ static int64_t cube(int64_t edge)
     return edge * edge * edge;
 }
 
-static int64_t voxels_of(const int size[3])
-{
-    return (int64_t)size[0] * size[1] * size[2];
-}
-
 /* Voxels of one class in all samples of a bank. */
 static int64_t class_voxels(const problem *p)
 {
@@ -83,7 +78,7 @@ static problem problem_of(const hf_call *call)
 
 static bool countable(int64_t samples, int64_t channels, const int size[3])
 {
-    return samples * hf_blocks(channels) * voxels_of(size) <= INT32_MAX;
+    return samples * hf_blocks(channels) * hf_conv3d_voxels(size) <= INT32_MAX;
 }
 
 bool hf_conv3d_gpu_few_registers(const hf_call *call)
@@ -142,7 +137,7 @@ static int64_t tail_elements(const problem *p)
 
 static int64_t result_elements(const problem *p)
 {
-    return (int64_t)p->banks * p->samples * p->to_blocks * HF_BLOCK * voxels_of(p->pass.to_size);
+    return (int64_t)p->banks * p->samples * p->to_blocks * HF_BLOCK * hf_conv3d_voxels(p->pass.to_size);
 }
 
 static places places_of(const hf_call *call, const problem *p)
@@ -203,9 +198,9 @@ static hf_status launch_sum(hf_call *call, const problem *p, const hf_tensor *pa
 {
     const int64_t count = result_elements(p) / 4;
     return hf_launch(call, "conv3d_gpu_direct", "conv3d_gpu_direct_sum", NULL, hf_conv3d_line(count, GROUP),
-                     HF_ARGS(HF_T(parts), HF_T(tail), HF_T(p->pass.to), HF_L(count), HF_I(voxels_of(p->pass.to_size)),
-                             HF_I(p->to_blocks), HF_I(p->samples), HF_I(bias_step(p)), HF_I(p->chunks),
-                             HF_I(p->pass.relu)));
+                     HF_ARGS(HF_T(parts), HF_T(tail), HF_T(p->pass.to), HF_L(count),
+                             HF_I(hf_conv3d_voxels(p->pass.to_size)), HF_I(p->to_blocks), HF_I(p->samples),
+                             HF_I(bias_step(p)), HF_I(p->chunks), HF_I(p->pass.relu)));
 }
 
 static hf_status launch_products(hf_call *call, const problem *p, const hf_tensor *bank, const hf_tensor *tail,
@@ -259,7 +254,8 @@ hf_status hf_conv3d_gpu_direct_prepare_first(hf_call *call)
     HF_TRY(hf_scratch_part(&tail, call, at.tail, tail_elements(&p)));
     HF_TRY(launch_pack(call, &p, &bank, &tail));
     snprintf(defines, sizeof defines, "-DK=%d -DV=%d -DWG=%d", pass->k, voxels, FIRST_GROUP);
-    const hf_range range = { .groups = { hf_ceil_div((size_t)voxels_of(pass->to_size), (size_t)voxels * FIRST_GROUP),
+    const hf_range range = { .groups = { hf_ceil_div((size_t)hf_conv3d_voxels(pass->to_size),
+                                                     (size_t)voxels * FIRST_GROUP),
                                          (size_t)p.to_blocks, (size_t)pass->n },
                              .items = { FIRST_GROUP, 1, 1 } };
     return hf_launch(call, "conv3d_gpu_first", "conv3d_gpu_first", defines, range,

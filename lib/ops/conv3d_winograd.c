@@ -118,8 +118,7 @@ static cut cut_of(const hf_call *call, const hf_conv3d_pass *p)
     c.weights = c.tiles.all_points * (c.to_blocks / c.out) * (c.from_blocks * HF_BLOCK * c.out + 1);
     c.slab = c.from_blocks == 1 ? COLUMN_TILES : c.out == 1 ? ONE_BLOCK_TILES : TWO_BLOCK_TILES;
     if (c.weights * HF_WINOGRAD_VECTOR > WIDE_WEIGHTS) c.slab = WIDE_TILES;
-    const int64_t voxels = (int64_t)p->to_size[0] * p->to_size[1] * p->to_size[2];
-    c.stream = p->n * c.to_blocks * voxels * HF_WINOGRAD_VECTOR >= STREAM_RESULTS;
+    c.stream = p->n * c.to_blocks * hf_conv3d_voxels(p->to_size) * HF_WINOGRAD_VECTOR >= STREAM_RESULTS;
     const int64_t depth = c.tiles.points[0], plane = c.tiles.all_points / depth;
     const int64_t in = depth * c.from_blocks * c.slab, out = (int64_t)c.tiles.m[0] * c.to_blocks * c.slab;
     c.slot = (in > out ? in : out) | 1; /* odd, so that slots do not meet in one set of a cache */
