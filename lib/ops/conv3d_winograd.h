@@ -1,4 +1,4 @@
-/* conv3d_winograd.h: 3 x 3 x 3 convolution of stride 1 on CPUs with a sixth of the multiplications, see
+/* conv3d_winograd.h: 3 x 3 x 3 convolution of stride 1 on CPUs with down to an eighth of the multiplications, see
  * conv3d_winograd.c and conv3d_winograd_dw.c. Private to lib/ops/. */
 #ifndef HF_OPS_CONV3D_WINOGRAD_H
 #define HF_OPS_CONV3D_WINOGRAD_H
