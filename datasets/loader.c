@@ -41,13 +41,13 @@ static hf_status fill(const hf_loader *l, hf_batch *batch, const uint32_t *order
 {
     const int *shape = hf_dataset_shape(l->dataset);
     const size_t voxels = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
-    const size_t width = (size_t)hf_dataset_width(l->dataset);
+    const size_t width = (size_t)hf_dataset_width(l->dataset), targets = (size_t)hf_dataset_targets(l->dataset);
     const int first = number * l->options.batch_size, left = l->count - first;
     batch->count = left < l->options.batch_size ? left : l->options.batch_size;
     for (int k = 0; k < batch->count; k++) {
         batch->index[k] = l->indices[order[first + k]];
         HF_TRY(hf_dataset_get(l->dataset, batch->index[k], batch->volume + (size_t)k * voxels,
-                              width ? batch->tabular + (size_t)k * width : NULL, &batch->target[k]));
+                              width ? batch->tabular + (size_t)k * width : NULL, batch->target + (size_t)k * targets));
     }
     return HF_OK;
 }
@@ -98,7 +98,8 @@ static hf_status make_slot(hf_batch *batch, const hf_loader *l)
         return hf_fail(HF_ERR_MEMORY, "a batch of %zu volumes of %zu voxels does not fit in memory", n, voxels);
     HF_TRY(hf_alloc(&batch->volume, all, sizeof *batch->volume, "a batch of volumes"));
     HF_TRY(hf_alloc(&batch->tabular, n * width + 1, sizeof *batch->tabular, "a batch of table rows"));
-    HF_TRY(hf_alloc(&batch->target, n, sizeof *batch->target, "a batch of targets"));
+    HF_TRY(hf_alloc(&batch->target, n * (size_t)hf_dataset_targets(l->dataset), sizeof *batch->target,
+                    "a batch of targets"));
     return hf_alloc(&batch->index, n, sizeof *batch->index, "a batch of indices");
 }
 

@@ -13,11 +13,6 @@
 #define GUARD_TENSOR   "run.guard"
 #define DUMP_FLAGS     (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17))
 
-static const char *const encodings[] = {
-    [HF_ONE_HOT] = "onehot", [HF_ZSCORE] = "zscore", [HF_MINMAX] = "minmax", [HF_RAW] = "raw"
-};
-enum { N_ENCODINGS = sizeof encodings / sizeof encodings[0] };
-
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* JSON knows no NaN: null stands for it. */
@@ -36,28 +31,28 @@ static json_t *numbers(const double *value)
     return json_pack("[ooo]", number(value[0]), number(value[1]), number(value[2]));
 }
 
-static json_t *feature_json(const hf_feature *f)
+/* What was learned for the goal; what it is says the recipe. */
+static json_t *target_json(const hf_target *t)
 {
-    json_t *categories = json_array();
-    for (int i = 0; i < f->n_categories; i++)
-        json_array_append_new(categories, json_string(f->category[i]));
-    return json_pack("{ss,ss,sb,so,so,so,so,so,so,si}", "column", f->column, "encoding", encodings[f->encoding],
-                     "flag_missing", f->flag_missing, "categories", categories, "mean", number(f->mean), "sd",
-                     number(f->sd), "median", number(f->median), "low", number(f->low), "high", number(f->high),
-                     "missing", f->n_missing);
+    json_t *baselines = json_array(), *weights = json_array();
+    for (int b = 0; b < HF_MAX_BASELINES && t->goal->baselines[b]; b++) {
+        json_t *one = json_array();
+        for (int k = 0; k < t->P; k++)
+            json_array_append_new(one, number(t->baseline[b][k]));
+        json_array_append_new(baselines, one);
+    }
+    for (int k = 0; k < t->n_classes; k++)
+        json_array_append_new(weights, number(t->weight[k]));
+    return json_pack("{so,so}", "baselines", baselines, "class_weights", weights);
 }
 
-static json_t *preprocess_json(const hf_run_fixed *fixed)
+static json_t *preprocess_json(const hf_run_fixed *fixed, const char *encoder)
 {
     const hf_grid *g = &fixed->grid;
-    json_t *features = json_array();
-    for (int i = 0; i < fixed->encoder.n_features; i++)
-        json_array_append_new(features, feature_json(&fixed->encoder.feature[i]));
-    return json_pack("{so,so,so,sb,so,sb,so,si,so,so,so,so,sI,ss}", "grid_shape", integers(g->shape), "shape",
+    return json_pack("{so,so,so,sb,so,sb,ss,so,so,so,sI,ss}", "grid_shape", integers(g->shape), "shape",
                      integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "spacing_expected",
-                     numbers(g->spacing_expected), "oriented", fixed->oriented, "features", features, "width",
-                     fixed->encoder.width, "train_mean", number(fixed->train_mean), "train_median",
-                     number(fixed->train_median), "guard_typical", number(fixed->guard.typical), "guard_lowest",
+                     numbers(g->spacing_expected), "oriented", fixed->oriented, "encoder", encoder, "target",
+                     target_json(&fixed->target), "guard_typical", number(fixed->guard.typical), "guard_lowest",
                      number(fixed->guard.lowest), "parameters", (json_int_t)fixed->parameters, "device", fixed->device);
 }
 
@@ -74,10 +69,15 @@ static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
 hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, const hf_run_progress *progress,
                             const char *recipe)
 {
-    json_t *json = json_pack("{sI,sI,sI,so}", "epoch", (json_int_t)progress->epoch, "step", (json_int_t)progress->step,
-                             "best_epoch", (json_int_t)progress->best_epoch, "best_mae", number(progress->best_mae));
+    json_t *json = json_pack("{sI,sI,sI,so,ss}", "epoch", (json_int_t)progress->epoch, "step",
+                             (json_int_t)progress->step, "best_epoch", (json_int_t)progress->best_epoch, "best_value",
+                             number(progress->best_value), "metric", fixed->target.goal->select);
     HF_TRY(add_json(archive, PROGRESS_KEY, json));
-    HF_TRY(add_json(archive, PREPROCESS_KEY, preprocess_json(fixed)));
+    hf_text encoder = { 0 };
+    hf_status status = hf_encoder_write(&fixed->encoder, &encoder);
+    if (status == HF_OK) status = add_json(archive, PREPROCESS_KEY, preprocess_json(fixed, encoder.data));
+    hf_text_free(&encoder);
+    HF_TRY(status);
     HF_TRY(hf_archive_add_text(archive, HF_RECIPE_TEXT, recipe));
     const hf_shape cells = HF_SHAPE(HF_GUARD_SIDE, HF_GUARD_SIDE, HF_GUARD_SIDE);
     return hf_archive_add(archive, GUARD_TENSOR, HF_F32, cells, fixed->guard.mean);
@@ -118,61 +118,45 @@ static bool text_field(char *out, size_t room, const json_t *value)
     return true;
 }
 
-static bool read_feature(hf_feature *f, const json_t *json)
-{
-    const json_t *categories = json_object_get(json, "categories");
-    const char *encoding = json_string_value(json_object_get(json, "encoding"));
-    if (!encoding || !text_field(f->column, sizeof f->column, json_object_get(json, "column"))) return false;
-    int found = N_ENCODINGS;
-    for (int e = 0; e < N_ENCODINGS; e++)
-        if (strcmp(encodings[e], encoding) == 0) found = e;
-    if (found == N_ENCODINGS || json_array_size(categories) > HF_MAX_CATEGORIES) return false;
-    f->encoding = (hf_encoding)found;
-    f->flag_missing = json_is_true(json_object_get(json, "flag_missing"));
-    f->n_categories = (int)json_array_size(categories);
-    for (int i = 0; i < f->n_categories; i++)
-        if (!text_field(f->category[i], sizeof f->category[i], json_array_get(categories, (size_t)i))) return false;
-    f->mean = real_of(json_object_get(json, "mean"));
-    f->sd = real_of(json_object_get(json, "sd"));
-    f->median = real_of(json_object_get(json, "median"));
-    f->low = real_of(json_object_get(json, "low"));
-    f->high = real_of(json_object_get(json, "high"));
-    f->n_missing = (int)json_integer_value(json_object_get(json, "missing"));
-    return true;
-}
-
-/* The width follows from the features: one column a category or a number, then the flags. */
-static int width_of(const hf_encoder *encoder)
-{
-    int width = 0;
-    for (int i = 0; i < encoder->n_features; i++) {
-        const hf_feature *f = &encoder->feature[i];
-        width += (f->encoding == HF_ONE_HOT ? f->n_categories : 1) + f->flag_missing;
-    }
-    return width;
-}
-
 static bool read_preprocess(hf_run_fixed *out, const json_t *json)
 {
-    const json_t *features = json_object_get(json, "features");
     bool good = three_integers(out->grid.shape, json_object_get(json, "grid_shape")) &&
                 three_integers(out->shape, json_object_get(json, "shape")) &&
                 three_numbers(out->grid.spacing, json_object_get(json, "spacing")) &&
                 three_numbers(out->grid.spacing_expected, json_object_get(json, "spacing_expected"));
-    if (!good || !json_is_array(features) || json_array_size(features) > HF_MAX_FEATURES) return false;
+    if (!good) return false;
     out->grid.zscore = json_is_true(json_object_get(json, "zscore"));
     out->oriented = json_is_true(json_object_get(json, "oriented"));
-    out->encoder.n_features = (int)json_array_size(features);
-    for (int i = 0; i < out->encoder.n_features; i++)
-        if (!read_feature(&out->encoder.feature[i], json_array_get(features, (size_t)i))) return false;
-    out->encoder.width = width_of(&out->encoder);
-    out->train_mean = real_of(json_object_get(json, "train_mean"));
-    out->train_median = real_of(json_object_get(json, "train_median"));
     out->guard.typical = real_of(json_object_get(json, "guard_typical"));
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
     out->parameters = json_integer_value(json_object_get(json, "parameters"));
     if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
-    return out->encoder.width == json_integer_value(json_object_get(json, "width"));
+    const char *encoder = json_string_value(json_object_get(json, "encoder"));
+    out->former = !encoder;
+    if (out->former) return hf_run_former_encoder(&out->encoder, json_object_get(json, "features")) == HF_OK;
+    return hf_encoder_read(&out->encoder, encoder) == HF_OK;
+}
+
+static bool read_numbers(double *out, int count, const json_t *array)
+{
+    for (int k = 0; k < count; k++)
+        out[k] = real_of(json_array_get(array, (size_t)k));
+    return json_array_size(array) == (size_t)count;
+}
+
+/* Into a target that the recipe has set. Earlier versions knew numbers alone, and kept mean and median. */
+static bool read_target(hf_target *t, const json_t *preprocess)
+{
+    const json_t *json = json_object_get(preprocess, "target"), *baselines = json_object_get(json, "baselines");
+    bool good = true;
+    if (!json && t->n_classes == 0) {
+        t->baseline[0][0] = real_of(json_object_get(preprocess, "train_mean"));
+        t->baseline[1][0] = real_of(json_object_get(preprocess, "train_median"));
+        return true;
+    }
+    for (int b = 0; b < HF_MAX_BASELINES && t->goal->baselines[b]; b++)
+        good = good && read_numbers(t->baseline[b], t->P, json_array_get(baselines, (size_t)b));
+    return good && read_numbers(t->weight, t->n_classes, json_object_get(json, "class_weights"));
 }
 
 static bool read_progress(hf_run_progress *out, const json_t *json)
@@ -180,7 +164,8 @@ static bool read_progress(hf_run_progress *out, const json_t *json)
     out->epoch = json_integer_value(json_object_get(json, "epoch"));
     out->step = json_integer_value(json_object_get(json, "step"));
     out->best_epoch = json_integer_value(json_object_get(json, "best_epoch"));
-    out->best_mae = real_of(json_object_get(json, "best_mae"));
+    const json_t *best = json_object_get(json, "best_value");
+    out->best_value = real_of(best ? best : json_object_get(json, "best_mae")); /* what earlier versions called it */
     return out->epoch >= 1 && out->step >= out->epoch && out->step <= UINT32_MAX && out->best_epoch >= 0 &&
            out->best_epoch <= out->epoch;
 }
@@ -217,9 +202,16 @@ hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_r
     }
     memcpy(read.guard.mean, guard->data, sizeof read.guard.mean);
     HF_TRY_OUT(load_recipe(recipe, archive));
+    HF_TRY_OUT(hf_target_set(&read.target, recipe));
+    if (!read_target(&read.target, preprocess)) {
+        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing does not say what its goal needs");
+        goto out;
+    }
     *fixed = read;
+    read.encoder = (hf_encoder){ 0 };
     *progress = come;
 out:
+    hf_encoder_free(&read.encoder);
     json_decref(preprocess);
     json_decref(json);
     return status;

@@ -24,6 +24,8 @@ static hf_status ask_cohort(int shape[3], hf_encoder *encoder, const hf_recipe *
     }
     HF_TRY_OUT(hf_alloc(&part, (size_t)cohort.n_subjects, sizeof *part, "the split")); /* all HF_TRAIN */
     HF_TRY_OUT(hf_encoder_fit(encoder, &cohort, part));
+    hf_encoder_free(&(hf_encoder){ .imputer = encoder->imputer }); /* only the width is asked for */
+    encoder->imputer = NULL;
 out:
     hf_volume_free(&volume);
     hf_cohort_free(&cohort);
@@ -58,9 +60,13 @@ hf_status hf_run_plan_new(hf_run_plan *out, const hf_recipe *recipe, const char 
     hf_run_plan made = { .batch = (int)recipe->train.batch_size };
     const int sizes[HF_N_STEPS] = { [HF_STEP_TRAIN] = made.batch, [HF_STEP_EVALUATE] = 1 };
     hf_run_network *network = NULL;
+    hf_target target; /* only planning asks for it */
+    HF_TRY(hf_target_set(&target, recipe));
     HF_TRY(measure(made.shape, &made.width, recipe));
     HF_TRY(hf_alloc(&network, 1, sizeof *network, "a network"));
-    const hf_status status = hf_run_network_plan(network, recipe, device, made.shape, made.width, sizes, NULL, 0);
+    const hf_status status =
+        hf_run_network_plan(network, recipe, &target, device, made.shape, made.width, sizes, NULL, 0);
+    network->target = NULL;
     if (status != HF_OK) {
         free(network);
         return status;

@@ -15,8 +15,8 @@ static bool same_number(double a, double b)
 
 static bool same_feature(const hf_feature *a, const hf_feature *b)
 {
-    const double was[] = { a->mean, a->sd, a->median, a->low, a->high };
-    const double is[] = { b->mean, b->sd, b->median, b->low, b->high };
+    const double was[] = { a->mean, a->sd, a->median, a->low, a->high, a->fill_value, a->flag_mean, a->flag_sd };
+    const double is[] = { b->mean, b->sd, b->median, b->low, b->high, b->fill_value, b->flag_mean, b->flag_sd };
     bool same = strcmp(a->column, b->column) == 0 && a->encoding == b->encoding && a->flag_missing == b->flag_missing &&
                 a->n_categories == b->n_categories;
     for (int i = 0; same && i < a->n_categories; i++)
@@ -26,7 +26,22 @@ static bool same_feature(const hf_feature *a, const hf_feature *b)
     return same;
 }
 
-static hf_status same_encoder(const hf_encoder *was, const hf_encoder *is)
+/* Of encoders that impute: all of both. Others may have been saved by an earlier version, in other words. */
+static hf_status same_texts(const hf_encoder *was, const hf_encoder *is)
+{
+    hf_text before = { 0 }, now = { 0 };
+    if (!was->imputer && !is->imputer) return HF_OK;
+    hf_status status = hf_encoder_write(was, &before);
+    if (status == HF_OK) status = hf_encoder_write(is, &now);
+    if (status == HF_OK && strcmp(before.data, now.data) != 0)
+        status = hf_fail(HF_ERR_ARGUMENT, "what the training rows say about missing values is not what it was when the "
+                                          "run began: the table has changed");
+    hf_text_free(&before);
+    hf_text_free(&now);
+    return status;
+}
+
+static hf_status same_encoder(const hf_encoder *was, const hf_encoder *is, bool former)
 {
     if (was->width != is->width || was->n_features != is->n_features)
         return hf_fail(HF_ERR_SHAPE,
@@ -39,7 +54,7 @@ static hf_status same_encoder(const hf_encoder *was, const hf_encoder *is)
                            "the training rows say something else about column '%s' than when the run began: the table "
                            "has changed",
                            was->feature[i].column);
-    return HF_OK;
+    return former ? HF_OK : same_texts(was, is);
 }
 
 static hf_status same_grid(const hf_run_fixed *was, const hf_run_fixed *is)
@@ -59,20 +74,25 @@ static hf_status same_grid(const hf_run_fixed *was, const hf_run_fixed *is)
     return HF_OK;
 }
 
+static hf_status same_target(const hf_target *was, const hf_target *is)
+{
+    for (int b = 0; b < HF_MAX_BASELINES && is->goal->baselines[b]; b++)
+        for (int k = 0; k < is->P; k++)
+            if (was->baseline[b][k] != is->baseline[b][k])
+                return hf_fail(HF_ERR_ARGUMENT,
+                               "the %s of '%s' is %.9g, it was %.9g when the run began: the table has changed",
+                               is->goal->baselines[b], is->column, is->baseline[b][k], was->baseline[b][k]);
+    return HF_OK;
+}
+
 hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is)
 {
     HF_TRY(same_grid(was, is));
-    HF_TRY(same_encoder(&was->encoder, &is->encoder));
+    HF_TRY(same_encoder(&was->encoder, &is->encoder, was->former));
     if (was->parameters != is->parameters)
         return hf_fail(HF_ERR_SHAPE, "the checkpoint's network has %lld parameters, the recipe's has %lld",
                        (long long)was->parameters, (long long)is->parameters);
-    if (was->train_mean != is->train_mean || was->train_median != is->train_median)
-        return hf_fail(
-            HF_ERR_ARGUMENT,
-            "the training targets have mean %.9g and median %.9g, they had %.9g and %.9g when the run began: "
-            "the table has changed",
-            is->train_mean, is->train_median, was->train_mean, was->train_median);
-    return HF_OK;
+    return same_target(&was->target, &is->target);
 }
 
 /* ---- subjects ---------------------------------------------------------------------------------------------------- */
@@ -89,8 +109,10 @@ static void row_digest(char hex[33], const hf_table *table, int row, const hf_en
 {
     hf_digest digest = { { 0, 0 }, 0 };
     add_cell(&digest, table, row, target);
-    for (int i = 0; i < encoder->n_features; i++)
+    for (int i = 0; i < encoder->n_features; i++) {
         add_cell(&digest, table, row, encoder->feature[i].column);
+        if (encoder->feature[i].group[0]) add_cell(&digest, table, row, encoder->feature[i].group);
+    }
     hf_digest_text(&digest, hex);
 }
 
