@@ -36,14 +36,18 @@
 #define HF_PREFETCH(p) (void)(p)
 #endif
 
-/* Writes a whole cache line past the caches, where the compiler knows how: for results that nobody reads soon. */
-#if defined(__has_builtin) && !defined(HF_NO_PREFETCH)
+/* Writes a whole cache line. With STREAM 1 it goes past the caches, which would have to read what lies there first: for
+ * results that nobody reads soon. Compilers that know no such store, and who defines HF_NO_PREFETCH, store as always. */
+#ifndef STREAM
+#define STREAM 0
+#endif
+#if STREAM && defined(__has_builtin) && !defined(HF_NO_PREFETCH)
 #if __has_builtin(__builtin_nontemporal_store)
-#define HF_STREAM(value, p) __builtin_nontemporal_store(value, p)
+#define HF_STORE_LINE(value, p) __builtin_nontemporal_store(value, p)
 #endif
 #endif
-#ifndef HF_STREAM
-#define HF_STREAM(value, p) (void)(*(p) = (value))
+#ifndef HF_STORE_LINE
+#define HF_STORE_LINE(value, p) (void)(*(p) = (value))
 #endif
 
 /* Floats in a vector of the elementwise kernels: 16 suits CPUs, 4 suits GPUs. Legal: 2, 4, 8, 16. */

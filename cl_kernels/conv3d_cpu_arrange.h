@@ -7,8 +7,6 @@
  * which also takes the taps backwards. Only strides differ. Whole blocks are turned 16 by 16 elements at a time. */
 #ifndef HF_CONV3D_CPU_ARRANGE_H
 #define HF_CONV3D_CPU_ARRANGE_H
-#define AHEAD 64
-#define NEXT  1
 
 #include "common.h"
 #include "transpose.h"

@@ -20,7 +20,7 @@
  * ROWS   rows in registers, 1..3
  * OUT    blocks of output channels together, 1 or 2
  * STRIDE voxels of x between neighbours in a tile, 1 or 2
- * STREAM 1: y goes past the caches
+ * STREAM see HF_STORE_LINE
  * FIRST  0: x is blocked; 1: x is plain (a network's first layer, few channels), ROWS is 1 and no tap falls outside */
 #ifndef HF_CONV3D_CPU_ROWS_H
 #define HF_CONV3D_CPU_ROWS_H
@@ -41,9 +41,6 @@
 #endif
 #ifndef FIRST
 #define FIRST 0
-#endif
-#ifndef STREAM
-#define STREAM 0
 #endif
 
 /* XS: floats from one voxel of x to the next. STEP: channels in one round of the inner loop. */
@@ -177,12 +174,7 @@ HF_INLINE void write(float16 sum[OUT][ROWS][TILE], global float16 *to, size_t pl
 {
     EACH_BLOCK EACH_ROW EACH_POSITION
     {
-        global float16 *at = to + k * plane + r * row + i * step;
-        if (r >= rows) continue;
-        if (STREAM)
-            HF_STREAM(sum[k][r][i], at);
-        else
-            *at = sum[k][r][i];
+        if (r < rows) HF_STORE_LINE(sum[k][r][i], to + k * plane + r * row + i * step);
     }
 }
 

@@ -98,6 +98,25 @@ INLINE int bits_of(int tap)
     return 1 << tap / (K * K) | 1 << (7 + tap / K % K) | 1 << (14 + tap % K);
 }
 
+INLINE void clear(float4 acc[4 * MA][NB])
+{
+#pragma unroll
+    for (int i = 0; i < 4 * MA; i++)
+#pragma unroll
+        for (int j = 0; j < NB; j++)
+            acc[i][j] = (float4)(0.0f);
+}
+
+/* Writes a work-item's elements of the tile at `part`, whose rows are `width` fours long. */
+INLINE void store(global float4 *part, int width, int lane, int column, float4 acc[4 * MA][NB])
+{
+#pragma unroll
+    for (int i = 0; i < 4 * MA; i++)
+#pragma unroll
+        for (int j = 0; j < NB; j++)
+            part[(size_t)(i / 4 * (TM / MA) + 4 * lane + i % 4) * width + j * (TN / NB / 4) + column] = acc[i][j];
+}
+
 /* Groups: tiles of rows, tiles of output channels, banks * chunks. Each bank covers `positions` output voxels: those
  * of its own sample, or of all samples when there is one bank. A chunk is chunk_size of them, a multiple of STEP.
  * part [banks * chunks][rows][columns], rows a multiple of TM and columns of TN. */
@@ -138,12 +157,7 @@ kernel void conv3d_gpu_dw(global const float *x, global const float4 *dy, global
     dy += (size_t)(bank * out_blocks + o4 / QUARTER) * OD * OH * OW * QUARTER + o4 % QUARTER;
 
     float4 acc[4 * MA][NB];
-#pragma unroll
-    for (int i = 0; i < 4 * MA; i++)
-#pragma unroll
-        for (int j = 0; j < NB; j++)
-            acc[i][j] = (float4)(0.0f);
-
+    clear(acc);
     for (int at = first; at < last; at += AHEAD) {
 #pragma unroll 1
         for (int i = id; i < AHEAD; i += WG)
@@ -179,10 +193,5 @@ kernel void conv3d_gpu_dw(global const float *x, global const float4 *dy, global
     }
 
     part += ((size_t)get_group_id(2) * rows + get_group_id(0) * TM) * (columns / 4) + get_group_id(1) * (TN / 4);
-#pragma unroll
-    for (int i = 0; i < 4 * MA; i++)
-#pragma unroll
-        for (int j = 0; j < NB; j++)
-            part[(size_t)(i / 4 * (TM / MA) + 4 * lane + i % 4) * (columns / 4) + j * (TN / NB / 4) + column] =
-                acc[i][j];
+    store(part, columns / 4, lane, column, acc);
 }

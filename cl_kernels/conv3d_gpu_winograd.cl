@@ -276,6 +276,6 @@ kernel void conv3d_gpu_winograd(global const float4 *x, global const float4 *ban
             if (me + t * WG < VOXELS) voxels[place(me + t * WG)] = next[t];
     }
 
-    finish(y, tail + (set * bank_bias + block + 1) * HF_BLOCK, memory, self[id], corner, out_blocks, block, OD, OH, OW, relu,
-           acc);
+    finish(y, tail + (set * bank_bias + block + 1) * HF_BLOCK, memory, self[id], corner, out_blocks, block, OD, OH, OW,
+           relu, acc);
 }

@@ -20,7 +20,7 @@
  * SLAB     tiles of a slab; in registers during step 2, unless COLUMNS
  * OUT      blocks of output channels multiplied together, 1 or 2
  * COLUMNS  1: there is one block of input channels; SLAB is a multiple of 4
- * STREAM   1: results go to memory past the caches, which would have to read what lies there first */
+ * STREAM   see HF_STORE_LINE */
 #include "conv3d_winograd.h"
 
 #ifndef SLAB
@@ -32,20 +32,8 @@
 #ifndef COLUMNS
 #define COLUMNS 0
 #endif
-#ifndef STREAM
-#define STREAM 0
-#endif
 
 #define QUAD 4 /* tiles whose columns are in registers together */
-
-/* Compilers that know no such store, and interpreters that know no prefetch either, store as always. */
-#define STORE(p, value) (*(p) = (value))
-#if STREAM && defined(__has_builtin) && !defined(HF_NO_PREFETCH)
-#if __has_builtin(__builtin_nontemporal_store)
-#undef STORE
-#define STORE(p, value) __builtin_nontemporal_store(value, p)
-#endif
-#endif
 
 /* Step 2 for one point and OUT blocks of output channels: to[OUT][SLAB] = sum over channels of v times u. Every block of
  * channels is summed from zero: long sums have most of the rounding error. */
@@ -197,7 +185,7 @@ HF_INLINE void untransform_plane(global float16 *restrict y, size_t row, global 
     for (int h = 0; h < MH; ++h)
 #pragma unroll
         for (int w = 0; w < MW; ++w)
-            if (h < height && w < width) STORE(y + h * row + w, finish(back[h][w], bias, relu, channels));
+            if (h < height && w < width) HF_STORE_LINE(finish(back[h][w], bias, relu, channels), y + h * row + w);
 }
 
 /* x [N][C/16][D,H,W][16]; u as conv3d_winograd_weights.cl leaves it, u_stride vectors a set; bias [sets][O/16][16],

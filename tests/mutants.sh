@@ -2,20 +2,46 @@
 # mutants.sh: defects put into the sources one at a time, each of which the tests must notice.
 #
 #     tests/mutants.sh [PATTERN]
+#     tests/mutants.sh --apply
 #
 # tests/mutants.tsv has a line a mutant: a file, a substitution for perl (the file is one string), and what must fail:
 # `ops ARGUMENTS` is test_ops with these, `unit NAME` a unit test, `oclgrind ARGUMENTS` the quick form of oclgrind.sh with
 # these. PATTERN picks lines. Works on a copy of all files that git does not ignore, under a temporary folder, with a cache
 # of kernels of its own. What must fail is first run without a defect, where it must pass. Prints a line for each mutant;
-# one that survives, or no longer applies, fails. Ends with `mutants: N killed, N survived`.
+# one that survives, or no longer applies, fails. Ends with `mutants: N killed, N survived`. --apply only asks, in a
+# moment, whether each line still finds what it changes.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 pattern=${1-.}
+
+# rows COMMAND: runs it with the columns of each line
+rows() {
+    local file change command
+    while IFS=$'\t' read -r file change command <&3; do
+        case "$file" in '' | '#'*) ;; *) "$1" "$file" "$change" "$command" ;; esac
+    done 3<"$list"
+}
+
+list=$PWD/tests/mutants.tsv
+if [ "$pattern" = --apply ]; then
+    found=0 lost=0
+    apply() {
+        if [ -f "$1" ] && ! perl -0pe "$2" "$1" | cmp -s - "$1"; then
+            found=$((found + 1))
+        else
+            lost=$((lost + 1))
+            echo "failed: nothing to change: $1 $2"
+        fi
+    }
+    rows apply
+    echo "mutants: $found passed, $lost failed"
+    exit $((lost > 0))
+fi
+
 work=$(mktemp -d) || exit 2
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/tree"
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$work/tree" || exit 2
-list=$PWD/tests/mutants.tsv
 cd "$work/tree" || exit 2
 export XDG_CACHE_HOME=$work/cache
 killed=0 survived=0
@@ -69,11 +95,11 @@ mutant() {
 }
 
 meson setup build >"$work/log" 2>&1 && build || { cat "$work/log"; exit 2; }
-while IFS=$'\t' read -r file change command <&3; do
-    case "$file" in '' | '#'*) continue ;; esac
-    grep -q -- "$pattern" <<<"$file $change $command" || continue
-    mutant "$file" "$change" "$command"
+selected() {
+    grep -q -- "$pattern" <<<"$1 $2 $3" || return
+    mutant "$@"
     build
-done 3<"$list"
+}
+rows selected
 echo "mutants: $killed killed, $survived survived"
 [ "$survived" -eq 0 ] && [ "$killed" -gt 0 ]

@@ -7,8 +7,9 @@
  *   conv3d_db  dy     -> db
  *
  * A filter bank a sample is what a hypernetwork generates. The gradients are those of the part before the activation.
- * Implementations: for CPUs in conv3d_cpu.c and conv3d_winograd.c, for GPUs in conv3d_gpu_direct.c, conv3d_gpu_dw.c,
- * conv3d_gpu_winograd.c, and here the plain ones that fit everything. */
+ * Implementations: for CPUs direct in conv3d_cpu.c and conv3d_cpu_dw.c, by Winograd's filtering in conv3d_winograd.c and
+ * conv3d_winograd_dw.c; for GPUs in conv3d_gpu_direct.c, conv3d_gpu_dw.c and conv3d_gpu_winograd.c; a blocked bias
+ * gradient in channel_affine.c; and here the plain ones that fit everything. */
 #include "channel_affine.h"
 #include "conv3d.h"
 #include "conv3d_cpu.h"
@@ -28,6 +29,11 @@ static const hf_op conv3d, conv3d_dx, conv3d_dw, conv3d_db;
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
+int64_t hf_conv3d_voxels(const int size[3])
+{
+    return (int64_t)size[0] * size[1] * size[2];
+}
+
 int64_t hf_conv3d_taps(const hf_conv3d_size *size)
 {
     return (int64_t)size->k * size->k * size->k;
@@ -35,12 +41,12 @@ int64_t hf_conv3d_taps(const hf_conv3d_size *size)
 
 int64_t hf_conv3d_in_voxels(const hf_conv3d_size *size)
 {
-    return (int64_t)size->in[0] * size->in[1] * size->in[2];
+    return hf_conv3d_voxels(size->in);
 }
 
 int64_t hf_conv3d_out_voxels(const hf_conv3d_size *size)
 {
-    return (int64_t)size->out[0] * size->out[1] * size->out[2];
+    return hf_conv3d_voxels(size->out);
 }
 
 int64_t hf_conv3d_weights(const hf_conv3d_size *size)
@@ -132,50 +138,34 @@ hf_conv3d_size hf_conv3d_size_of(const hf_call *call)
     return size;
 }
 
-hf_conv3d_pass hf_conv3d_forward_pass(const hf_call *call)
+hf_conv3d_pass hf_conv3d_pass_of(const hf_call *call)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
+    const bool dx = call->op == &conv3d_dx;
     const int taps = (int)hf_conv3d_taps(&s);
-    return (hf_conv3d_pass){ .from = &call->in[0],
-                             .w = &call->in[1],
-                             .bias = s.bias ? &call->in[2] : NULL,
-                             .to = &call->out[0],
-                             .n = s.n,
-                             .from_channels = s.c,
-                             .to_channels = s.o,
-                             .k = s.k,
-                             .pad = s.pad,
-                             .stride = s.stride,
-                             .up = 1,
-                             .from_size = { s.in[0], s.in[1], s.in[2] },
-                             .to_size = { s.out[0], s.out[1], s.out[2] },
-                             .from_channel = taps,
-                             .to_channel = taps * s.c,
-                             .per_sample = s.per_sample,
-                             .has_bias = s.bias,
-                             .relu = call->params.activation == HF_RELU };
-}
-
-hf_conv3d_pass hf_conv3d_dx_pass(const hf_call *call)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const int taps = (int)hf_conv3d_taps(&s);
-    return (hf_conv3d_pass){ .from = &call->in[0],
-                             .w = &call->in[1],
-                             .to = &call->out[0],
-                             .n = s.n,
-                             .from_channels = s.o,
-                             .to_channels = s.c,
-                             .k = s.k,
-                             .pad = s.k - 1 - s.pad,
-                             .stride = 1,
-                             .up = s.stride,
-                             .from_size = { s.out[0], s.out[1], s.out[2] },
-                             .to_size = { s.in[0], s.in[1], s.in[2] },
-                             .from_channel = taps * s.c,
-                             .to_channel = taps,
-                             .flip = true,
-                             .per_sample = s.per_sample };
+    hf_conv3d_pass p = { .from = &call->in[0],
+                         .w = &call->in[1],
+                         .bias = s.bias ? &call->in[2] : NULL,
+                         .to = &call->out[0],
+                         .n = s.n,
+                         .from_channels = dx ? s.o : s.c,
+                         .to_channels = dx ? s.c : s.o,
+                         .k = s.k,
+                         .pad = dx ? s.k - 1 - s.pad : s.pad,
+                         .stride = dx ? 1 : s.stride,
+                         .up = dx ? s.stride : 1,
+                         .from_channel = dx ? taps * s.c : taps,
+                         .to_channel = dx ? taps : taps * s.c,
+                         .flip = dx,
+                         .per_sample = s.per_sample,
+                         .has_bias = s.bias,
+                         .relu = !dx && call->params.activation == HF_RELU,
+                         .first = hf_conv3d_variant_of(call).first };
+    for (int axis = 0; axis < 3; axis++) {
+        p.from_size[axis] = dx ? s.out[axis] : s.in[axis];
+        p.to_size[axis] = dx ? s.in[axis] : s.out[axis];
+    }
+    return p;
 }
 
 /* ---- shape rules ------------------------------------------------------------------------------------------------- */
@@ -384,6 +374,8 @@ static hf_status prepare_db(hf_call *call)
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
+static const hf_conv3d_variant first = { .first = true }, tensor = { .tensor = true };
+
 /* clang-format off */
 static const hf_op conv3d = {
     .name = "conv3d",
@@ -397,11 +389,18 @@ static const hf_op conv3d = {
     .flop = flop_of_weights,
     .impls = { { .name = "cpu_winograd", .layouts = "BPP>B", .refuse = hf_conv3d_winograd_refuse,
                  .scratch = hf_conv3d_winograd_scratch, .prepare = hf_conv3d_winograd_prepare },
-               HF_CONV3D_CPU_FORWARD
-               { .name = "gpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_gpu_direct_refuse_first,
-                 .scratch = hf_conv3d_gpu_direct_scratch_first, .prepare = hf_conv3d_gpu_direct_prepare_first },
-               { .name = "gpu_tensor", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse_tensor,
-                 .scratch = hf_conv3d_gpu_direct_scratch_tensor, .prepare = hf_conv3d_gpu_direct_prepare_tensor },
+               { .name = "cpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_cpu_refuse,
+                 .scratch = hf_conv3d_cpu_scratch, .prepare = hf_conv3d_cpu_prepare, .variant = &first },
+               { .name = "cpu_wide", .layouts = "BPP>B", .refuse = hf_conv3d_cpu_refuse_wide,
+                 .scratch = hf_conv3d_cpu_scratch_wide, .prepare = hf_conv3d_cpu_prepare_wide },
+               { .name = "cpu_blocked", .layouts = "BPP>B", .refuse = hf_conv3d_cpu_refuse,
+                 .scratch = hf_conv3d_cpu_scratch, .prepare = hf_conv3d_cpu_prepare },
+               { .name = "gpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_gpu_direct_refuse,
+                 .scratch = hf_conv3d_gpu_direct_scratch, .prepare = hf_conv3d_gpu_direct_prepare_first,
+                 .variant = &first },
+               { .name = "gpu_tensor", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse,
+                 .scratch = hf_conv3d_gpu_direct_scratch, .prepare = hf_conv3d_gpu_direct_prepare,
+                 .variant = &tensor },
                { .name = "gpu_direct", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse,
                  .scratch = hf_conv3d_gpu_direct_scratch, .prepare = hf_conv3d_gpu_direct_prepare },
                { .name = "gpu_winograd", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_winograd_refuse,
@@ -424,14 +423,18 @@ static const hf_op conv3d_dx = {
     .infer = infer_conv3d_dx,
     .flop = flop_of_weights,
     .impls = { { .name = "cpu_winograd", .layouts = "BP>B", .refuse = hf_conv3d_winograd_refuse,
-                 .scratch = hf_conv3d_winograd_scratch_dx, .prepare = hf_conv3d_winograd_prepare_dx },
-               HF_CONV3D_CPU_DX
-               { .name = "gpu_tensor", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse_tensor,
-                 .scratch = hf_conv3d_gpu_direct_scratch_tensor_dx, .prepare = hf_conv3d_gpu_direct_prepare_tensor_dx },
+                 .scratch = hf_conv3d_winograd_scratch, .prepare = hf_conv3d_winograd_prepare },
+               { .name = "cpu_wide", .layouts = "BP>B", .refuse = hf_conv3d_cpu_refuse_wide,
+                 .scratch = hf_conv3d_cpu_scratch_wide, .prepare = hf_conv3d_cpu_prepare_wide },
+               { .name = "cpu_blocked", .layouts = "BP>B", .refuse = hf_conv3d_cpu_refuse,
+                 .scratch = hf_conv3d_cpu_scratch, .prepare = hf_conv3d_cpu_prepare },
+               { .name = "gpu_tensor", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse,
+                 .scratch = hf_conv3d_gpu_direct_scratch, .prepare = hf_conv3d_gpu_direct_prepare,
+                 .variant = &tensor },
                { .name = "gpu_direct", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse,
-                 .scratch = hf_conv3d_gpu_direct_scratch_dx, .prepare = hf_conv3d_gpu_direct_prepare_dx },
+                 .scratch = hf_conv3d_gpu_direct_scratch, .prepare = hf_conv3d_gpu_direct_prepare },
                { .name = "gpu_winograd", .layouts = "BP>B", .refuse = hf_conv3d_gpu_winograd_refuse,
-                 .scratch = hf_conv3d_gpu_winograd_scratch_dx, .prepare = hf_conv3d_gpu_winograd_prepare_dx },
+                 .scratch = hf_conv3d_gpu_winograd_scratch, .prepare = hf_conv3d_gpu_winograd_prepare },
                { .name = "plain", .layouts = "PP>P", .prepare = prepare_dx_plain } },
 };
 
@@ -447,11 +450,16 @@ static const hf_op conv3d_dw = {
     .flop = flop_of_weights,
     .impls = { { .name = "cpu_winograd", .layouts = "BB>P", .refuse = hf_conv3d_winograd_refuse_dw,
                  .scratch = hf_conv3d_winograd_scratch_dw, .prepare = hf_conv3d_winograd_prepare_dw },
-               HF_CONV3D_CPU_DW
+               { .name = "cpu_first", .layouts = "PB>P", .refuse = hf_conv3d_cpu_refuse,
+                 .scratch = hf_conv3d_cpu_scratch_dw_first, .prepare = hf_conv3d_cpu_prepare_dw_first,
+                 .variant = &first },
+               { .name = "cpu_blocked", .layouts = "BB>P", .refuse = hf_conv3d_cpu_refuse,
+                 .scratch = hf_conv3d_cpu_scratch_dw, .prepare = hf_conv3d_cpu_prepare_dw },
                { .name = "gpu_first_direct", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse_first_direct,
-                 .scratch = hf_conv3d_gpu_dw_scratch_first_direct, .prepare = hf_conv3d_gpu_dw_prepare_first_direct },
-               { .name = "gpu_first", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse_first,
-                 .scratch = hf_conv3d_gpu_dw_scratch_first, .prepare = hf_conv3d_gpu_dw_prepare_first },
+                 .scratch = hf_conv3d_gpu_dw_scratch_direct, .prepare = hf_conv3d_gpu_dw_prepare_first_direct,
+                 .variant = &first },
+               { .name = "gpu_first", .layouts = "PB>P", .refuse = hf_conv3d_gpu_dw_refuse,
+                 .scratch = hf_conv3d_gpu_dw_scratch, .prepare = hf_conv3d_gpu_dw_prepare, .variant = &first },
                { .name = "gpu_direct", .layouts = "BB>P", .refuse = hf_conv3d_gpu_dw_refuse_direct,
                  .scratch = hf_conv3d_gpu_dw_scratch_direct, .prepare = hf_conv3d_gpu_dw_prepare_direct },
                { .name = "gpu", .layouts = "BB>P", .refuse = hf_conv3d_gpu_dw_refuse,
@@ -469,7 +477,8 @@ static const hf_op conv3d_db = {
     .formula = "db[o] = sum n,p: dy[n,o,p]; per_sample: one sample's sum for each n",
     .infer = infer_conv3d_db,
     .flop = flop_conv3d_db,
-    .impls = { HF_CONV3D_CPU_DB
+    .impls = { { .name = "cpu_blocked", .layouts = "B>P", .refuse = hf_conv3d_cpu_refuse_device,
+                 .scratch = hf_conv3d_cpu_scratch_db, .prepare = hf_conv3d_cpu_prepare_db },
                { .name = "blocked", .layouts = "B>P", .scratch = hf_channel_sums_scratch,
                  .prepare = hf_channel_sums_prepare },
                { .name = "plain", .layouts = "P>P", .scratch = scratch_db, .prepare = prepare_db } },

@@ -20,9 +20,10 @@
 
 /* Groups that arrange weights for themselves do so where a set of weights meets at most so many positions, and where
  * they keep at least such a share of the cores busy. */
-#define WIDE_POSITIONS  2048
-#define WIDE_BUSY       0.9
-#define GROUPS_PER_CORE 2
+#define WIDE_POSITIONS 2048
+#define WIDE_BUSY      0.9
+
+#define GROUPS_PER_CORE 2 /* where groups are few and walk over their work */
 
 const char *hf_conv3d_cpu_refuse_device(const hf_call *call)
 {
@@ -32,16 +33,17 @@ const char *hf_conv3d_cpu_refuse_device(const hf_call *call)
 
 const char *hf_conv3d_cpu_refuse(const hf_call *call)
 {
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
     const char *refusal = hf_conv3d_cpu_refuse_device(call);
     if (refusal) return refusal;
-    return hf_conv3d_size_of(call).stride <= MAX_STRIDE ? NULL : "stride is above 2";
+    if (s.stride > MAX_STRIDE) return "stride is above 2";
+    return hf_conv3d_variant_of(call).first && s.c > FIRST_CHANNELS ? "more than 3 input channels" : NULL;
 }
 
-const char *hf_conv3d_cpu_refuse_first(const hf_call *call)
+int64_t hf_conv3d_cpu_groups(const hf_call *call, int64_t pieces)
 {
-    const char *refusal = hf_conv3d_cpu_refuse(call);
-    if (refusal) return refusal;
-    return hf_conv3d_size_of(call).c <= FIRST_CHANNELS ? NULL : "more than 3 input channels";
+    const int64_t groups = (int64_t)hf_context_device(call->context)->compute_units * GROUPS_PER_CORE;
+    return groups < pieces ? groups : pieces;
 }
 
 /* ---- the problem ------------------------------------------------------------------------------------------------- */
@@ -57,17 +59,9 @@ static void join_rows(hf_conv3d_pass *p)
     p->from_size[2] = p->to_size[2] = small ? voxels : plane;
 }
 
-static hf_conv3d_pass forward_problem(const hf_call *call, bool first)
+static hf_conv3d_pass problem_of(const hf_call *call)
 {
-    hf_conv3d_pass p = hf_conv3d_forward_pass(call);
-    p.first = first;
-    join_rows(&p);
-    return p;
-}
-
-static hf_conv3d_pass dx_problem(const hf_call *call)
-{
-    hf_conv3d_pass p = hf_conv3d_dx_pass(call);
+    hf_conv3d_pass p = hf_conv3d_pass_of(call);
     join_rows(&p);
     return p;
 }
@@ -153,13 +147,6 @@ static places places_of(const hf_call *call, const hf_conv3d_pass *p, const arra
     return at;
 }
 
-static size_t rows_scratch(const hf_call *call, const hf_conv3d_pass *p)
-{
-    const arranged a = arranged_of(p);
-    const tile t = tile_of(p, &a);
-    return places_of(call, p, &a, &t).end;
-}
-
 hf_status hf_conv3d_cpu_pad(hf_call *call, const hf_tensor *x, const hf_tensor *to, int64_t planes, const int size[3],
                             const int pad[3])
 {
@@ -212,7 +199,7 @@ static const char *tile_defines(const hf_conv3d_pass *p, const tile *t, char tex
  * weights by every sample, or x by every group of output channels. */
 static bool samples_inside(const hf_conv3d_pass *p, const arranged *a, const tile *t)
 {
-    const int64_t x = a->from_blocks * a->step * p->from_size[0] * p->from_size[1] * p->from_size[2];
+    const int64_t x = a->from_blocks * a->step * hf_conv3d_voxels(p->from_size);
     return !p->per_sample && a->to_blocks / t->out * x < a->weights;
 }
 
@@ -233,18 +220,27 @@ static hf_status launch_rows(hf_call *call, const hf_conv3d_pass *p, const arran
                              HF_L(p->per_sample ? a->to_blocks : 0)));
 }
 
-static hf_status prepare_rows(hf_call *call, const hf_conv3d_pass *p)
+size_t hf_conv3d_cpu_scratch(const hf_call *call)
 {
-    const arranged a = arranged_of(p);
-    const tile t = tile_of(p, &a);
-    const places at = places_of(call, p, &a, &t);
+    const hf_conv3d_pass p = problem_of(call);
+    const arranged a = arranged_of(&p);
+    const tile t = tile_of(&p, &a);
+    return places_of(call, &p, &a, &t).end;
+}
+
+hf_status hf_conv3d_cpu_prepare(hf_call *call)
+{
+    const hf_conv3d_pass p = problem_of(call);
+    const arranged a = arranged_of(&p);
+    const tile t = tile_of(&p, &a);
+    const places at = places_of(call, &p, &a, &t);
     hf_tensor x, w, bias, zeros;
     HF_TRY(hf_scratch_part(&w, call, at.weights, a.sets * a.weights));
     HF_TRY(hf_scratch_part(&bias, call, at.bias, a.sets * a.bias));
     HF_TRY(hf_scratch_part(&zeros, call, at.zeros, HF_BLOCK));
-    HF_TRY(launch_widen(&x, call, p, &t, at.wide));
-    HF_TRY(launch_arrange(call, p, &a, &w, &bias, &zeros));
-    return launch_rows(call, p, &a, &t, &x, &w, &bias, &zeros);
+    HF_TRY(launch_widen(&x, call, &p, &t, at.wide));
+    HF_TRY(launch_arrange(call, &p, &a, &w, &bias, &zeros));
+    return launch_rows(call, &p, &a, &t, &x, &w, &bias, &zeros);
 }
 
 /* ---- groups that arrange their own weights ----------------------------------------------------------------------- */
@@ -262,13 +258,14 @@ static bool cores_are_busy(const hf_call *call, int64_t parts)
     return (double)parts >= WIDE_BUSY * (double)(turns * cores);
 }
 
-static const char *refuse_wide(const hf_call *call, const hf_conv3d_pass *p)
+const char *hf_conv3d_cpu_refuse_wide(const hf_call *call)
 {
-    const arranged a = arranged_of(p);
-    const tile t = tile_of(p, &a);
-    const int64_t voxels = (int64_t)p->to_size[0] * p->to_size[1] * p->to_size[2];
-    if (hf_context_any_device(call->context)) return NULL;
-    if (voxels * p->n / a.sets > WIDE_POSITIONS) return "weights are few for so many voxels";
+    const char *refusal = hf_conv3d_cpu_refuse(call);
+    const hf_conv3d_pass p = problem_of(call);
+    const arranged a = arranged_of(&p);
+    const tile t = tile_of(&p, &a);
+    if (refusal || hf_context_any_device(call->context)) return refusal;
+    if (hf_conv3d_voxels(p.to_size) * p.n / a.sets > WIDE_POSITIONS) return "weights are few for so many voxels";
     return cores_are_busy(call, wide_parts(&a, &t)) ? NULL : "too few output channels for all cores";
 }
 
@@ -280,114 +277,38 @@ typedef struct wide_places {
 
 static wide_places wide_places_of(const hf_call *call, const hf_conv3d_pass *p, const arranged *a, const tile *t)
 {
-    const int64_t parts = wide_parts(a, t);
-    wide_places at = { .groups = (int64_t)hf_context_device(call->context)->compute_units * GROUPS_PER_CORE };
-    if (at.groups > parts) at.groups = parts;
+    wide_places at = { .groups = hf_conv3d_cpu_groups(call, wide_parts(a, t)) };
     at.slot = 1 + a->weights / a->to_blocks * t->out / HF_BLOCK;
     at.wide = hf_scratch_align(call, (size_t)(at.groups * at.slot) * HF_BLOCK * sizeof(float));
     at.end = at.wide + (size_t)wide_floats(p, t) * sizeof(float);
     return at;
 }
 
-static size_t wide_scratch(const hf_call *call, const hf_conv3d_pass *p)
-{
-    const arranged a = arranged_of(p);
-    const tile t = tile_of(p, &a);
-    return wide_places_of(call, p, &a, &t).end;
-}
-
-static hf_status prepare_wide(hf_call *call, const hf_conv3d_pass *p)
-{
-    const arranged a = arranged_of(p);
-    const tile t = tile_of(p, &a);
-    const wide_places at = wide_places_of(call, p, &a, &t);
-    char defines[96];
-    hf_tensor x, work;
-    HF_TRY(hf_scratch_part(&work, call, 0, at.groups * at.slot * HF_BLOCK));
-    HF_TRY(launch_widen(&x, call, p, &t, at.wide));
-    return hf_launch(call, "conv3d_cpu_wide", "conv3d_wide", tile_defines(p, &t, defines),
-                     (hf_range){ .groups = { (size_t)at.groups } },
-                     HF_ARGS(HF_T(&x), HF_T(p->w), HF_T(p->bias), HF_T(&work), HF_T(p->to), HF_I(p->from_channels),
-                             HF_I(p->to_channels), HF_I(p->from_size[0]), HF_I(p->from_size[1]),
-                             HF_I(p->from_size[2] + 2 * t.widen), HF_I(p->to_size[0]), HF_I(p->to_size[1]),
-                             HF_I(p->to_size[2]), HF_I(p->k), HF_I(p->pad), HF_I(p->pad - t.widen * p->up), HF_I(p->up),
-                             HF_I(p->relu), HF_I(p->n), HF_I(a.sets), HF_I(p->from_channel), HF_I(p->to_channel),
-                             HF_L((int64_t)p->from_channels * p->to_channels * p->k * p->k * p->k), HF_I(p->flip),
-                             HF_I(p->has_bias), HF_L(at.slot)));
-}
-
-/* ---- entries of the operators' lists ----------------------------------------------------------------------------- */
-
-size_t hf_conv3d_cpu_scratch_first(const hf_call *call)
-{
-    const hf_conv3d_pass p = forward_problem(call, true);
-    return rows_scratch(call, &p);
-}
-
-size_t hf_conv3d_cpu_scratch_blocked(const hf_call *call)
-{
-    const hf_conv3d_pass p = forward_problem(call, false);
-    return rows_scratch(call, &p);
-}
-
-size_t hf_conv3d_cpu_scratch_dx(const hf_call *call)
-{
-    const hf_conv3d_pass p = dx_problem(call);
-    return rows_scratch(call, &p);
-}
-
-hf_status hf_conv3d_cpu_prepare_first(hf_call *call)
-{
-    const hf_conv3d_pass p = forward_problem(call, true);
-    return prepare_rows(call, &p);
-}
-
-hf_status hf_conv3d_cpu_prepare_blocked(hf_call *call)
-{
-    const hf_conv3d_pass p = forward_problem(call, false);
-    return prepare_rows(call, &p);
-}
-
-hf_status hf_conv3d_cpu_prepare_dx(hf_call *call)
-{
-    const hf_conv3d_pass p = dx_problem(call);
-    return prepare_rows(call, &p);
-}
-
-const char *hf_conv3d_cpu_refuse_wide(const hf_call *call)
-{
-    const char *refusal = hf_conv3d_cpu_refuse(call);
-    const hf_conv3d_pass p = forward_problem(call, false);
-    return refusal ? refusal : refuse_wide(call, &p);
-}
-
-const char *hf_conv3d_cpu_refuse_wide_dx(const hf_call *call)
-{
-    const char *refusal = hf_conv3d_cpu_refuse(call);
-    const hf_conv3d_pass p = dx_problem(call);
-    return refusal ? refusal : refuse_wide(call, &p);
-}
-
 size_t hf_conv3d_cpu_scratch_wide(const hf_call *call)
 {
-    const hf_conv3d_pass p = forward_problem(call, false);
-    return wide_scratch(call, &p);
-}
-
-size_t hf_conv3d_cpu_scratch_wide_dx(const hf_call *call)
-{
-    const hf_conv3d_pass p = dx_problem(call);
-    return wide_scratch(call, &p);
+    const hf_conv3d_pass p = problem_of(call);
+    const arranged a = arranged_of(&p);
+    const tile t = tile_of(&p, &a);
+    return wide_places_of(call, &p, &a, &t).end;
 }
 
 hf_status hf_conv3d_cpu_prepare_wide(hf_call *call)
 {
-    const hf_conv3d_pass p = forward_problem(call, false);
-    return prepare_wide(call, &p);
-}
-
-hf_status hf_conv3d_cpu_prepare_wide_dx(hf_call *call)
-{
-    const hf_conv3d_pass p = dx_problem(call);
-    return prepare_wide(call, &p);
+    const hf_conv3d_pass p = problem_of(call);
+    const arranged a = arranged_of(&p);
+    const tile t = tile_of(&p, &a);
+    const wide_places at = wide_places_of(call, &p, &a, &t);
+    char defines[96];
+    hf_tensor x, work;
+    HF_TRY(hf_scratch_part(&work, call, 0, at.groups * at.slot * HF_BLOCK));
+    HF_TRY(launch_widen(&x, call, &p, &t, at.wide));
+    return hf_launch(call, "conv3d_cpu_wide", "conv3d_wide", tile_defines(&p, &t, defines),
+                     (hf_range){ .groups = { (size_t)at.groups } },
+                     HF_ARGS(HF_T(&x), HF_T(p.w), HF_T(p.bias), HF_T(&work), HF_T(p.to), HF_I(p.from_channels),
+                             HF_I(p.to_channels), HF_I(p.from_size[0]), HF_I(p.from_size[1]),
+                             HF_I(p.from_size[2] + 2 * t.widen), HF_I(p.to_size[0]), HF_I(p.to_size[1]),
+                             HF_I(p.to_size[2]), HF_I(p.k), HF_I(p.pad), HF_I(p.pad - t.widen * p.up), HF_I(p.up),
+                             HF_I(p.relu), HF_I(p.n), HF_I(a.sets), HF_I(p.from_channel), HF_I(p.to_channel),
+                             HF_L((int64_t)p.from_channels * p.to_channels * p.k * p.k * p.k), HF_I(p.flip),
+                             HF_I(p.has_bias), HF_L(at.slot)));
 }

@@ -95,7 +95,7 @@ static hf_status launch_dw_sum(hf_call *call, const hf_conv3d_size *s, const dw_
                              HF_I(cut->chunks), HF_I(cut->step)));
 }
 
-size_t hf_conv3d_cpu_scratch_dw_blocked(const hf_call *call)
+size_t hf_conv3d_cpu_scratch_dw(const hf_call *call)
 {
     const hf_conv3d_size s = joined_size(call);
     const dw_cut cut = dw_cut_of(&s, false);
@@ -115,7 +115,7 @@ static hf_status launch_dw_blocked(hf_call *call, const hf_conv3d_size *s, const
                              HF_I(cut->chunk_rows), HF_I(sweep), HF_I(chunk_axis), HF_I(cut->direct)));
 }
 
-hf_status hf_conv3d_cpu_prepare_dw_blocked(hf_call *call)
+hf_status hf_conv3d_cpu_prepare_dw(hf_call *call)
 {
     const hf_conv3d_size s = joined_size(call);
     const dw_cut cut = dw_cut_of(&s, false);

@@ -19,15 +19,11 @@
 #define FIRST_GROUP  128 /* WG and V of conv3d_gpu_first.cl */
 #define FIRST_VOXELS 4
 
-/* A convolution as the kernels take it; "from" is read, "to" is written. */
 typedef struct problem {
+    hf_conv3d_pass pass;
     int banks, samples; /* samples of a bank */
-    int k, from_channels, to_channels, step;
+    int step;           /* input channels of a block */
     int64_t from_blocks, to_blocks;
-    int from[3], to[3]; /* depth, height, width */
-    int pad;            /* as the gradient by the input sees it */
-    int from_step, to_step;
-    bool mirror;
     bool tensor;                            /* products by matrix units */
     int voxels, group, chunks, chunk_units; /* V, WG; pieces of the sum */
     int64_t most;                           /* units of a class, at most */
@@ -38,25 +34,20 @@ static int64_t cube(int64_t edge)
     return edge * edge * edge;
 }
 
-static int64_t voxels_of(const int size[3])
-{
-    return (int64_t)size[0] * size[1] * size[2];
-}
-
 /* Voxels of one class in all samples of a bank. */
 static int64_t class_voxels(const problem *p)
 {
     int64_t count = p->samples;
     for (int axis = 0; axis < 3; axis++)
-        count *= (int64_t)hf_ceil_div((size_t)p->to[axis], (size_t)p->to_step);
+        count *= (int64_t)hf_ceil_div((size_t)p->pass.to_size[axis], (size_t)p->pass.up);
     return count;
 }
 
 /* Chooses voxels of a work-item, groups and pieces. */
 static void cut(problem *p, const hf_call *call)
 {
-    const int64_t groups = p->to_blocks * p->banks * cube(p->to_step), voxels = class_voxels(p);
-    p->most = p->from_blocks * cube((int64_t)hf_ceil_div((size_t)p->k, (size_t)p->to_step));
+    const int64_t groups = p->to_blocks * p->banks * cube(p->pass.up), voxels = class_voxels(p);
+    p->most = p->from_blocks * cube((int64_t)hf_ceil_div((size_t)p->pass.k, (size_t)p->pass.up));
     p->voxels = p->tensor || hf_conv3d_gpu_few_registers(call) ? 2 : 4;
     while (p->voxels > 1 && voxels * groups / p->voxels < ENOUGH)
         p->voxels /= 2;
@@ -68,47 +59,17 @@ static void cut(problem *p, const hf_call *call)
     p->group = p->voxels == 4 || p->tensor ? LARGE_GROUP : GROUP;
 }
 
-typedef enum problem_kind { DIRECT, TENSOR, FIRST } problem_kind;
-
-static problem problem_of(const hf_call *call, problem_kind kind)
+static problem problem_of(const hf_call *call)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    problem p = { .banks = s.per_sample ? s.n : 1,
-                  .k = s.k,
-                  .from_channels = s.c,
-                  .to_channels = s.o,
-                  .tensor = kind == TENSOR,
-                  .step = kind == FIRST ? 1 : HF_BLOCK,
-                  .from = { s.in[0], s.in[1], s.in[2] },
-                  .to = { s.out[0], s.out[1], s.out[2] },
-                  .pad = s.k - 1 - s.pad,
-                  .from_step = s.stride,
-                  .to_step = 1 };
-    p.samples = s.n / p.banks;
-    p.from_blocks = kind == FIRST ? s.c : hf_blocks(s.c);
-    p.to_blocks = hf_blocks(s.o);
-    cut(&p, call);
-    return p;
-}
-
-static problem problem_dx(const hf_call *call, problem_kind kind)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    problem p = { .banks = s.per_sample ? s.n : 1,
-                  .k = s.k,
-                  .from_channels = s.o,
-                  .to_channels = s.c,
-                  .tensor = kind == TENSOR,
-                  .step = HF_BLOCK,
-                  .from_blocks = hf_blocks(s.o),
-                  .to_blocks = hf_blocks(s.c),
-                  .from = { s.out[0], s.out[1], s.out[2] },
-                  .to = { s.in[0], s.in[1], s.in[2] },
-                  .pad = s.pad,
-                  .from_step = 1,
-                  .to_step = s.stride,
-                  .mirror = true };
-    p.samples = s.n / p.banks;
+    const hf_conv3d_pass pass = hf_conv3d_pass_of(call);
+    const int banks = pass.per_sample ? pass.n : 1;
+    problem p = { .pass = pass,
+                  .banks = banks,
+                  .samples = pass.n / banks,
+                  .step = pass.first ? 1 : HF_BLOCK,
+                  .to_blocks = hf_blocks(pass.to_channels),
+                  .tensor = hf_conv3d_variant_of(call).tensor };
+    p.from_blocks = (int64_t)hf_ceil_div((size_t)pass.from_channels, (size_t)p.step);
     cut(&p, call);
     return p;
 }
@@ -117,7 +78,7 @@ static problem problem_dx(const hf_call *call, problem_kind kind)
 
 static bool countable(int64_t samples, int64_t channels, const int size[3])
 {
-    return samples * hf_blocks(channels) * voxels_of(size) <= INT32_MAX;
+    return samples * hf_blocks(channels) * hf_conv3d_voxels(size) <= INT32_MAX;
 }
 
 bool hf_conv3d_gpu_few_registers(const hf_call *call)
@@ -138,20 +99,11 @@ const char *hf_conv3d_gpu_refuse(const hf_call *call, size_t local_bytes, size_t
 
 const char *hf_conv3d_gpu_direct_refuse(const hf_call *call)
 {
-    return hf_conv3d_gpu_refuse(call, MOST_LOCAL, LARGE_GROUP);
-}
-
-const char *hf_conv3d_gpu_direct_refuse_tensor(const hf_call *call)
-{
-    const char *refusal = hf_conv3d_gpu_direct_refuse(call);
-    if (refusal) return refusal;
-    return hf_context_matrix_defines(call->context) ? NULL : "matrix units are absent or not asked for";
-}
-
-const char *hf_conv3d_gpu_direct_refuse_first(const hf_call *call)
-{
-    if (hf_conv3d_size_of(call).c > MANY_INPUTS) return "more than 8 input channels";
-    return hf_conv3d_gpu_direct_refuse(call);
+    const hf_conv3d_variant variant = hf_conv3d_variant_of(call);
+    if (variant.first && hf_conv3d_size_of(call).c > MANY_INPUTS) return "more than 8 input channels";
+    const char *refusal = hf_conv3d_gpu_refuse(call, MOST_LOCAL, LARGE_GROUP);
+    if (refusal || !variant.tensor || hf_context_matrix_defines(call->context)) return refusal;
+    return "matrix units are absent or not asked for";
 }
 
 /* ---- scratch memory ---------------------------------------------------------------------------------------------- */
@@ -170,7 +122,7 @@ static size_t place(const hf_call *call, size_t *end, int64_t elements)
 
 static int64_t bank_elements(const problem *p)
 {
-    return p->banks * p->to_blocks * p->from_blocks * cube(p->k) * p->step * HF_BLOCK;
+    return p->banks * p->to_blocks * p->from_blocks * cube(p->pass.k) * p->step * HF_BLOCK;
 }
 
 int64_t hf_conv3d_gpu_tail_elements(int64_t banks, int64_t channels)
@@ -180,12 +132,12 @@ int64_t hf_conv3d_gpu_tail_elements(int64_t banks, int64_t channels)
 
 static int64_t tail_elements(const problem *p)
 {
-    return hf_conv3d_gpu_tail_elements(p->banks, p->to_channels);
+    return hf_conv3d_gpu_tail_elements(p->banks, p->pass.to_channels);
 }
 
 static int64_t result_elements(const problem *p)
 {
-    return (int64_t)p->banks * p->samples * p->to_blocks * HF_BLOCK * voxels_of(p->to);
+    return (int64_t)p->banks * p->samples * p->to_blocks * HF_BLOCK * hf_conv3d_voxels(p->pass.to_size);
 }
 
 static places places_of(const hf_call *call, const problem *p)
@@ -193,15 +145,17 @@ static places places_of(const hf_call *call, const problem *p)
     places at = { 0 };
     at.bank = place(call, &at.end, bank_elements(p));
     at.tail = place(call, &at.end, tail_elements(p));
-    at.classes = place(call, &at.end, 4 * cube(p->to_step));
-    at.units = place(call, &at.end, 4 * p->most * cube(p->to_step));
+    if (p->pass.first) return at;
+    at.classes = place(call, &at.end, 4 * cube(p->pass.up));
+    at.units = place(call, &at.end, 4 * p->most * cube(p->pass.up));
     at.parts = place(call, &at.end, p->chunks > 1 ? p->chunks * result_elements(p) : 0);
     return at;
 }
 
-static size_t scratch(const hf_call *call, const problem *p)
+size_t hf_conv3d_gpu_direct_scratch(const hf_call *call)
 {
-    return places_of(call, p).end;
+    const problem p = problem_of(call);
+    return places_of(call, &p).end;
 }
 
 /* ---- launches ---------------------------------------------------------------------------------------------------- */
@@ -215,22 +169,23 @@ hf_status hf_conv3d_gpu_pack_bias(hf_call *call, const hf_tensor *bias, const hf
                              HF_I(has_bias)));
 }
 
-static hf_status launch_pack(hf_call *call, const problem *p, const hf_tensor *bias, const hf_tensor *bank,
-                             const hf_tensor *tail)
+static hf_status launch_pack(hf_call *call, const problem *p, const hf_tensor *bank, const hf_tensor *tail)
 {
     HF_TRY(hf_launch(call, "conv3d_gpu_pack", "conv3d_gpu_pack", NULL, hf_conv3d_line(bank_elements(p), GROUP),
-                     HF_ARGS(HF_T(&call->in[1]), HF_T(bank), HF_L(bank_elements(p)), HF_I(p->from_channels),
-                             HF_I(p->to_channels), HF_I(p->from_blocks), HF_I(p->to_blocks), HF_I(p->step),
-                             HF_I(cube(p->k)), HF_I(p->mirror))));
-    return hf_conv3d_gpu_pack_bias(call, bias, tail, p->banks, p->to_channels);
+                     HF_ARGS(HF_T(p->pass.w), HF_T(bank), HF_L(bank_elements(p)), HF_I(p->pass.from_channels),
+                             HF_I(p->pass.to_channels), HF_I(p->from_blocks), HF_I(p->to_blocks), HF_I(p->step),
+                             HF_I(cube(p->pass.k)), HF_I(p->pass.flip))));
+    return hf_conv3d_gpu_pack_bias(call, p->pass.bias, tail, p->banks, p->pass.to_channels);
 }
 
+/* The taps of each class and where they read; pad: as the gradient by the input sees it. */
 static hf_status launch_units(hf_call *call, const problem *p, const hf_tensor *classes, const hf_tensor *units)
 {
-    return hf_launch(call, "conv3d_gpu_pack", "conv3d_gpu_units", NULL,
-                     hf_conv3d_line(p->most * cube(p->to_step), GROUP),
-                     HF_ARGS(HF_T(classes), HF_T(units), HF_I(p->from_blocks), HF_I(p->k), HF_I(p->pad),
-                             HF_I(p->to_step), HF_I(p->from[0]), HF_I(p->from[1]), HF_I(p->from[2]), HF_I(p->most)));
+    const hf_conv3d_pass *pass = &p->pass;
+    return hf_launch(call, "conv3d_gpu_pack", "conv3d_gpu_units", NULL, hf_conv3d_line(p->most * cube(pass->up), GROUP),
+                     HF_ARGS(HF_T(classes), HF_T(units), HF_I(p->from_blocks), HF_I(pass->k),
+                             HF_I(pass->k - 1 - pass->pad), HF_I(pass->up), HF_I(pass->from_size[0]),
+                             HF_I(pass->from_size[1]), HF_I(pass->from_size[2]), HF_I(p->most)));
 }
 
 /* Blocks from one bank's biases to the next; 0 when shared. */
@@ -239,126 +194,75 @@ static int bias_step(const problem *p)
     return p->banks > 1 ? (int)p->to_blocks : 0;
 }
 
-static hf_status launch_sum(hf_call *call, const problem *p, const hf_tensor *parts, const hf_tensor *tail, bool relu)
+static hf_status launch_sum(hf_call *call, const problem *p, const hf_tensor *parts, const hf_tensor *tail)
 {
     const int64_t count = result_elements(p) / 4;
     return hf_launch(call, "conv3d_gpu_direct", "conv3d_gpu_direct_sum", NULL, hf_conv3d_line(count, GROUP),
-                     HF_ARGS(HF_T(parts), HF_T(tail), HF_T(&call->out[0]), HF_L(count), HF_I(voxels_of(p->to)),
-                             HF_I(p->to_blocks), HF_I(p->samples), HF_I(bias_step(p)), HF_I(p->chunks), HF_I(relu)));
+                     HF_ARGS(HF_T(parts), HF_T(tail), HF_T(p->pass.to), HF_L(count),
+                             HF_I(hf_conv3d_voxels(p->pass.to_size)), HF_I(p->to_blocks), HF_I(p->samples),
+                             HF_I(bias_step(p)), HF_I(p->chunks), HF_I(p->pass.relu)));
 }
 
-static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
+static hf_status launch_products(hf_call *call, const problem *p, const hf_tensor *bank, const hf_tensor *tail,
+                                 const hf_tensor *classes, const hf_tensor *units, const hf_tensor *parts)
 {
-    const places at = places_of(call, p);
-    const bool relu = bias && call->params.activation == HF_RELU;
-    hf_tensor bank, tail, classes, units, parts = call->out[0];
-    char defines[64];
-    HF_TRY(hf_scratch_part(&bank, call, at.bank, bank_elements(p)));
-    HF_TRY(hf_scratch_part(&tail, call, at.tail, tail_elements(p)));
-    HF_TRY(hf_scratch_part(&classes, call, at.classes, 4 * cube(p->to_step)));
-    HF_TRY(hf_scratch_part(&units, call, at.units, 4 * p->most * cube(p->to_step)));
-    if (p->chunks > 1) HF_TRY(hf_scratch_part(&parts, call, at.parts, p->chunks * result_elements(p)));
-    HF_TRY(launch_pack(call, p, bias, &bank, &tail));
-    HF_TRY(launch_units(call, p, &classes, &units));
+    const hf_conv3d_pass *pass = &p->pass;
     const char *matrix = p->tensor ? hf_context_matrix_defines(call->context) : NULL;
+    char defines[64];
     snprintf(defines, sizeof defines, "-DV=%d -DWG=%d%s%s", p->voxels, p->group, matrix ? " -DTENSOR=1 " : "",
              matrix ? matrix : "");
     const hf_range range = { .groups = { hf_ceil_div((size_t)class_voxels(p), (size_t)p->voxels * (size_t)p->group),
-                                         (size_t)p->to_blocks, (size_t)(p->chunks * p->banks * cube(p->to_step)) },
+                                         (size_t)p->to_blocks, (size_t)(p->chunks * p->banks * cube(pass->up)) },
                              .items = { (size_t)p->group, 1, 1 } };
-    HF_TRY(
-        hf_launch(call, "conv3d_gpu_direct", "conv3d_gpu_direct", defines, range,
-                  HF_ARGS(HF_T(&call->in[0]), HF_T(&bank), HF_T(&tail), HF_T(&classes), HF_T(&units), HF_T(&parts),
-                          HF_I(p->from_blocks), HF_I(p->to_blocks), HF_I(p->banks), HF_I(p->samples), HF_I(p->from[0]),
-                          HF_I(p->from[1]), HF_I(p->from[2]), HF_I(p->to[0]), HF_I(p->to[1]), HF_I(p->to[2]),
-                          HF_I(p->from_step), HF_I(p->to_step), HF_I(p->most), HF_I(p->from_blocks * cube(p->k)),
-                          HF_I(bias_step(p)), HF_I(p->chunks), HF_I(p->chunk_units), HF_I(relu))));
-    return p->chunks > 1 ? launch_sum(call, p, &parts, &tail, relu) : HF_OK;
-}
-
-size_t hf_conv3d_gpu_direct_scratch(const hf_call *call)
-{
-    const problem p = problem_of(call, DIRECT);
-    return scratch(call, &p);
+    return hf_launch(call, "conv3d_gpu_direct", "conv3d_gpu_direct", defines, range,
+                     HF_ARGS(HF_T(pass->from), HF_T(bank), HF_T(tail), HF_T(classes), HF_T(units), HF_T(parts),
+                             HF_I(p->from_blocks), HF_I(p->to_blocks), HF_I(p->banks), HF_I(p->samples),
+                             HF_I(pass->from_size[0]), HF_I(pass->from_size[1]), HF_I(pass->from_size[2]),
+                             HF_I(pass->to_size[0]), HF_I(pass->to_size[1]), HF_I(pass->to_size[2]), HF_I(pass->stride),
+                             HF_I(pass->up), HF_I(p->most), HF_I(p->from_blocks * cube(pass->k)), HF_I(bias_step(p)),
+                             HF_I(p->chunks), HF_I(p->chunk_units), HF_I(pass->relu)));
 }
 
 hf_status hf_conv3d_gpu_direct_prepare(hf_call *call)
 {
-    const problem p = problem_of(call, DIRECT);
-    return prepare(call, &p, &call->in[2]);
-}
-
-size_t hf_conv3d_gpu_direct_scratch_tensor(const hf_call *call)
-{
-    const problem p = problem_of(call, TENSOR);
-    return scratch(call, &p);
-}
-
-hf_status hf_conv3d_gpu_direct_prepare_tensor(hf_call *call)
-{
-    const problem p = problem_of(call, TENSOR);
-    return prepare(call, &p, &call->in[2]);
-}
-
-size_t hf_conv3d_gpu_direct_scratch_dx(const hf_call *call)
-{
-    const problem p = problem_dx(call, DIRECT);
-    return scratch(call, &p);
-}
-
-hf_status hf_conv3d_gpu_direct_prepare_dx(hf_call *call)
-{
-    const problem p = problem_dx(call, DIRECT);
-    return prepare(call, &p, NULL);
-}
-
-size_t hf_conv3d_gpu_direct_scratch_tensor_dx(const hf_call *call)
-{
-    const problem p = problem_dx(call, TENSOR);
-    return scratch(call, &p);
-}
-
-hf_status hf_conv3d_gpu_direct_prepare_tensor_dx(hf_call *call)
-{
-    const problem p = problem_dx(call, TENSOR);
-    return prepare(call, &p, NULL);
+    const problem p = problem_of(call);
+    const places at = places_of(call, &p);
+    const int64_t classes_count = cube(p.pass.up);
+    hf_tensor bank, tail, classes, units, parts = *p.pass.to;
+    HF_TRY(hf_scratch_part(&bank, call, at.bank, bank_elements(&p)));
+    HF_TRY(hf_scratch_part(&tail, call, at.tail, tail_elements(&p)));
+    HF_TRY(hf_scratch_part(&classes, call, at.classes, 4 * classes_count));
+    HF_TRY(hf_scratch_part(&units, call, at.units, 4 * p.most * classes_count));
+    if (p.chunks > 1) HF_TRY(hf_scratch_part(&parts, call, at.parts, p.chunks * result_elements(&p)));
+    HF_TRY(launch_pack(call, &p, &bank, &tail));
+    HF_TRY(launch_units(call, &p, &classes, &units));
+    HF_TRY(launch_products(call, &p, &bank, &tail, &classes, &units, &parts));
+    return p.chunks > 1 ? launch_sum(call, &p, &parts, &tail) : HF_OK;
 }
 
 /* ---- few input channels ------------------------------------------------------------------------------------------ */
 
-static places places_first(const hf_call *call, const problem *p)
-{
-    places at = { 0 };
-    at.bank = place(call, &at.end, bank_elements(p));
-    at.tail = place(call, &at.end, tail_elements(p));
-    return at;
-}
-
-size_t hf_conv3d_gpu_direct_scratch_first(const hf_call *call)
-{
-    const problem p = problem_of(call, FIRST);
-    return places_first(call, &p).end;
-}
-
 hf_status hf_conv3d_gpu_direct_prepare_first(hf_call *call)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_of(call, FIRST);
-    const places at = places_first(call, &p);
+    const problem p = problem_of(call);
+    const hf_conv3d_pass *pass = &p.pass;
+    const places at = places_of(call, &p);
+    const int voxels = hf_conv3d_gpu_few_registers(call) ? FIRST_VOXELS / 2 : FIRST_VOXELS;
     hf_tensor bank, tail;
     char defines[64];
     HF_TRY(hf_scratch_part(&bank, call, at.bank, bank_elements(&p)));
     HF_TRY(hf_scratch_part(&tail, call, at.tail, tail_elements(&p)));
-    HF_TRY(launch_pack(call, &p, &call->in[2], &bank, &tail));
-    const int voxels = hf_conv3d_gpu_few_registers(call) ? FIRST_VOXELS / 2 : FIRST_VOXELS;
-    snprintf(defines, sizeof defines, "-DK=%d -DV=%d -DWG=%d", s.k, voxels, FIRST_GROUP);
-    const hf_range range = { .groups = { hf_ceil_div((size_t)voxels_of(s.out), (size_t)voxels * FIRST_GROUP),
-                                         (size_t)p.to_blocks, (size_t)s.n },
+    HF_TRY(launch_pack(call, &p, &bank, &tail));
+    snprintf(defines, sizeof defines, "-DK=%d -DV=%d -DWG=%d", pass->k, voxels, FIRST_GROUP);
+    const hf_range range = { .groups = { hf_ceil_div((size_t)hf_conv3d_voxels(pass->to_size),
+                                                     (size_t)voxels * FIRST_GROUP),
+                                         (size_t)p.to_blocks, (size_t)pass->n },
                              .items = { FIRST_GROUP, 1, 1 } };
     return hf_launch(call, "conv3d_gpu_first", "conv3d_gpu_first", defines, range,
-                     HF_ARGS(HF_T(&call->in[0]), HF_T(&bank), HF_T(&tail), HF_T(&call->out[0]), HF_I(s.c),
-                             HF_I(p.to_blocks), HF_I(s.in[0]), HF_I(s.in[1]), HF_I(s.in[2]), HF_I(s.out[0]),
-                             HF_I(s.out[1]), HF_I(s.out[2]), HF_I(s.stride), HF_I(s.pad),
-                             HF_I(s.per_sample ? bank_elements(&p) / p.banks / 4 : 0), HF_I(bias_step(&p)),
-                             HF_I(call->params.activation == HF_RELU)));
+                     HF_ARGS(HF_T(pass->from), HF_T(&bank), HF_T(&tail), HF_T(pass->to), HF_I(pass->from_channels),
+                             HF_I(p.to_blocks), HF_I(pass->from_size[0]), HF_I(pass->from_size[1]),
+                             HF_I(pass->from_size[2]), HF_I(pass->to_size[0]), HF_I(pass->to_size[1]),
+                             HF_I(pass->to_size[2]), HF_I(pass->stride), HF_I(pass->pad),
+                             HF_I(pass->per_sample ? bank_elements(&p) / p.banks / 4 : 0), HF_I(bias_step(&p)),
+                             HF_I(pass->relu)));
 }

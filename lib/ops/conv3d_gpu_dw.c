@@ -93,7 +93,7 @@ static void cut(direct *p, const hf_conv3d_size *s, const int tile[3])
     p->sum.parts = p->pieces * p->teams;
 }
 
-static direct direct_of(const hf_call *call, const hf_conv3d_size *s)
+static direct blocked_direct_of(const hf_call *call, const hf_conv3d_size *s)
 {
     const int tile[3] = { s->stride == 1 ? 4 : 2, 4, 4 }; /* TD, TH, TW of the kernel */
     direct p = { .teams = TEAMS, .in_blocks = hf_blocks(s->c), .out_blocks = hf_blocks(s->o) };
@@ -104,7 +104,7 @@ static direct direct_of(const hf_call *call, const hf_conv3d_size *s)
     return p;
 }
 
-static direct direct_first(const hf_conv3d_size *s)
+static direct first_direct_of(const hf_conv3d_size *s)
 {
     static const int tile[3] = { 16, 4, 4 }; /* TEAMS, TH, TW of conv3d_gpu_dw_first.cl, which adds its teams itself */
     direct p = { .teams = 1, .in_blocks = s->c, .out_blocks = hf_blocks(s->o) };
@@ -114,13 +114,9 @@ static direct direct_first(const hf_conv3d_size *s)
     return p;
 }
 
-const char *hf_conv3d_gpu_dw_refuse_direct(const hf_call *call)
+static direct direct_of(const hf_call *call, const hf_conv3d_size *s)
 {
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    if (s.k != 2 && s.k != 3) return "K is not 2 or 3";
-    if (s.stride > 2) return "stride is above 2";
-    if (s.stride == 2 && hf_conv3d_gpu_few_registers(call)) return "stride is 2 and the device has few registers";
-    return hf_conv3d_gpu_refuse(call, DIRECT_LOCAL, (size_t)direct_group(s.k, 1));
+    return hf_conv3d_variant_of(call).first ? first_direct_of(s) : blocked_direct_of(call, s);
 }
 
 size_t hf_conv3d_gpu_dw_scratch_direct(const hf_call *call)
@@ -128,6 +124,15 @@ size_t hf_conv3d_gpu_dw_scratch_direct(const hf_call *call)
     const hf_conv3d_size s = hf_conv3d_size_of(call);
     const direct p = direct_of(call, &s);
     return (size_t)elements_of(&p.sum) * sizeof(float);
+}
+
+const char *hf_conv3d_gpu_dw_refuse_direct(const hf_call *call)
+{
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
+    if (s.k != 2 && s.k != 3) return "K is not 2 or 3";
+    if (s.stride > 2) return "stride is above 2";
+    if (s.stride == 2 && hf_conv3d_gpu_few_registers(call)) return "stride is 2 and the device has few registers";
+    return hf_conv3d_gpu_refuse(call, DIRECT_LOCAL, (size_t)direct_group(s.k, 1));
 }
 
 hf_status hf_conv3d_gpu_dw_prepare_direct(hf_call *call)
@@ -156,17 +161,10 @@ const char *hf_conv3d_gpu_dw_refuse_first_direct(const hf_call *call)
     return hf_conv3d_gpu_refuse(call, FIRST_LOCAL, FIRST_GROUP);
 }
 
-size_t hf_conv3d_gpu_dw_scratch_first_direct(const hf_call *call)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const direct p = direct_first(&s);
-    return (size_t)elements_of(&p.sum) * sizeof(float);
-}
-
 hf_status hf_conv3d_gpu_dw_prepare_first_direct(hf_call *call)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const direct p = direct_first(&s);
+    const direct p = direct_of(call, &s);
     hf_tensor parts;
     HF_TRY(hf_scratch_part(&parts, call, 0, elements_of(&p.sum)));
     const hf_range range = { .groups = { (size_t)(p.sum.banks * p.pieces), (size_t)p.out_blocks, (size_t)p.in_blocks },
@@ -211,8 +209,9 @@ static tile tile_for(int64_t rows, int channels, bool first, bool small)
     return t;
 }
 
-static product product_of(const hf_call *call, const hf_conv3d_size *s, bool first)
+static product product_of(const hf_call *call, const hf_conv3d_size *s)
 {
+    const bool first = hf_conv3d_variant_of(call).first;
     const int64_t rows = hf_conv3d_taps(s) * (first ? s->c : round_up(s->c, HF_BLOCK));
     product p = { .tile = tile_for(rows, s->o, first, hf_conv3d_gpu_few_registers(call)) };
     p.sum = (partial){ .banks = s->per_sample ? s->n : 1,
@@ -230,31 +229,27 @@ static product product_of(const hf_call *call, const hf_conv3d_size *s, bool fir
 
 const char *hf_conv3d_gpu_dw_refuse(const hf_call *call)
 {
+    if (hf_conv3d_variant_of(call).first && hf_conv3d_size_of(call).c > MANY_INPUTS)
+        return "more than 8 input channels";
     return hf_conv3d_gpu_refuse(call, PRODUCT_LOCAL, 128);
 }
 
-const char *hf_conv3d_gpu_dw_refuse_first(const hf_call *call)
-{
-    if (hf_conv3d_size_of(call).c > MANY_INPUTS) return "more than 8 input channels";
-    return hf_conv3d_gpu_dw_refuse(call);
-}
-
-static size_t scratch(const hf_call *call, bool first)
+size_t hf_conv3d_gpu_dw_scratch(const hf_call *call)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const product p = product_of(call, &s, first);
+    const product p = product_of(call, &s);
     return (size_t)elements_of(&p.sum) * sizeof(float);
 }
 
-static hf_status prepare(hf_call *call, bool first)
+hf_status hf_conv3d_gpu_dw_prepare(hf_call *call)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const product p = product_of(call, &s, first);
+    const product p = product_of(call, &s);
     hf_tensor parts;
     char defines[96];
     HF_TRY(hf_scratch_part(&parts, call, 0, elements_of(&p.sum)));
-    snprintf(defines, sizeof defines, "-DK=%d -DFIRST=%d -DTM=%d -DTN=%d -DMA=%d -DNB=%d", s.k, first, p.tile.tm,
-             p.tile.tn, p.tile.ma, p.tile.nb);
+    snprintf(defines, sizeof defines, "-DK=%d -DFIRST=%d -DTM=%d -DTN=%d -DMA=%d -DNB=%d", s.k, p.sum.step == 1,
+             p.tile.tm, p.tile.tn, p.tile.ma, p.tile.nb);
     const hf_range range = { .groups = { (size_t)(p.sum.rows / p.tile.tm), (size_t)(p.sum.columns / p.tile.tn),
                                          (size_t)(p.sum.banks * p.sum.parts) },
                              .items = { (size_t)group_of(&p.tile), 1, 1 } };
@@ -264,24 +259,4 @@ static hf_status prepare(hf_call *call, bool first)
                              HF_I(s.stride), HF_I(s.pad), HF_I(p.sum.rows), HF_I(p.sum.columns), HF_I(p.positions),
                              HF_I(p.chunk_size), HF_I(p.sum.parts))));
     return launch_sum(call, &s, &p.sum, &parts);
-}
-
-size_t hf_conv3d_gpu_dw_scratch(const hf_call *call)
-{
-    return scratch(call, false);
-}
-
-size_t hf_conv3d_gpu_dw_scratch_first(const hf_call *call)
-{
-    return scratch(call, true);
-}
-
-hf_status hf_conv3d_gpu_dw_prepare(hf_call *call)
-{
-    return prepare(call, false);
-}
-
-hf_status hf_conv3d_gpu_dw_prepare_first(hf_call *call)
-{
-    return prepare(call, true);
 }

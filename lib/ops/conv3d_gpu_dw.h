@@ -6,18 +6,16 @@
 
 #include "../op.h"
 
+/* "BB>P"; "PB>P" of the variant hf_conv3d_variant.first. */
 const char *hf_conv3d_gpu_dw_refuse(const hf_call *call);
-const char *hf_conv3d_gpu_dw_refuse_direct(const hf_call *call);
-const char *hf_conv3d_gpu_dw_refuse_first(const hf_call *call);
-const char *hf_conv3d_gpu_dw_refuse_first_direct(const hf_call *call);
-
 size_t hf_conv3d_gpu_dw_scratch(const hf_call *call);
+hf_status hf_conv3d_gpu_dw_prepare(hf_call *call);
+
+/* The same, "direct"; scratch: of both. */
 size_t hf_conv3d_gpu_dw_scratch_direct(const hf_call *call);
-size_t hf_conv3d_gpu_dw_scratch_first(const hf_call *call);
-size_t hf_conv3d_gpu_dw_scratch_first_direct(const hf_call *call);
-hf_status hf_conv3d_gpu_dw_prepare(hf_call *call);              /* "BB>P" */
-hf_status hf_conv3d_gpu_dw_prepare_direct(hf_call *call);       /* "BB>P" */
-hf_status hf_conv3d_gpu_dw_prepare_first(hf_call *call);        /* "PB>P" */
-hf_status hf_conv3d_gpu_dw_prepare_first_direct(hf_call *call); /* "PB>P" */
+const char *hf_conv3d_gpu_dw_refuse_direct(const hf_call *call);
+hf_status hf_conv3d_gpu_dw_prepare_direct(hf_call *call);
+const char *hf_conv3d_gpu_dw_refuse_first_direct(const hf_call *call);
+hf_status hf_conv3d_gpu_dw_prepare_first_direct(hf_call *call);
 
 #endif

@@ -18,42 +18,21 @@
 /* Tiles of a group along depth, height and width. */
 static const int bricks[][3] = { { 2, 2, 4 }, { 2, 4, 2 }, { 4, 2, 2 } };
 
-/* "from" is read, "to" is written. */
 typedef struct problem {
+    hf_conv3d_pass pass;
     int banks, samples; /* samples of a bank */
-    int from_channels, to_channels, pad;
     int64_t from_blocks, to_blocks;
-    const int *from, *to; /* depth, height, width */
-    bool mirror;
 } problem;
 
-static problem problem_of(const hf_conv3d_size *s)
+static problem problem_of(const hf_call *call)
 {
-    const int banks = s->per_sample ? s->n : 1;
-    return (problem){ .banks = banks,
-                      .samples = s->n / banks,
-                      .from_channels = s->c,
-                      .to_channels = s->o,
-                      .pad = s->pad,
-                      .from_blocks = hf_blocks(s->c),
-                      .to_blocks = hf_blocks(s->o),
-                      .from = s->in,
-                      .to = s->out };
-}
-
-static problem problem_dx(const hf_conv3d_size *s)
-{
-    const int banks = s->per_sample ? s->n : 1;
-    return (problem){ .banks = banks,
-                      .samples = s->n / banks,
-                      .from_channels = s->o,
-                      .to_channels = s->c,
-                      .pad = s->k - 1 - s->pad,
-                      .from_blocks = hf_blocks(s->o),
-                      .to_blocks = hf_blocks(s->c),
-                      .from = s->out,
-                      .to = s->in,
-                      .mirror = true };
+    const hf_conv3d_pass pass = hf_conv3d_pass_of(call);
+    const int banks = pass.per_sample ? pass.n : 1;
+    return (problem){ .pass = pass,
+                      .banks = banks,
+                      .samples = pass.n / banks,
+                      .from_blocks = hf_blocks(pass.from_channels),
+                      .to_blocks = hf_blocks(pass.to_channels) };
 }
 
 const char *hf_conv3d_gpu_winograd_refuse(const hf_call *call)
@@ -71,21 +50,27 @@ static int64_t filters(const problem *p)
     return p->banks * p->to_blocks * p->from_blocks * HF_BLOCK * HF_BLOCK;
 }
 
+static int64_t tail_elements(const problem *p)
+{
+    return hf_conv3d_gpu_tail_elements(p->banks, p->pass.to_channels);
+}
+
 static size_t tail_offset(const hf_call *call, const problem *p)
 {
     return hf_scratch_align(call, (size_t)(filters(p) * POINTS) * sizeof(float));
 }
 
-static size_t scratch(const hf_call *call, const problem *p)
+size_t hf_conv3d_gpu_winograd_scratch(const hf_call *call)
 {
-    return tail_offset(call, p) + (size_t)hf_conv3d_gpu_tail_elements(p->banks, p->to_channels) * sizeof(float);
+    const problem p = problem_of(call);
+    return tail_offset(call, &p) + (size_t)tail_elements(&p) * sizeof(float);
 }
 
 static size_t count_bricks(const problem *p, const int brick[3])
 {
     size_t count = (size_t)p->samples;
     for (int axis = 0; axis < 3; axis++)
-        count *= hf_ceil_div((size_t)p->to[axis], 2 * (size_t)brick[axis]);
+        count *= hf_ceil_div((size_t)p->pass.to_size[axis], 2 * (size_t)brick[axis]);
     return count;
 }
 
@@ -98,52 +83,27 @@ static const int *best_brick(const problem *p)
     return best;
 }
 
-static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
+hf_status hf_conv3d_gpu_winograd_prepare(hf_call *call)
 {
-    const int *brick = best_brick(p);
+    const problem p = problem_of(call);
+    const hf_conv3d_pass *pass = &p.pass;
+    const int *brick = best_brick(&p);
     char defines[32];
     snprintf(defines, sizeof defines, "-DTH=%d -DTW=%d", brick[1], brick[2]);
     hf_tensor bank, tail;
-    HF_TRY(hf_scratch_part(&bank, call, 0, filters(p) * POINTS));
-    HF_TRY(hf_scratch_part(&tail, call, tail_offset(call, p), hf_conv3d_gpu_tail_elements(p->banks, p->to_channels)));
+    HF_TRY(hf_scratch_part(&bank, call, 0, filters(&p) * POINTS));
+    HF_TRY(hf_scratch_part(&tail, call, tail_offset(call, &p), tail_elements(&p)));
     HF_TRY(hf_launch(call, "conv3d_gpu_winograd", "conv3d_gpu_winograd_weights", NULL,
-                     hf_conv3d_line(filters(p), PACK_GROUP),
-                     HF_ARGS(HF_T(&call->in[1]), HF_T(&bank), HF_L(filters(p)), HF_I(p->from_channels),
-                             HF_I(p->to_channels), HF_I(p->from_blocks), HF_I(p->to_blocks), HF_I(p->mirror))));
-    HF_TRY(hf_conv3d_gpu_pack_bias(call, bias, &tail, p->banks, p->to_channels));
-    const hf_range range = { .groups = { count_bricks(p, brick), (size_t)p->to_blocks, (size_t)p->banks },
+                     hf_conv3d_line(filters(&p), PACK_GROUP),
+                     HF_ARGS(HF_T(pass->w), HF_T(&bank), HF_L(filters(&p)), HF_I(pass->from_channels),
+                             HF_I(pass->to_channels), HF_I(p.from_blocks), HF_I(p.to_blocks), HF_I(pass->flip))));
+    HF_TRY(hf_conv3d_gpu_pack_bias(call, pass->bias, &tail, p.banks, pass->to_channels));
+    const hf_range range = { .groups = { count_bricks(&p, brick), (size_t)p.to_blocks, (size_t)p.banks },
                              .items = { WORK_ITEMS, 1, 1 } };
     return hf_launch(call, "conv3d_gpu_winograd", "conv3d_gpu_winograd", defines, range,
-                     HF_ARGS(HF_T(&call->in[0]), HF_T(&bank), HF_T(&tail), HF_T(&call->out[0]), HF_I(p->from_blocks),
-                             HF_I(p->to_blocks), HF_I(p->samples), HF_I(p->from[0]), HF_I(p->from[1]), HF_I(p->from[2]),
-                             HF_I(p->to[0]), HF_I(p->to[1]), HF_I(p->to[2]), HF_I(p->pad),
-                             HF_I(p->banks > 1 ? p->to_blocks : 0), HF_I(bias && call->params.activation == HF_RELU)));
-}
-
-size_t hf_conv3d_gpu_winograd_scratch(const hf_call *call)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_of(&s);
-    return scratch(call, &p);
-}
-
-size_t hf_conv3d_gpu_winograd_scratch_dx(const hf_call *call)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_dx(&s);
-    return scratch(call, &p);
-}
-
-hf_status hf_conv3d_gpu_winograd_prepare(hf_call *call)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_of(&s);
-    return prepare(call, &p, &call->in[2]);
-}
-
-hf_status hf_conv3d_gpu_winograd_prepare_dx(hf_call *call)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_dx(&s);
-    return prepare(call, &p, NULL);
+                     HF_ARGS(HF_T(pass->from), HF_T(&bank), HF_T(&tail), HF_T(pass->to), HF_I(p.from_blocks),
+                             HF_I(p.to_blocks), HF_I(p.samples), HF_I(pass->from_size[0]), HF_I(pass->from_size[1]),
+                             HF_I(pass->from_size[2]), HF_I(pass->to_size[0]), HF_I(pass->to_size[1]),
+                             HF_I(pass->to_size[2]), HF_I(pass->pad), HF_I(p.banks > 1 ? p.to_blocks : 0),
+                             HF_I(pass->relu)));
 }

@@ -5,10 +5,9 @@
 
 #include "../op.h"
 
+/* conv3d "BPP>B" and conv3d_dx "BP>B". */
 const char *hf_conv3d_gpu_winograd_refuse(const hf_call *call);
 size_t hf_conv3d_gpu_winograd_scratch(const hf_call *call);
-size_t hf_conv3d_gpu_winograd_scratch_dx(const hf_call *call);
-hf_status hf_conv3d_gpu_winograd_prepare(hf_call *call);    /* "BPP>B" */
-hf_status hf_conv3d_gpu_winograd_prepare_dx(hf_call *call); /* "BP>B" */
+hf_status hf_conv3d_gpu_winograd_prepare(hf_call *call);
 
 #endif

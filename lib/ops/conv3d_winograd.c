@@ -5,6 +5,7 @@
  * gradient reads dy where the forward direction reads x, with the taps flipped, C and O exchanged, and pad 2 - pad. A
  * value that is infinite or NaN spoils the whole tile that reads it, where a direct sum spoils the results next to it. */
 #include "conv3d.h"
+#include "conv3d_cpu.h"
 #include "conv3d_winograd.h"
 #include <stdio.h>
 
@@ -17,7 +18,6 @@
 #define MAX_WEIGHTS     ((int64_t)256 << 20) /* bytes of transformed weights of all samples */
 #define WEIGHT_CHANNELS 4                    /* CHANNELS of the kernel that transforms weights */
 #define STREAM_RESULTS  (8 << 20)            /* bytes of results from which on they go past the caches */
-#define GROUPS_PER_CORE 2
 
 /* ---- tiles ------------------------------------------------------------------------------------------------------- */
 
@@ -40,12 +40,6 @@ const char *hf_winograd_defines(const hf_winograd_tiles *tiles, char text[64])
 {
     snprintf(text, 64, "-DMD=%d -DMH=%d -DMW=%d", tiles->m[0], tiles->m[1], tiles->m[2]);
     return text;
-}
-
-int64_t hf_winograd_groups(const hf_call *call, int64_t pieces)
-{
-    const int64_t groups = (int64_t)hf_context_device(call->context)->compute_units * GROUPS_PER_CORE;
-    return groups < pieces ? groups : pieces;
 }
 
 /* ---- refusal ----------------------------------------------------------------------------------------------------- */
@@ -124,13 +118,12 @@ static cut cut_of(const hf_call *call, const hf_conv3d_pass *p)
     c.weights = c.tiles.all_points * (c.to_blocks / c.out) * (c.from_blocks * HF_BLOCK * c.out + 1);
     c.slab = c.from_blocks == 1 ? COLUMN_TILES : c.out == 1 ? ONE_BLOCK_TILES : TWO_BLOCK_TILES;
     if (c.weights * HF_WINOGRAD_VECTOR > WIDE_WEIGHTS) c.slab = WIDE_TILES;
-    const int64_t voxels = (int64_t)p->to_size[0] * p->to_size[1] * p->to_size[2];
-    c.stream = p->n * c.to_blocks * voxels * HF_WINOGRAD_VECTOR >= STREAM_RESULTS;
+    c.stream = p->n * c.to_blocks * hf_conv3d_voxels(p->to_size) * HF_WINOGRAD_VECTOR >= STREAM_RESULTS;
     const int64_t depth = c.tiles.points[0], plane = c.tiles.all_points / depth;
     const int64_t in = depth * c.from_blocks * c.slab, out = (int64_t)c.tiles.m[0] * c.to_blocks * c.slab;
     c.slot = (in > out ? in : out) | 1; /* odd, so that slots do not meet in one set of a cache */
     c.work = 2 * c.tiles.all_points + depth * c.out * c.slab + (plane + 1) * c.slot;
-    c.groups = hf_winograd_groups(call, c.sets * (int64_t)hf_ceil_div((size_t)c.set_tiles, (size_t)c.slab));
+    c.groups = hf_conv3d_cpu_groups(call, c.sets * (int64_t)hf_ceil_div((size_t)c.set_tiles, (size_t)c.slab));
     return c;
 }
 
@@ -162,9 +155,17 @@ static hf_status launch_weights(hf_call *call, const hf_conv3d_pass *p, const cu
                              HF_I(p->has_bias)));
 }
 
-static hf_status prepare(hf_call *call, const hf_conv3d_pass *p)
+size_t hf_conv3d_winograd_scratch(const hf_call *call)
 {
-    const cut c = cut_of(call, p);
+    const hf_conv3d_pass p = hf_conv3d_pass_of(call);
+    const cut c = cut_of(call, &p);
+    return places_of(call, &c).end;
+}
+
+hf_status hf_conv3d_winograd_prepare(hf_call *call)
+{
+    const hf_conv3d_pass p = hf_conv3d_pass_of(call);
+    const cut c = cut_of(call, &p);
     const places at = places_of(call, &c);
     char sizes[64], defines[128];
     hf_tensor u, bias, work;
@@ -172,43 +173,13 @@ static hf_status prepare(hf_call *call, const hf_conv3d_pass *p)
     HF_TRY(hf_scratch_part(&u, call, 0, c.sets * c.weights * HF_BLOCK));
     HF_TRY(hf_scratch_part(&bias, call, at.bias, (int64_t)c.sets * c.to_blocks * HF_BLOCK));
     HF_TRY(hf_scratch_part(&work, call, at.work, c.groups * c.work * HF_BLOCK));
-    HF_TRY(launch_weights(call, p, &c, defines, &u, &bias));
+    HF_TRY(launch_weights(call, &p, &c, defines, &u, &bias));
     snprintf(defines, sizeof defines, "%s -DOUT=%d -DSLAB=%d -DSTREAM=%d -DCOLUMNS=%d", sizes, c.out, c.slab, c.stream,
              c.from_blocks == 1);
     return hf_launch(call, "conv3d_winograd", "conv3d_winograd", defines, (hf_range){ .groups = { (size_t)c.groups } },
-                     HF_ARGS(HF_T(p->from), HF_T(&u), HF_T(&bias), HF_T(p->to), HF_T(&work), HF_I(p->from_channels),
-                             HF_I(p->to_channels), HF_I(p->from_size[0]), HF_I(p->from_size[1]), HF_I(p->from_size[2]),
-                             HF_I(p->to_size[0]), HF_I(p->to_size[1]), HF_I(p->to_size[2]), HF_I(p->pad), HF_I(p->relu),
+                     HF_ARGS(HF_T(p.from), HF_T(&u), HF_T(&bias), HF_T(p.to), HF_T(&work), HF_I(p.from_channels),
+                             HF_I(p.to_channels), HF_I(p.from_size[0]), HF_I(p.from_size[1]), HF_I(p.from_size[2]),
+                             HF_I(p.to_size[0]), HF_I(p.to_size[1]), HF_I(p.to_size[2]), HF_I(p.pad), HF_I(p.relu),
                              HF_I(c.sets), HF_I(c.set_tiles), HF_L(c.weights), HF_L(c.to_blocks), HF_L(c.work),
                              HF_L(c.slot)));
-}
-
-static size_t scratch_of(const hf_call *call, const hf_conv3d_pass *p)
-{
-    const cut c = cut_of(call, p);
-    return places_of(call, &c).end;
-}
-
-size_t hf_conv3d_winograd_scratch(const hf_call *call)
-{
-    const hf_conv3d_pass p = hf_conv3d_forward_pass(call);
-    return scratch_of(call, &p);
-}
-
-size_t hf_conv3d_winograd_scratch_dx(const hf_call *call)
-{
-    const hf_conv3d_pass p = hf_conv3d_dx_pass(call);
-    return scratch_of(call, &p);
-}
-
-hf_status hf_conv3d_winograd_prepare(hf_call *call)
-{
-    const hf_conv3d_pass p = hf_conv3d_forward_pass(call);
-    return prepare(call, &p);
-}
-
-hf_status hf_conv3d_winograd_prepare_dx(hf_call *call)
-{
-    const hf_conv3d_pass p = hf_conv3d_dx_pass(call);
-    return prepare(call, &p);
 }

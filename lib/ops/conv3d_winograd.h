@@ -1,20 +1,20 @@
-/* conv3d_winograd.h: 3 x 3 x 3 convolution of stride 1 on CPUs with a sixth of the multiplications, see
+/* conv3d_winograd.h: 3 x 3 x 3 convolution of stride 1 on CPUs with down to an eighth of the multiplications, see
  * conv3d_winograd.c and conv3d_winograd_dw.c. Private to lib/ops/. */
 #ifndef HF_OPS_CONV3D_WINOGRAD_H
 #define HF_OPS_CONV3D_WINOGRAD_H
 
 #include "../op.h"
 
-/* Also where the direct kernels would be faster, unless all implementations are asked for. */
+/* conv3d "BPP>B" and conv3d_dx "BP>B". Refuses also where the direct kernels would be faster, unless all implementations
+ * are asked for. */
 const char *hf_conv3d_winograd_refuse(const hf_call *call);
-const char *hf_conv3d_winograd_refuse_dw(const hf_call *call);
-
 size_t hf_conv3d_winograd_scratch(const hf_call *call);
-hf_status hf_conv3d_winograd_prepare(hf_call *call); /* "BPP>B" */
-size_t hf_conv3d_winograd_scratch_dx(const hf_call *call);
-hf_status hf_conv3d_winograd_prepare_dx(hf_call *call); /* "BP>B" */
+hf_status hf_conv3d_winograd_prepare(hf_call *call);
+
+/* conv3d_dw "BB>P"; refuses likewise. */
+const char *hf_conv3d_winograd_refuse_dw(const hf_call *call);
 size_t hf_conv3d_winograd_scratch_dw(const hf_call *call);
-hf_status hf_conv3d_winograd_prepare_dw(hf_call *call); /* "BB>P" */
+hf_status hf_conv3d_winograd_prepare_dw(hf_call *call);
 
 /* ---- shared by the two files ------------------------------------------------------------------------------------- */
 
@@ -33,8 +33,5 @@ hf_winograd_tiles hf_winograd_tiles_of(const int size[3]);
 
 /* "-DMD=4 -DMH=4 -DMW=4" into text[64]. */
 const char *hf_winograd_defines(const hf_winograd_tiles *tiles, char text[64]);
-
-/* Groups for so many pieces of work that may be done in any order: enough to keep every core busy to the end. */
-int64_t hf_winograd_groups(const hf_call *call, int64_t pieces);
 
 #endif

@@ -2,6 +2,7 @@
  * minimal filtering; cl_kernels/conv3d_winograd_dw.cl says how the kernels work. How the work is cut depends on the
  * problem alone, so results do not depend on how many cores there are. */
 #include "conv3d.h"
+#include "conv3d_cpu.h"
 #include "conv3d_winograd.h"
 
 #define NARROW_WORK    (256 << 10)  /* bytes of transformed tiles of a slab when all points are summed together */
@@ -56,7 +57,7 @@ static cut cut_of(const hf_call *call)
     cut_chunks(&c);
     c.slot = (depth * blocks * c.slab) | 1; /* odd, so that slots do not meet in one set of a cache */
     c.work = depth * part + c.tiles.all_points + c.pairs * part * c.slot;
-    c.groups = hf_winograd_groups(call, (int64_t)c.sets * c.chunks * (all_pairs / c.pairs));
+    c.groups = hf_conv3d_cpu_groups(call, (int64_t)c.sets * c.chunks * (all_pairs / c.pairs));
     return c;
 }
 
