@@ -218,20 +218,51 @@ static hf_status predict_batch(float *predicted, hf_run_network *network, const 
     return HF_OK;
 }
 
-hf_status hf_run_network_predict(float *predicted, float *truth, hf_run_network *network, hf_loader *loader, int count,
+/* The views of a subject, one right after the other, become its mean; in place. */
+static void average_views(float *value, int count, int views)
+{
+    for (int i = 0; views > 1 && i < count; i++) {
+        double sum = 0;
+        for (int v = 0; v < views; v++)
+            sum += value[i * views + v];
+        value[i] = (float)(sum / views);
+    }
+}
+
+static hf_status predict_samples(float *predicted, float *truth, hf_run_network *network, hf_loader *loader,
                                  const char *what, const hf_watch *watch)
 {
     const hf_batch *batch;
+    const int count = hf_loader_samples(loader);
     int done = 0;
     HF_TRY(hf_loader_start(loader, 0));
     for (;;) {
         HF_TRY(hf_loader_next(loader, &batch));
-        if (!batch) break;
-        if (batch->count > count - done) return hf_fail(HF_ERR_ARGUMENT, "more than %d samples to predict", count);
+        if (!batch) return HF_OK;
         HF_TRY(predict_batch(predicted + done, network, batch));
-        if (truth) memcpy(truth + done, batch->target, (size_t)batch->count * sizeof *truth);
+        memcpy(truth + done, batch->target, (size_t)batch->count * sizeof *truth);
         done += batch->count;
         hf_watch_progress(watch, what, done, count, NAN);
     }
-    return done == count ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "%d samples predicted, expected %d", done, count);
+}
+
+hf_status hf_run_network_predict(float *predicted, float *truth, hf_run_network *network, hf_loader *loader, int count,
+                                 const char *what, const hf_watch *watch)
+{
+    const int samples = hf_loader_samples(loader), views = samples / count;
+    float *all = NULL, *targets = NULL;
+    hf_status status;
+    if (samples != views * count || views < 1)
+        return hf_fail(HF_ERR_ARGUMENT, "%d samples to predict for %d subjects", samples, count);
+    HF_TRY_OUT(hf_alloc(&all, (size_t)samples, sizeof *all, "predictions"));
+    HF_TRY_OUT(hf_alloc(&targets, (size_t)samples, sizeof *targets, "targets"));
+    HF_TRY_OUT(predict_samples(all, targets, network, loader, what, watch));
+    average_views(all, count, views);
+    memcpy(predicted, all, (size_t)count * sizeof *predicted);
+    for (int i = 0; truth && i < count; i++)
+        truth[i] = targets[i * views];
+out:
+    free(all);
+    free(targets);
+    return status;
 }

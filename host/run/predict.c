@@ -164,6 +164,9 @@ hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evalu
         goto out;
     }
     HF_TRY_OUT(load(&t, folder, options->device, data.count[part] < BATCH ? data.count[part] : BATCH));
+    if (options->cohort)
+        HF_TRY_OUT(
+            hf_guard_subjects(&t.fixed.guard, &data, data.index + data.first[part], data.count[part], &options->watch));
     HF_TRY_OUT(predict_part(&made, &t, &data, part, &options->watch));
     made.train_mean = t.fixed.train_mean;
     made.train_median = t.fixed.train_median;
@@ -179,30 +182,56 @@ out:
 
 /* ---- one image --------------------------------------------------------------------------------------------------- */
 
-static hf_status read_image(float **out, const hf_run_fixed *fixed, const char *image, const hf_watch *watch)
+/* A volume as read from its file, masked where the run was trained with masks. */
+static hf_status read_volume(hf_volume *out, const trained *t, const char *image)
 {
+    char *mask = NULL;
+    hf_status status;
+    HF_TRY(hf_volume_read(out, image));
+    if (t->fixed.oriented && !out->oriented)
+        return hf_fail(HF_ERR_UNSUPPORTED,
+                       "'%s': the file does not say how the volume lies (sform and qform codes are 0), and the "
+                       "network was trained on volumes of known orientation",
+                       image);
+    if (!t->recipe.cohort.mask[0]) return HF_OK;
+    status = hf_mask_find(&mask, image, t->recipe.cohort.mask);
+    if (status == HF_OK) status = hf_mask_apply(out, mask);
+    free(mask);
+    return status;
+}
+
+/* All views of an image, one after the other; freed by the caller. */
+static hf_status read_image(float **out, const trained *t, const char *image, const hf_watch *watch)
+{
+    const hf_grid *grid = &t->fixed.grid;
+    const int *shape = t->fixed.shape;
+    const size_t voxels = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
     hf_volume volume = { 0 };
-    hf_grid grid = fixed->grid;
-    memcpy(grid.shape, fixed->shape, sizeof grid.shape);
-    HF_TRY(hf_volume_read(&volume, image));
-    hf_status status = HF_OK;
-    if (fixed->oriented && !volume.oriented)
-        status = hf_fail(HF_ERR_UNSUPPORTED,
-                         "'%s': the file does not say how the volume lies (sform and qform codes are 0), and the "
-                         "network was trained on volumes of known orientation",
-                         image);
-    const size_t voxels = (size_t)grid.shape[0] * (size_t)grid.shape[1] * (size_t)grid.shape[2];
-    if (status == HF_OK) status = hf_alloc(out, voxels, sizeof **out, "a volume");
-    if (status == HF_OK) status = hf_preprocess(*out, &volume, &grid, image);
+    hf_grid wanted = *grid;
+    float *whole = NULL;
+    int size[3], view[3];
+    hf_status status;
+    /* as stored: what the training volumes had */
+    if (!hf_grid_has_crop(grid) && !hf_grid_has_box(grid) && !grid->both_sides)
+        memcpy(wanted.shape, shape, sizeof wanted.shape);
+    HF_TRY_OUT(read_volume(&volume, t, image));
+    HF_TRY_OUT(hf_grid_shape(size, &volume, &wanted));
+    hf_views_shape(view, size, grid);
+    if (memcmp(view, shape, sizeof view) != 0) {
+        status = hf_fail(HF_ERR_SHAPE, "'%s': gives [%d,%d,%d] voxels, the network was trained on [%d,%d,%d]", image,
+                         view[0], view[1], view[2], shape[0], shape[1], shape[2]);
+        goto out;
+    }
+    HF_TRY_OUT(hf_alloc(&whole, (size_t)size[0] * (size_t)size[1] * (size_t)size[2], sizeof *whole, "a volume"));
+    HF_TRY_OUT(hf_alloc(out, (size_t)hf_views(grid) * voxels, sizeof **out, "the views of a volume"));
+    HF_TRY_OUT(hf_preprocess(whole, &volume, &wanted, image));
+    for (int i = 0; i < hf_views(grid); i++)
+        hf_views_make(*out + (size_t)i * voxels, whole, size, i, grid);
+    hf_guard_say(&t->fixed.guard, *out, shape, image, watch);
+out:
     hf_volume_free(&volume);
-    if (status != HF_OK) return status;
-    const double r = hf_guard_correlation(&fixed->guard, *out, fixed->shape);
-    if (!(r >= fixed->guard.lowest))
-        hf_watch_say(watch,
-                     "warning: '%s' looks unlike the training volumes (correlation with their mean %.2f, theirs "
-                     "%.2f): is it brain extracted, and its orientation right?",
-                     image, r, fixed->guard.typical);
-    return HF_OK;
+    free(whole);
+    return status;
 }
 
 static bool is_given(const char *column, const char *const *pairs, int n_pairs)
@@ -228,15 +257,21 @@ hf_status hf_run_predict_image(double *out, const char *folder, const char *imag
     float *volume = NULL, row[HF_MAX_FEATURES * (HF_MAX_CATEGORIES + 1)], value;
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
-    HF_TRY_OUT(read_image(&volume, &t.fixed, image, watch));
+    HF_TRY_OUT(read_image(&volume, &t, image, watch));
     say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
     HF_TRY_OUT(load(&t, folder, device, 1));
     const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
-    HF_TRY_OUT(hf_plan_set(step->plan, "image", volume));
-    if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row));
-    HF_TRY_OUT(hf_plan_run(step->plan));
-    HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, &value));
-    *out = value;
+    const int *shape = t.fixed.shape, views = hf_views(&t.fixed.grid);
+    double sum = 0;
+    for (int i = 0; i < views; i++) {
+        HF_TRY_OUT(hf_plan_set(step->plan, "image",
+                               volume + (size_t)i * (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2]));
+        if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row));
+        HF_TRY_OUT(hf_plan_run(step->plan));
+        HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, &value));
+        sum += value;
+    }
+    *out = sum / views;
 out:
     free(volume);
     free_trained(&t);
