@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #define MAX_SUBJECTS 256  /* the mean does not get better with more */
-#define SPREADS      5    /* robust standard deviations below the median */
+#define SPREADS      6    /* robust standard deviations below the median */
 #define LEAST_MARGIN 0.02 /* below the median, where all agree almost perfectly */
 #define MAX_SAID     5    /* subjects named one by one; more are counted */
 
