@@ -56,7 +56,7 @@ static hf_status upload(const hf_tensor *tensor, const double *values)
             ((int32_t *)data)[i] = (int32_t)values[i];
         else
             ((uint8_t *)data)[i] = (uint8_t)values[i];
-    hf_status status = hf_tensor_write(tensor, data);
+    hf_status status = hf_tensor_write(tensor, data, (int64_t)count);
     free(data);
     return status;
 }

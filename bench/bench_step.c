@@ -63,14 +63,15 @@ static hf_status fill(bench *b)
 static hf_status step(bench *b, uint32_t number, double *took)
 {
     float loss = 0;
+    const int64_t n = b->shape[0], voxels = (int64_t)b->shape[1] * b->shape[2] * b->shape[3];
     const double start = conv_seconds();
     HF_TRY(hf_model_set_step(b->model, 1, number));
-    HF_TRY(hf_plan_set(b->plan, "image", b->image));
-    HF_TRY(hf_plan_set(b->plan, "tabular", b->tabular));
-    HF_TRY(hf_plan_set(b->plan, "target", b->target));
+    HF_TRY(hf_plan_set(b->plan, "image", b->image, n * voxels));
+    HF_TRY(hf_plan_set(b->plan, "tabular", b->tabular, n * 2));
+    HF_TRY(hf_plan_set(b->plan, "target", b->target, n));
     HF_TRY(hf_plan_run(b->plan));
     HF_TRY(hf_optimizer_step(b->optimizer));
-    HF_TRY(hf_plan_get(b->plan, b->loss, &loss));
+    HF_TRY(hf_plan_get(b->plan, b->loss, &loss, 1));
     HF_TRY(hf_context_finish(b->context));
     *took = conv_seconds() - start;
     return HF_OK;

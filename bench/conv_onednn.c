@@ -3,11 +3,17 @@
  * Built by bench/peers.py against the headers and the library it fetched (oneDNN 3.2, C API). Every way that oneDNN
  * offers is timed once and the fastest is kept: each algorithm and each implementation behind it, in memory formats of
  * its own choice (`any`) and with channels last; weights a sample as groups of one convolution and as one convolution a
- * sample. Operands are brought into its formats beforehand, uncounted. Threads: OMP_NUM_THREADS. */
+ * sample. Operands are brought into its formats beforehand, uncounted. Threads: OMP_NUM_THREADS.
+ *
+ *     conv_onednn [plain-weights]
+ *
+ * plain-weights: weights come and their gradient goes in the plain layout, which a training step keeps them in; every
+ * run brings them into oneDNN's format, or back, and that is counted. */
 #include "serve.h"
 
 #include <oneapi/dnnl/dnnl.h>
 #include <omp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +48,8 @@ typedef struct way {
     int parts, groups;
     dnnl_memory_desc_t plain[3]; /* x, w, y of a part, in our order */
     dnnl_memory_t *memory[3];    /* of each part */
+    dnnl_memory_t *weights;      /* of each part, plain; with plain-weights */
+    dnnl_primitive_t order;      /* brings them into oneDNN's format, or back */
     char name[96];
     double seconds;
 } way;
@@ -50,6 +58,7 @@ static dnnl_engine_t engine;
 static dnnl_stream_t stream;
 static conv_problem problem; /* its tensors are valid while it is opened */
 static way best;
+static bool plain_weights;
 
 /* ---- descriptions ------------------------------------------------------------------------------------------------ */
 
@@ -127,6 +136,29 @@ static const char *move_part(const way *w, int tensor, int part, float *values, 
     return wrong;
 }
 
+/* What brings weights from the plain layout into oneDNN's, or gradients back, in every run. */
+static const char *make_order(way *w)
+{
+    const_dnnl_memory_desc_t theirs;
+    dnnl_primitive_desc_t description = NULL;
+    const bool back = problem.result == CONV_W;
+    if (!plain_weights) return NULL;
+    w->weights = calloc((size_t)w->parts, sizeof(dnnl_memory_t));
+    if (!w->weights) return "no memory";
+    for (int i = 0; i < w->parts; i++) {
+        TRY(dnnl_memory_create(&w->weights[i], w->plain[CONV_W], engine, DNNL_MEMORY_ALLOCATE));
+        const char *wrong = back ? NULL : reorder(w->memory[CONV_W][i], w->weights[i]);
+        if (wrong) return wrong;
+    }
+    TRY(dnnl_memory_get_memory_desc(w->memory[CONV_W][0], &theirs));
+    TRY(dnnl_reorder_primitive_desc_create(&description, back ? theirs : w->plain[CONV_W], engine,
+                                           back ? w->plain[CONV_W] : theirs, engine, NULL));
+    const dnnl_status_t status = dnnl_primitive_create(&w->order, description);
+    dnnl_primitive_desc_destroy(description);
+    TRY(status);
+    return NULL;
+}
+
 static const char *make_memory(way *w, const_dnnl_primitive_desc_t description)
 {
     for (int t = CONV_X; t <= CONV_Y; t++) {
@@ -139,7 +171,7 @@ static const char *make_memory(way *w, const_dnnl_primitive_desc_t description)
             if (t != problem.result && (wrong = move_part(w, t, i, problem.tensor[t], false))) return wrong;
         }
     }
-    return NULL;
+    return make_order(w);
 }
 
 static void free_way(way *w)
@@ -150,19 +182,35 @@ static void free_way(way *w)
         free(w->memory[t]);
         if (w->plain[t]) dnnl_memory_desc_destroy(w->plain[t]);
     }
+    for (int i = 0; w->weights && i < w->parts; i++)
+        if (w->weights[i]) dnnl_memory_destroy(w->weights[i]);
+    free(w->weights);
+    if (w->order) dnnl_primitive_destroy(w->order);
     if (w->primitive) dnnl_primitive_destroy(w->primitive);
     *w = (way){ 0 };
 }
 
 /* ---- ways -------------------------------------------------------------------------------------------------------- */
 
+static dnnl_status_t order_weights(const way *w, int part)
+{
+    const bool back = problem.result == CONV_W;
+    if (!w->order) return dnnl_success;
+    const dnnl_exec_arg_t arguments[] = { { DNNL_ARG_FROM, back ? w->memory[CONV_W][part] : w->weights[part] },
+                                          { DNNL_ARG_TO, back ? w->weights[part] : w->memory[CONV_W][part] } };
+    return dnnl_primitive_execute(w->order, stream, 2, arguments);
+}
+
 static const char *run_way(const way *w, int times)
 {
     for (int i = 0; i < times * w->parts; i++) {
+        const int part = i % w->parts;
         dnnl_exec_arg_t arguments[3];
         for (int t = CONV_X; t <= CONV_Y; t++)
-            arguments[t] = (dnnl_exec_arg_t){ roles[problem.pass][t].argument, w->memory[t][i % w->parts] };
+            arguments[t] = (dnnl_exec_arg_t){ roles[problem.pass][t].argument, w->memory[t][part] };
+        if (problem.result != CONV_W) TRY(order_weights(w, part));
         TRY(dnnl_primitive_execute(w->primitive, stream, 3, arguments));
+        if (problem.result == CONV_W) TRY(order_weights(w, part));
     }
     TRY(dnnl_stream_wait(stream));
     return NULL;
@@ -256,10 +304,11 @@ static void close_case(void)
     free_way(&best);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const conv_server server = { open_case, run, read_result, close_case };
     char greeting[128];
+    plain_weights = argc > 1 && strcmp(argv[1], "plain-weights") == 0;
     if (dnnl_engine_create(&engine, dnnl_cpu, 0) != dnnl_success ||
         dnnl_stream_create(&stream, engine, dnnl_stream_default_flags) != dnnl_success) {
         fprintf(stderr, "conv_onednn: no engine\n");

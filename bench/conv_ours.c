@@ -48,7 +48,7 @@ static hf_status open_task(const conv_problem *p, char how[96])
     for (int i = 0; i < 2; i++) {
         const hf_desc desc = desc_of(p, p->operand[i], letters[i]);
         HF_TRY(hf_tensor_new_desc(&operand[i], context, &desc));
-        HF_TRY(hf_tensor_write(&operand[i], p->tensor[p->operand[i]]));
+        HF_TRY(hf_tensor_write(&operand[i], p->tensor[p->operand[i]], hf_shape_count(&desc.shape)));
     }
     const hf_desc desc = desc_of(p, p->result, results[0]);
     HF_TRY(hf_tensor_new_desc(&result, context, &desc));
@@ -81,7 +81,7 @@ static const char *run(int times)
 
 static const char *read_result(float *values)
 {
-    return said(hf_tensor_read(&result, values));
+    return said(hf_tensor_read(&result, values, hf_shape_count(&result.desc.shape)));
 }
 
 static void close_case(void)

@@ -149,12 +149,16 @@ def elsewhere(command):
 
 # Peers that compute less accurately, or are known to be slow: shown, and never the best peer.
 FOR_THE_RECORD = {"clblast", "cudnn_tf32", "cudnn_fp16"}
+# Shown too: what a training step would pay, whose weights are in the plain layout as ours are.
+PLAIN_WEIGHTS = "onednn_plain"
+UNRANKED = FOR_THE_RECORD | {PLAIN_WEIGHTS}
 
 
 def convolutions(device, options):
     """{name: function that returns its command} of the peers on a device of this kind."""
     if device["is_cpu"]:
-        found = {"onednn": onednn, "cudnn": lambda: elsewhere(cudnn("fp32"))}
+        found = {"onednn": onednn, PLAIN_WEIGHTS: lambda: onednn() + ["plain-weights"],
+                 "cudnn": lambda: elsewhere(cudnn("fp32"))}
         if options.torch:
             found["torch"] = torch_convolutions
     else:

@@ -56,10 +56,7 @@ kernel void prelu_dslope_partial(global const float *x, global const float *dy, 
 {
     long start = (long)get_global_id(0) * CHUNK, end = min(start + CHUNK, n);
     if (start >= n) return;
-    union {
-        floatv vector;
-        float element[VEC];
-    } sum;
+    hf_lanes sum;
     sum.vector = (floatv)(0.0f);
     for (long i = start; i < end; i += VEC) {
         floatv v = hf_load_at(x, i, end);

@@ -15,16 +15,13 @@
  * row r has its two numbers at partial[(2 (r chunks + k) + 0 or 1) BLOCK + lane], BLOCK being 1 or 16.
  *
  * WG     work-items in a group (default 64; any)
- * FEW    work-items in a group where each has a chunk to do (default 8; any)
+ * FEW    work-items in a group where each has a chunk to do (default 8, see common.h)
  * VEC    16 or 4, see common.h
  * CHUNK  voxels of one chunk (default 256 with VEC 16, else 512; any) */
 #include "common.h"
 
 #ifndef WG
 #define WG 64
-#endif
-#ifndef FEW
-#define FEW 8
 #endif
 #ifndef CHUNK
 #define CHUNK (HF_TEAM > 1 ? 512 : 256)

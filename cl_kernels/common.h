@@ -36,6 +36,16 @@
 #define HF_PREFETCH(p) (void)(p)
 #endif
 
+/* Writes a whole cache line past the caches, where the compiler knows how: for results that nobody reads soon. */
+#if defined(__has_builtin) && !defined(HF_NO_PREFETCH)
+#if __has_builtin(__builtin_nontemporal_store)
+#define HF_STREAM(value, p) __builtin_nontemporal_store(value, p)
+#endif
+#endif
+#ifndef HF_STREAM
+#define HF_STREAM(value, p) (void)(*(p) = (value))
+#endif
+
 /* Floats in a vector of the elementwise kernels: 16 suits CPUs, 4 suits GPUs. Legal: 2, 4, 8, 16. */
 #ifndef VEC
 #define VEC 16
@@ -47,6 +57,12 @@
 #define as_intv         HF_PASTE(as_int, VEC)
 #define vloadv          HF_PASTE(vload, VEC)
 #define vstorev         HF_PASTE(vstore, VEC)
+
+/* A vector, and its elements by number. */
+typedef union {
+    floatv vector;
+    float element[VEC];
+} hf_lanes;
 
 /* For each k < left, left at most VEC. Narrow vectors are for GPUs, where an array indexed by a variable would lie in
  * memory: there the loop is unrolled, so that every index is a constant. */
@@ -60,10 +76,7 @@
 floatv hf_load(global const float *p, long left)
 {
     if (left >= VEC) return vloadv(0, p);
-    union {
-        floatv vector;
-        float element[VEC];
-    } part;
+    hf_lanes part;
     part.vector = (floatv)(0.0f);
     HF_EACH(k, left) part.element[k] = p[k];
     return part.vector;
@@ -86,10 +99,7 @@ void hf_store(floatv value, global float *p, long left)
         vstorev(value, 0, p);
         return;
     }
-    union {
-        floatv vector;
-        float element[VEC];
-    } part;
+    hf_lanes part;
     part.vector = value;
     HF_EACH(k, left) p[k] = part.element[k];
 }
@@ -123,6 +133,11 @@ void hf_store_at(floatv value, global float *p, long i, long n)
 #define HF_PARTS (HF_BLOCK / VEC)
 #define HF_TURN  (HF_TEAM > 1 ? HF_TEAM / HF_PARTS : 1)
 
+/* Work-items in a group where each has a row or a chunk to do; any. */
+#ifndef FEW
+#define FEW 8
+#endif
+
 /* The group size of such kernels where a work-item by itself would be one of `few`. */
 #define HF_TEAM_GROUP(few) HF_GROUP((HF_TEAM > 1 ? HF_TEAM : (few)))
 
@@ -148,24 +163,29 @@ int hf_part(void)
     return hf_member() % HF_PARTS * VEC;
 }
 
-/* VEC channels of voxel v of a block at p. */
-floatv hf_load_voxel(global const float *p, size_t v)
-{
+/* Makes `load` and `store` of VEC channels of voxel v of a block at p, `vector` being VEC times `type`. */
 #if VEC == HF_BLOCK
-    return vload16(v, p);
+#define HF_VOXEL_ACCESS(type, vector, load, store)                                                                     \
+    vector load(global const type *p, size_t v)                                                                        \
+    {                                                                                                                  \
+        return vload16(v, p);                                                                                          \
+    }                                                                                                                  \
+    void store(vector value, global type *p, size_t v)                                                                 \
+    {                                                                                                                  \
+        vstore16(value, v, p);                                                                                         \
+    }
 #else
-    return *(global const floatv *)(p + v * HF_BLOCK + hf_part());
+#define HF_VOXEL_ACCESS(type, vector, load, store)                                                                     \
+    vector load(global const type *p, size_t v)                                                                        \
+    {                                                                                                                  \
+        return *(global const vector *)(p + v * HF_BLOCK + hf_part());                                                 \
+    }                                                                                                                  \
+    void store(vector value, global type *p, size_t v)                                                                 \
+    {                                                                                                                  \
+        *(global vector *)(p + v * HF_BLOCK + hf_part()) = value;                                                      \
+    }
 #endif
-}
-
-void hf_store_voxel(floatv value, global float *p, size_t v)
-{
-#if VEC == HF_BLOCK
-    vstore16(value, v, p);
-#else
-    *(global floatv *)(p + v * HF_BLOCK + hf_part()) = value;
-#endif
-}
+HF_VOXEL_ACCESS(float, floatv, hf_load_voxel, hf_store_voxel)
 
 /* The sum over the turns of a team, in order, for the same channels; and over all its members, for single numbers. Every
  * member has it. `shared` is what HF_SHARED(type, name) declares at the top of a kernel; all members must come here. */

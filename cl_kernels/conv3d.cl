@@ -9,13 +9,16 @@
  * [n,o,c,t] with per_sample. The sums of dw and db are taken in pieces of fixed size and the pieces added in order.
  *
  * WG  64  work-items in a group, any */
+#include "common.h"
+
 #ifndef WG
 #define WG 64
 #endif
 
-__attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_plain(
-    __global const float *x, __global const float *w, __global const float *b, __global float *y, int N, int C, int O,
-    int D, int H, int W, int OD, int OH, int OW, int K, int stride, int pad, int per_sample, int has_bias, int relu)
+HF_GROUP(WG)
+kernel void conv3d_plain(global const float *x, global const float *w, global const float *b, global float *y, int N,
+                         int C, int O, int D, int H, int W, int OD, int OH, int OW, int K, int stride, int pad,
+                         int per_sample, int has_bias, int relu)
 {
     size_t i = get_global_id(0);
     if (i >= (size_t)N * O * OD * OH * OW) return;
@@ -28,8 +31,8 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_plain(
             for (int th = 0; th < K; th++) {
                 int h = oh * stride - pad + th;
                 if (d < 0 || d >= D || h < 0 || h >= H) continue;
-                __global const float *row = x + (((n * C + c) * D + d) * H + h) * W;
-                __global const float *taps = w + (((bank * C + c) * K + td) * K + th) * K;
+                global const float *row = x + (((n * C + c) * D + d) * H + h) * W;
+                global const float *taps = w + (((bank * C + c) * K + td) * K + th) * K;
                 for (int tw = 0; tw < K; tw++) {
                     int at = ow * stride - pad + tw;
                     if (at >= 0 && at < W) sum += taps[tw] * row[at];
@@ -39,9 +42,9 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_plain(
     y[i] = relu && sum <= 0.0f ? 0.0f : sum;
 }
 
-__attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_dx_plain(
-    __global const float *dy, __global const float *w, __global float *dx, int N, int C, int O, int D, int H, int W,
-    int OD, int OH, int OW, int K, int stride, int pad, int per_sample)
+HF_GROUP(WG)
+kernel void conv3d_dx_plain(global const float *dy, global const float *w, global float *dx, int N, int C, int O, int D,
+                            int H, int W, int OD, int OH, int OW, int K, int stride, int pad, int per_sample)
 {
     size_t i = get_global_id(0);
     if (i >= (size_t)N * C * D * H * W) return;
@@ -56,8 +59,8 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_dx_plain(
             for (int th = 0; th < K; th++) {
                 int h = at_h + pad - th;
                 if (h < 0 || h % stride || h / stride >= OH) continue;
-                __global const float *row = dy + (((n * O + o) * OD + d / stride) * OH + h / stride) * OW;
-                __global const float *taps = w + (((bank * C + c) * K + td) * K + th) * K;
+                global const float *row = dy + (((n * O + o) * OD + d / stride) * OH + h / stride) * OW;
+                global const float *taps = w + (((bank * C + c) * K + td) * K + th) * K;
                 for (int tw = 0; tw < K; tw++) {
                     int ow = at_w + pad - tw;
                     if (ow >= 0 && ow % stride == 0 && ow / stride < OW) sum += taps[tw] * row[ow / stride];
@@ -70,9 +73,10 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_dx_plain(
 
 /* One work-item: one weight over rows_per_chunk rows (n,od,oh) of outputs. part [chunk, banks*O*C*K*K*K]; with one
  * chunk it is the result. Per-sample banks each take the rows of their own sample, `rows` of them. */
-__attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_dw_plain(
-    __global const float *x, __global const float *dy, __global float *part, int banks, int C, int O, int D, int H,
-    int W, int OD, int OH, int OW, int K, int stride, int pad, int rows, int rows_per_chunk, int chunks)
+HF_GROUP(WG)
+kernel void conv3d_dw_plain(global const float *x, global const float *dy, global float *part, int banks, int C, int O,
+                            int D, int H, int W, int OD, int OH, int OW, int K, int stride, int pad, int rows,
+                            int rows_per_chunk, int chunks)
 {
     size_t i = get_global_id(0);
     size_t weights = (size_t)banks * O * C * K * K * K;
@@ -87,8 +91,8 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_dw_plain(
         size_t n = bank + row / OH / OD; /* one of the two is zero */
         int d = od * stride - pad + td, h = oh * stride - pad + th;
         if (d < 0 || d >= D || h < 0 || h >= H) continue;
-        __global const float *from = x + (((n * C + c) * D + d) * H + h) * W;
-        __global const float *grad = dy + (((n * O + o) * OD + od) * OH + oh) * OW;
+        global const float *from = x + (((n * C + c) * D + d) * H + h) * W;
+        global const float *grad = dy + (((n * O + o) * OD + od) * OH + oh) * OW;
         for (int ow = 0; ow < OW; ow++) {
             int at = ow * stride - pad + tw;
             if (at >= 0 && at < W) sum += grad[ow] * from[at];
@@ -98,9 +102,8 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_dw_plain(
 }
 
 /* sum[i] = part[0,i] + part[1,i] + ... + part[chunks-1,i] */
-__attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_add_parts(__global const float *part,
-                                                                               __global float *sum, int count,
-                                                                               int chunks)
+HF_GROUP(WG)
+kernel void conv3d_add_parts(global const float *part, global float *sum, int count, int chunks)
 {
     int i = (int)get_global_id(0);
     if (i >= count) return;
@@ -111,16 +114,15 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_add_parts(_
 }
 
 /* part[n,chunk,o] = sum of dy[n,o,p] over the positions of a chunk */
-__attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_db_part(__global const float *dy,
-                                                                             __global float *part, int N, int O,
-                                                                             int voxels, int voxels_per_chunk,
-                                                                             int chunks)
+HF_GROUP(WG)
+kernel void conv3d_db_part(global const float *dy, global float *part, int N, int O, int voxels, int voxels_per_chunk,
+                           int chunks)
 {
     size_t i = get_global_id(0);
     if (i >= (size_t)N * chunks * O) return;
     size_t o = i % O, n = i / O / chunks;
     int first = (int)(i / O % chunks) * voxels_per_chunk, last = min(first + voxels_per_chunk, voxels);
-    __global const float *from = dy + (n * O + o) * voxels;
+    global const float *from = dy + (n * O + o) * voxels;
     float sum = 0.0f;
     for (int p = first; p < last; p++)
         sum += from[p];
@@ -128,9 +130,8 @@ __attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_db_part(__g
 }
 
 /* db[n,o] = sum over the chunks of sample n; with shared weights all samples' chunks count as one sample's. */
-__attribute__((reqd_work_group_size(WG, 1, 1))) __kernel void conv3d_db_sum(__global const float *part,
-                                                                            __global float *db, int O, int banks,
-                                                                            int chunks)
+HF_GROUP(WG)
+kernel void conv3d_db_sum(global const float *part, global float *db, int O, int banks, int chunks)
 {
     int i = (int)get_global_id(0);
     if (i >= banks * O) return;

@@ -46,6 +46,8 @@ HF_INLINE void add_rows(const rows *r, int begin, int end, int tap, int channel,
     const int past = max(from, min(OW, last < 0 ? 0 : last / STRIDE + 1));
     int oh = begin % r->OH, od = begin / r->OH % r->OD;
     size_t n = begin / (r->OH * r->OD);
+    /* a tile of one tap is done with a voxel so soon that memory must be asked early */
+    const long ahead = (STRIDE > 1 ? STRIDE * r->W : 16) * HF_BLOCK;
     float16 sum[TAPS][CHANNELS];
     EACH_TAP EACH_CHANNEL sum[k][c] = to[k * HF_BLOCK + c];
     for (int row = begin; row < end; ++row) {
@@ -61,6 +63,7 @@ HF_INLINE void add_rows(const rows *r, int begin, int end, int tap, int channel,
         global const float *p = line + (long)(from * STRIDE - left) * HF_BLOCK;
         for (int i = from; i < past; ++i, p += STRIDE * HF_BLOCK) {
             const float16 g0 = g[i];
+            if (TAPS == 1) HF_PREFETCH(p + ahead);
             EACH_CHANNEL EACH_TAP sum[k][c] += p[k * HF_BLOCK + c] * g0;
         }
 #if TAPS > 1
@@ -96,18 +99,20 @@ HF_INLINE void write_weights(const float16 *sums, global float *dw, int taps, in
 
 /* x [N][C/16][D,H,W][16], dy [N][O/16][OD,OH,OW][16], dw [sets][O,C,K^3], written when a set has one chunk and K is at
  * most 3. Rows of dy are numbered through n,d,h; a set has set_rows of them, a chunk chunk_rows, of which sweep_rows at
- * a time are swept by all tiles, so that they stay in the cache. Groups: chunks of a set, O/16 * C/16, sets. */
+ * a time are swept by all tiles, so that they stay in the cache. Groups: chunks of a set along chunk_axis, 0 or 1,
+ * O/16 * C/16 along the other, sets. */
 HF_GROUP(1)
 kernel void conv3d_dw_chunk(global const float *restrict x, global const float16 *restrict dy,
                             global float16 *restrict partial, global float *restrict dw, int C, int O, int D, int H,
                             int W, int OD, int OH, int OW, int K, int pad, int set_rows, int chunk_rows, int sweep_rows,
-                            int direct)
+                            int chunk_axis, int direct)
 {
     const int c_blocks = (C + HF_BLOCK - 1) / HF_BLOCK, o_blocks = (O + HF_BLOCK - 1) / HF_BLOCK;
-    const int o = get_group_id(1) / c_blocks, c = get_group_id(1) % c_blocks;
+    const int chunk = get_group_id(chunk_axis), pair = get_group_id(1 - chunk_axis);
+    const int o = pair / c_blocks, c = pair % c_blocks;
     const int channels = min(HF_BLOCK, C - c * HF_BLOCK), outputs = min(HF_BLOCK, O - o * HF_BLOCK), taps = K * K * K;
     const size_t set = get_group_id(2), in_voxels = (size_t)D * H * W, out_voxels = (size_t)OD * OH * OW;
-    const int first = set * set_rows, begin = first + get_group_id(0) * chunk_rows;
+    const int first = set * set_rows, begin = first + chunk * chunk_rows;
     const int end = min(first + set_rows, begin + chunk_rows);
     const rows r = { x + c * in_voxels * HF_BLOCK,
                      dy + o * out_voxels,
@@ -122,7 +127,7 @@ kernel void conv3d_dw_chunk(global const float *restrict x, global const float16
                      K,
                      pad };
     float16 sums[PORTION * HF_BLOCK];
-    partial += ((set * get_num_groups(0) + get_group_id(0)) * get_num_groups(1) + get_group_id(1)) * taps * HF_BLOCK;
+    partial += ((set * get_num_groups(chunk_axis) + chunk) * c_blocks * o_blocks + pair) * taps * HF_BLOCK;
     for (int done = 0; done < taps; done += PORTION) {
         const int count = min(PORTION, taps - done);
         for (int i = 0; i < count * HF_BLOCK; ++i)

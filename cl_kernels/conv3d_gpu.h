@@ -2,6 +2,11 @@
 #ifndef HF_CONV3D_GPU_H
 #define HF_CONV3D_GPU_H
 
+/* Kernel edge, where a kernel is compiled for one. */
+#ifndef K
+#define K 3
+#endif
+
 /* float4 of a voxel's block of 16 channels. */
 #define QUARTER 4
 
@@ -12,6 +17,12 @@
 INLINE int exists(int start, int size)
 {
     return ((1 << clamp(size - start, 0, 7)) - (1 << clamp(-start, 0, 7))) & 127;
+}
+
+/* Which taps of a window that starts at (d,h,w) exist: bits 0..6 depth, 7..13 height, 14..20 width. */
+INLINE int window(int d, int h, int w, int D, int H, int W)
+{
+    return exists(d, D) | exists(h, H) << 7 | exists(w, W) << 14;
 }
 
 /* NaN stays NaN. */

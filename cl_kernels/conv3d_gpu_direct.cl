@@ -18,45 +18,81 @@
  * Small problems: V 1 or 2, tiles that go on into the next sample, and the units cut into `chunks` parts that
  * conv3d_gpu_direct_sum adds in order.
  *
- * V      4    output voxels of a work-item: 1, 2 or 4
- * WG     128  work-items of a group, a multiple of 64
+ * With TENSOR the products are made by matrix units, in warps of 32 work-items: a warp owns 32 V voxels, of which each
+ * work-item has what matrix.h says.
+ *
+ * V, WG: see conv3d_gpu_voxels.h; V is 1, 2 or 4
+ * TENSOR 0    1: products by matrix units
  * STAGE  9    units whose weights are in local memory together, 1 KB each */
 #include "common.h"
-#include "conv3d_gpu.h"
+#include "conv3d_gpu_voxels.h"
 
-#ifndef V
-#define V 4
-#endif
-#ifndef WG
-#define WG 128
-#endif
 #ifndef STAGE
 #define STAGE 9
+#endif
+#ifndef TENSOR
+#define TENSOR 0
 #endif
 
 #define UNIT   64 /* float4 of a unit's weights: 16 inputs of 16 outputs */
 #define SUM_WG 64
 
-/* acc += products of the V voxels' 16 channels with one unit's weights. */
-INLINE void multiply(global const float4 *const from[V], local const float4 *weights, float4 acc[V][QUARTER])
+#if TENSOR
+#include "conv3d_gpu_tensor.h"
+#else
+typedef float4 stage_item;
+#define STAGED UNIT /* items of a unit's weights in local memory */
+#define UNITS_MEMORY
+#define UNITS_ARGS
+
+/* Puts float4 i of the weights into the stage. */
+INLINE void keep_weights(local float4 *stage, int i, float4 weights)
 {
+    stage[i] = weights;
+}
+
+/* acc += products of the V voxels' 16 channels with one unit's weights. A voxel has the unit where its mask has all of
+ * `need`. */
+INLINE void multiply(global const float4 *x, global const float4 *tail, volatile local const int2 *voxel, int need,
+                     int offset, local const float4 *weights, float4 acc[V][QUARTER])
+{
+    global const float4 *from[V];
+#pragma unroll
+    for (int v = 0; v < V; v++) {
+        int2 at = voxel[v * WG + get_local_id(0)];
+        from[v] = (at.s1 & need) == need ? x + (size_t)(at.s0 + offset) * QUARTER : tail;
+    }
 #pragma unroll 1
     for (int q = 0; q < QUARTER; q++) {
-        float4 x[V];
+        float4 value4[V];
 #pragma unroll
         for (int v = 0; v < V; v++)
-            x[v] = from[v][q];
+            value4[v] = from[v][q];
 #pragma unroll
-        for (int e = 0; e < 4; e++)
+        for (int e = 0; e < 4; e++) {
+            float value[V];
 #pragma unroll
-            for (int j = 0; j < QUARTER; j++) {
-                float4 w = weights[(4 * q + e) * QUARTER + j];
-#pragma unroll
-                for (int v = 0; v < V; v++)
-                    acc[v][j] += (e == 0 ? x[v].s0 : e == 1 ? x[v].s1 : e == 2 ? x[v].s2 : x[v].s3) * w;
-            }
+            for (int v = 0; v < V; v++)
+                value[v] = e == 0 ? value4[v].s0 : e == 1 ? value4[v].s1 : e == 2 ? value4[v].s2 : value4[v].s3;
+            add_products(value, weights + (4 * q + e) * QUARTER, acc);
+        }
     }
 }
+
+/* Writes the V voxels' results, which belong at `to`; the block's biases are at tail. */
+INLINE void finish(global float4 *y, volatile local const int *to, global const float4 *tail, int bare, int relu,
+                   float4 acc[V][QUARTER])
+{
+#pragma unroll
+    for (int v = 0; v < V; v++) {
+        int result = to[v * WG + get_local_id(0)];
+        if (result < 0) continue;
+#pragma unroll
+        for (int j = 0; j < QUARTER; j++)
+            y[(size_t)result * QUARTER + j] = bare ? acc[v][j] : activate(acc[v][j] + tail[j], relu);
+    }
+}
+#endif
 
 /* Groups: tiles of V * WG voxels; blocks of outputs times classes; banks times chunks. A bank serves `samples` samples.
  * tail: 16 zeros, then the biases, bank_bias blocks from one bank's to the next.
@@ -70,7 +106,8 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
                               int istep, int ostep, int most, int bank_units, int bank_bias, int chunks,
                               int chunk_units, int relu)
 {
-    local float4 stage[STAGE * UNIT];
+    local stage_item stage[STAGE * STAGED];
+    UNITS_MEMORY
     local int2 place[STAGE]; /* of a unit: the bits a mask must have, and how far behind the first tap it lies */
     /* Of each voxel: where its first tap lies, in voxels of 16 channels, and its mask; where its result goes. Here, and
      * volatile, because the loops need the registers. */
@@ -83,7 +120,7 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
     if (id == 0) to_bias = (set * bank_bias + block + 1) * QUARTER;
 #pragma unroll
     for (int v = 0; v < V; v++) {
-        int p = ((int)get_group_id(0) * V + v) * WG + id, w = p % LW, h = p / LW % LH, d = p / LW / LH % LD;
+        int p = voxel_number(v), w = p % LW, h = p / LW % LH, d = p / LW / LH % LD;
         int od = d * ostep + cd, oh = h * ostep + ch, ow = w * ostep + cw, n = p / LW / LH / LD;
         bool real = n < samples && od < OD && oh < OH && ow < OW;
         n += set * samples;
@@ -92,15 +129,10 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
         h = h * istep + classes[class].s1;
         w = w * istep + classes[class].s2;
         to[v * WG + id] = real ? result : -1;
-        voxel[v * WG + id] = (int2)((n * in_blocks * D + d) * H * W + h * W + w,
-                                    real ? exists(d, D) | exists(h, H) << 7 | exists(w, W) << 14 : 0);
+        voxel[v * WG + id] = (int2)((n * in_blocks * D + d) * H * W + h * W + w, real ? window(d, h, w, D, H, W) : 0);
     }
     float4 acc[V][QUARTER];
-#pragma unroll
-    for (int v = 0; v < V; v++)
-#pragma unroll
-        for (int j = 0; j < QUARTER; j++)
-            acc[v][j] = (float4)(0.0f);
+    clear(acc);
 
     int last = min((chunk + 1) * chunk_units, classes[class].s3);
     bank += ((size_t)set * out_blocks + block) * bank_units * UNIT;
@@ -111,32 +143,16 @@ kernel void conv3d_gpu_direct(global const float4 *x, global const float4 *bank,
 #pragma unroll 1
         for (int i = id; i < count * UNIT; i += WG) {
             int4 u = units[unit + i / UNIT];
-            stage[i] = bank[(size_t)u.s0 * UNIT + i % UNIT];
+            keep_weights(stage, i, bank[(size_t)u.s0 * UNIT + i % UNIT]);
             if (i % UNIT == 0) place[i / UNIT] = u.s12;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
-        for (int i = 0; i < count; i++) {
-            int need = place[i].s0, offset = place[i].s1;
-            global const float4 *from[V];
-#pragma unroll
-            for (int v = 0; v < V; v++) {
-                int2 at = voxel[v * WG + id];
-                from[v] = (at.s1 & need) == need ? x + (size_t)(at.s0 + offset) * QUARTER : tail;
-            }
-            multiply(from, stage + i * UNIT, acc);
-        }
+        for (int i = 0; i < count; i++)
+            multiply(x, tail, voxel, place[i].s0, place[i].s1, stage + i * STAGED, acc UNITS_ARGS);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
-    tail += to_bias;
-#pragma unroll
-    for (int v = 0; v < V; v++) {
-        int result = to[v * WG + id];
-        if (result < 0) continue;
-#pragma unroll
-        for (int j = 0; j < QUARTER; j++)
-            y[(size_t)result * QUARTER + j] = chunks > 1 ? acc[v][j] : activate(acc[v][j] + tail[j], relu);
-    }
+    finish(y, to, tail + to_bias, chunks > 1, relu, acc);
 }
 
 /* y = act(bias + sum over the chunks of part); count: float4 of y; voxels of a sample; samples of a bank. */

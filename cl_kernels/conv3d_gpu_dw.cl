@@ -20,9 +20,6 @@
 #include "common.h"
 #include "conv3d_gpu.h"
 
-#ifndef K
-#define K 3
-#endif
 #ifndef FIRST
 #define FIRST 0
 #endif
@@ -92,7 +89,7 @@ INLINE int4 place_of(int index, int last, int C, int out_blocks, int D, int H, i
     h = h * stride - pad;
     w = w * stride - pad;
     if (index >= last) return (int4)(0, 0, -1, 0);
-    return (int4)(((n * sample * D + d) * H + h) * W + w, exists(d, D) | exists(h, H) << 7 | exists(w, W) << 14, to, 0);
+    return (int4)(((n * sample * D + d) * H + h) * W + w, window(d, h, w, D, H, W), to, 0);
 }
 
 /* Bits of a tap in the masks. */

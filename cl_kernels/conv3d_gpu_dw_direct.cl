@@ -12,11 +12,7 @@
  * S      1  stride: 1 or 2
  * TEAMS  2  1 or 2 */
 #include "common.h"
-#include "conv3d_gpu.h"
 
-#ifndef K
-#define K 3
-#endif
 #ifndef S
 #define S 1
 #endif
@@ -27,17 +23,12 @@
 #define TD (S == 1 ? 4 : 2) /* output voxels of a tile: depth, height, width */
 #define TH 4
 #define TW 4
+#include "conv3d_gpu_tiles.h"
+
 #define XD ((TD - 1) * S + K) /* input voxels of a tile */
 #define XH ((TH - 1) * S + K)
 #define XW ((TW - 1) * S + K)
 #define WG (K * K * 16 * TEAMS)
-
-/* A tile: sample, and the first output voxel. */
-INLINE int4 tile_at(int i, int OD, int OH, int OW)
-{
-    int wide = (OW + TW - 1) / TW, high = (OH + TH - 1) / TH, deep = (OD + TD - 1) / TD;
-    return (int4)(i / wide / high / deep, i / wide / high % deep * TD, i / wide % high * TH, i % wide * TW);
-}
 
 INLINE int4 next_tile(int4 at, int OD, int OH, int OW)
 {

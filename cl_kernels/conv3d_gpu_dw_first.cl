@@ -9,24 +9,19 @@
  * outputs each, in 36 registers. Along a row of voxels and from row to row values of x stay in registers; dy comes
  * straight from global memory. In the end the teams' sums are added in order. */
 #include "common.h"
-#include "conv3d_gpu.h"
 
-#define TH    4 /* output voxels of a tile: height, width */
-#define TW    4
 #define TEAMS 16
+#define TD    TEAMS /* output voxels of a tile: depth, height, width */
+#define TH    4
+#define TW    4
+#include "conv3d_gpu_tiles.h"
+
 #define ITEMS 12 /* of a team */
 #define WG    (TEAMS * ITEMS)
-#define XD    (TEAMS + 2) /* input voxels of a tile */
+#define XD    (TD + 2) /* input voxels of a tile */
 #define XH    (TH + 2)
 #define XW    (TW + 2)
 #define TAPS  27
-
-/* A tile: sample, and the first output voxel. */
-INLINE int4 tile_at(int i, int OD, int OH, int OW)
-{
-    int wide = (OW + TW - 1) / TW, high = (OH + TH - 1) / TH, deep = (OD + TEAMS - 1) / TEAMS;
-    return (int4)(i / wide / high / deep, i / wide / high % deep * TEAMS, i / wide % high * TH, i % wide * TW);
-}
 
 /* Groups: pieces of all banks, blocks of outputs, input channels. A bank sums over `samples` samples, which have
  * `tiles` tiles, in `pieces` pieces of piece_tiles. part [bank][piece][C * 27][out_blocks * 16]. */

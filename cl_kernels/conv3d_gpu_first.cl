@@ -1,24 +1,12 @@
 /* conv3d_gpu_first.cl: convolution for GPUs of few input channels, x in the plain layout.
  *
- * A work-item owns V output voxels, WG apart so that neighbours read neighbours, and one block of 16 output channels.
  * For each input channel the weights lie in local memory, [K^3][16], which broadcasts them; x comes straight from
  * global memory. Which taps of a voxel exist is a mask (bits 0..6 depth, 7..13 height, 14..20 width).
  *
- * K   3    kernel edge, 1..7
- * V   4    output voxels of a work-item, 1..8
- * WG  128  work-items of a group */
+ * V, WG: see conv3d_gpu_voxels.h; V is 1..8
+ * K   3    kernel edge, 1..7 */
 #include "common.h"
-#include "conv3d_gpu.h"
-
-#ifndef K
-#define K 3
-#endif
-#ifndef V
-#define V 4
-#endif
-#ifndef WG
-#define WG 128
-#endif
+#include "conv3d_gpu_voxels.h"
 
 #define TAPS (K * K * K)
 
@@ -34,17 +22,13 @@ kernel void conv3d_gpu_first(global const float *x, global const float4 *bank, g
     int at[V], mask[V]; /* where the first tap lies in a channel; which taps exist */
 #pragma unroll
     for (int v = 0; v < V; v++) {
-        int p = ((int)get_group_id(0) * V + v) * WG + id;
+        int p = voxel_number(v);
         int d = p / OW / OH * stride - pad, h = p / OW % OH * stride - pad, w = p % OW * stride - pad;
         at[v] = (d * H + h) * W + w;
-        mask[v] = p < voxels ? exists(d, D) | exists(h, H) << 7 | exists(w, W) << 14 : 0;
+        mask[v] = p < voxels ? window(d, h, w, D, H, W) : 0;
     }
     float4 acc[V][QUARTER];
-#pragma unroll
-    for (int v = 0; v < V; v++)
-#pragma unroll
-        for (int j = 0; j < QUARTER; j++)
-            acc[v][j] = (float4)(0.0f);
+    clear(acc);
 
     bank += (size_t)n * bank_size + (size_t)block * C * TAPS * QUARTER;
     x += (size_t)n * C * D * H * W;
@@ -55,34 +39,32 @@ kernel void conv3d_gpu_first(global const float *x, global const float4 *bank, g
             weights[i] = bank[c * TAPS * QUARTER + i];
         barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll 1
-        for (int row = 0; row < K * K; row++) {
-            int need = 1 << row / K | 1 << (7 + row % K), offset = (row / K * H + row % K) * W;
-            global const float *from[V];
-            int in[V]; /* bit tw: the tap exists */
+        for (int td = 0; td < K; td++)
+#pragma unroll 1
+            for (int th = 0; th < K; th++) {
+                int need = 1 << td | 1 << (7 + th), offset = (td * H + th) * W;
+                global const float *from[V];
+                int in[V]; /* bit tw: the tap exists */
 #pragma unroll
-            for (int v = 0; v < V; v++) {
-                from[v] = x + (at[v] + offset);
-                in[v] = (mask[v] & need) == need ? mask[v] >> 14 : 0;
-            }
+                for (int v = 0; v < V; v++) {
+                    from[v] = x + (at[v] + offset);
+                    in[v] = (mask[v] & need) == need ? mask[v] >> 14 : 0;
+                }
 #pragma unroll
-            for (int tw = 0; tw < K; tw++) {
-                float value[V];
-#pragma unroll
-                for (int v = 0; v < V; v++)
-                    value[v] = in[v] & 1 << tw ? from[v][tw] : 0.0f;
-#pragma unroll
-                for (int j = 0; j < QUARTER; j++)
+                for (int tw = 0; tw < K; tw++) {
+                    float value[V];
 #pragma unroll
                     for (int v = 0; v < V; v++)
-                        acc[v][j] += value[v] * weights[(row * K + tw) * QUARTER + j];
+                        value[v] = in[v] & 1 << tw ? from[v][tw] : 0.0f;
+                    add_products(value, weights + ((td * K + th) * K + tw) * QUARTER, acc);
+                }
             }
-        }
     }
 
     tail += (n * bank_bias + block + 1) * QUARTER;
 #pragma unroll
     for (int v = 0; v < V; v++) {
-        int p = ((int)get_group_id(0) * V + v) * WG + id;
+        int p = voxel_number(v);
         if (p >= voxels) continue;
 #pragma unroll
         for (int j = 0; j < QUARTER; j++)

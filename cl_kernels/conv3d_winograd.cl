@@ -7,7 +7,8 @@
  *   1. What a tile reads is transformed, plane by plane in width and height, then in depth.
  *   2. For every point, the tiles are multiplied with that point's weights: sums over input channels in registers, 16
  *      output channels a vector. As soon as the points of a column in depth are done, they are transformed back in
- *      depth, while they are in the innermost cache.
+ *      depth, while they are in the innermost cache. One block of input channels needs no second sum to be added to,
+ *      so columns of a few tiles are summed together and transformed back where they are, in registers.
  *   3. The planes are transformed back, bias and activation applied, and stored.
  * Between the steps values lie in the group's piece of `work`, which its core's cache holds. A tile that reaches beyond
  * x reads a copy with zeros around; what lies beyond y is not stored. Which group computes a slab changes no bit of it.
@@ -16,8 +17,10 @@
  *   Slot s + 1 takes the transformed input of point s of the plane, [AD][C/16][slab]; its products, transformed back in
  *   depth, [MD][O/16][slab], go to slot s, whose input is used up by then.
  *
- * SLAB  tiles of a slab, in registers during step 2
- * OUT   blocks of output channels multiplied together, 1 or 2 */
+ * SLAB     tiles of a slab; in registers during step 2, unless COLUMNS
+ * OUT      blocks of output channels multiplied together, 1 or 2
+ * COLUMNS  1: there is one block of input channels; SLAB is a multiple of 4
+ * STREAM   1: results go to memory past the caches, which would have to read what lies there first */
 #include "conv3d_winograd.h"
 
 #ifndef SLAB
@@ -25,6 +28,23 @@
 #endif
 #ifndef OUT
 #define OUT 1
+#endif
+#ifndef COLUMNS
+#define COLUMNS 0
+#endif
+#ifndef STREAM
+#define STREAM 0
+#endif
+
+#define QUAD 4 /* tiles whose columns are in registers together */
+
+/* Compilers that know no such store, and interpreters that know no prefetch either, store as always. */
+#define STORE(p, value) (*(p) = (value))
+#if STREAM && defined(__has_builtin) && !defined(HF_NO_PREFETCH)
+#if __has_builtin(__builtin_nontemporal_store)
+#undef STORE
+#define STORE(p, value) __builtin_nontemporal_store(value, p)
+#endif
 #endif
 
 /* Step 2 for one point and OUT blocks of output channels: to[OUT][SLAB] = sum over channels of v times u. Every block of
@@ -74,6 +94,77 @@ HF_INLINE void untransform_columns(global float16 *restrict to, size_t step, glo
     }
 }
 
+/* Step 2 for one block of input channels, the columns of QUAD tiles and one block of output channels: `to` as above. v
+ * [AD][SLAB]; u: the first of AD points. */
+HF_INLINE void multiply_columns(global float16 *restrict to, size_t step, global const float *restrict v,
+                                global const float16 *restrict u)
+{
+    float16 sum[QUAD][AD];
+#pragma unroll
+    for (int t = 0; t < QUAD; ++t)
+#pragma unroll
+        for (int d = 0; d < AD; ++d)
+            sum[t][d] = 0;
+#pragma unroll 2
+    for (int c = 0; c < HF_BLOCK; ++c)
+#pragma unroll
+        for (int d = 0; d < AD; ++d) {
+            const float16 weight = u[d * (HF_BLOCK * OUT + 1) + c * OUT];
+#pragma unroll
+            for (int t = 0; t < QUAD; ++t)
+                sum[t][d] += v[(d * SLAB + t) * HF_BLOCK + c] * weight;
+        }
+#pragma unroll
+    for (int t = 0; t < QUAD; ++t) {
+        float16 y[MD];
+        hf_output_line(y, sum[t], MD);
+#pragma unroll
+        for (int i = 0; i < MD; ++i)
+            to[i * step + t] = y[i];
+    }
+}
+
+/* What is asked for ahead of use: lines of x that the tiles of the next slab read. */
+typedef struct next_slab {
+    global const float16 *x;
+    int count, blocks, D, H, W;
+    long from[SLAB]; /* of each tile's box */
+} next_slab;
+
+/* Asks for `part` of `parts` of line s of all boxes: step 2 goes through them beside its products, a few at a time, as
+ * many at once would have to wait for each other. */
+HF_INLINE void prefetch_part(const next_slab *next, int s, int part, int parts)
+{
+    if (s < AD * AH)
+        prefetch_line(next->x, next->from, part * next->count / parts, (part + 1) * next->count / parts, next->blocks,
+                      next->D, next->H, next->W, s, AH);
+}
+
+/* Step 2 for all points of one column and all channels, from `in` to `out`; u: the weights of the first point. */
+HF_INLINE void multiply_slab(global float16 *restrict out, global const float16 *restrict in,
+                             global const float16 *restrict u, global float16 *restrict products, int c_blocks,
+                             int o_blocks, const next_slab *next, int s)
+{
+    const size_t out_step = o_blocks * SLAB, point = c_blocks * HF_BLOCK * OUT + 1;
+    for (int o = 0; o < o_blocks; o += OUT, u += AD * point, out += OUT * SLAB) {
+#if COLUMNS
+        (void)products;
+        for (int t = 0; t < SLAB; t += QUAD)
+            for (int k = 0; k < OUT; ++k) {
+                if (o == 0) prefetch_part(next, s, t / QUAD * OUT + k, SLAB / QUAD * OUT);
+                multiply_columns(out + k * SLAB + t, out_step, (global const float *)(in + t), u + k);
+            }
+#else
+        for (int d = 0; d < AD; ++d) {
+            if (o == 0) prefetch_part(next, s, d, AD);
+            multiply(products + d * OUT * SLAB, (global const float *)(in + d * c_blocks * SLAB), u + d * point,
+                     c_blocks);
+        }
+        untransform_columns(out, out_step, products);
+#endif
+    }
+}
+
 /* The result of one voxel: bias, activation, zeros beyond the last channel. NaN passes through. */
 HF_INLINE float16 finish(float16 sum, float16 bias, int relu, int channels)
 {
@@ -106,7 +197,7 @@ HF_INLINE void untransform_plane(global float16 *restrict y, size_t row, global 
     for (int h = 0; h < MH; ++h)
 #pragma unroll
         for (int w = 0; w < MW; ++w)
-            if (h < height && w < width) y[h * row + w] = finish(back[h][w], bias, relu, channels);
+            if (h < height && w < width) STORE(y + h * row + w, finish(back[h][w], bias, relu, channels));
 }
 
 /* x [N][C/16][D,H,W][16]; u as conv3d_winograd_weights.cl leaves it, u_stride vectors a set; bias [sets][O/16][16],
@@ -121,6 +212,7 @@ HF_WIDE HF_GROUP(1) kernel
     const int c_blocks = (C + HF_BLOCK - 1) / HF_BLOCK, o_blocks = (O + HF_BLOCK - 1) / HF_BLOCK;
     const size_t in_step = c_blocks * SLAB, out_step = o_blocks * SLAB, voxels = (size_t)D * H * W;
     const size_t out_voxels = (size_t)OD * OH * OW;
+    const size_t column = o_blocks / OUT * AD * (c_blocks * HF_BLOCK * OUT + 1); /* its weights */
     global float16 *planes = work + get_group_id(0) * work_stride, *copy = planes + AD * PLANE;
     global float16 *products = copy + AD * PLANE, *slots = products + AD * OUT * SLAB;
     const int slabs = (tiles + SLAB - 1) / SLAB, all = slabs * sets;
@@ -135,19 +227,11 @@ HF_WIDE HF_GROUP(1) kernel
                                box_at(x + ((size_t)at.n * c_blocks + b) * voxels, copy, at.d - pad, at.h - pad,
                                       at.w - pad, D, H, W, AD, AH, AW),
                                0, AW / 2);
-        global const float16 *weight = u + set * u_stride;
-        for (int s = 0; s < PLANE; ++s) {
-            global const float16 *in = slots + (s + 1) * slot;
-            global float16 *out = slots + s * slot;
-            if (s < AD * AH && i + 1 < end)
-                prefetch_line(x, c_blocks, D, H, W, at, min(SLAB, sets * tiles - base - count), s, AH, -pad, OD, OH,
-                              OW);
-            for (int o = 0; o < o_blocks; o += OUT) {
-                for (int d = 0; d < AD; ++d, weight += c_blocks * HF_BLOCK * OUT + 1)
-                    multiply(products + d * OUT * SLAB, (global const float *)(in + d * in_step), weight, c_blocks);
-                untransform_columns(out + o * SLAB, out_step, products);
-            }
-        }
+        next_slab next = { x, i + 1 < end ? min(SLAB, sets * tiles - base - count) : 0, c_blocks, D, H, W, { 0 } };
+        find_boxes(next.from, c_blocks, D, H, W, at, next.count, -pad, OD, OH, OW);
+        for (int s = 0; s < PLANE; ++s)
+            multiply_slab(slots + s * slot, slots + (s + 1) * slot, u + set * u_stride + s * column, products, c_blocks,
+                          o_blocks, &next, s);
         for (int o = 0; o < o_blocks; ++o)
             for (int d = 0; d < MD; ++d) {
                 at = first;

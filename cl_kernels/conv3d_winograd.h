@@ -224,15 +224,25 @@ HF_INLINE box box_at(global const float16 *x, global float16 *copy, int d0, int 
     }
 HF_WINOGRAD_TRANSFORM(transform_tile, hf_input_pair, AD, AH, AW)
 
-/* Asks for one line in width of what each of `count` tiles from `at` on reads in x [N][blocks][D,H,W], while other work
- * goes on: line `line` of boxes `height` lines high, `shift` voxels from the tile. Lines need not exist. */
-HF_INLINE void prefetch_line(global const float16 *x, int blocks, int D, int H, int W, tile at, int count, int line,
-                             const int height, int shift, int OD, int OH, int OW)
+/* Where in x [N][blocks][D,H,W] the boxes of `count` tiles from `at` on begin, `shift` voxels from the tile. */
+HF_INLINE void find_boxes(long *from, int blocks, int D, int H, int W, tile at, int count, int shift, int OD, int OH,
+                          int OW)
 {
-    const long voxels = (long)D * H * W, back = line / height + shift, down = line % height + shift;
-    for (int t = 0; t < count; ++t, at = tile_after(at, OD, OH, OW)) {
-        global const float16 *p = x + at.n * blocks * voxels + ((at.d + back) * H + at.h + down) * W + at.w;
+    const long voxels = (long)D * H * W;
+    for (int t = 0; t < count; ++t, at = tile_after(at, OD, OH, OW))
+        from[t] = at.n * blocks * voxels + ((at.d + shift) * (long)H + at.h + shift) * W + at.w;
+}
+
+/* Asks for one line in width of boxes `from` of find_boxes, begin to end, while other work goes on: line `line` of boxes
+ * `height` lines high. Lines need not exist. */
+HF_INLINE void prefetch_line(global const float16 *restrict x, const long *from, int begin, int end, int blocks, int D,
+                             int H, int W, int line, const int height)
+{
+    const long voxels = (long)D * H * W, offset = (line / height * (long)H + line % height) * W;
+    for (int t = begin; t < end; ++t) {
+        global const float16 *p = x + from[t] + offset;
         for (int b = 0; b < blocks; ++b, p += voxels)
+#pragma unroll
             for (int i = 0; i < MW; ++i)
                 HF_PREFETCH(p + i);
     }

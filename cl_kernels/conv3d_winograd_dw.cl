@@ -15,6 +15,8 @@
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #include "conv3d_winograd.h"
 
+#define MOST_SLAB 48 /* tiles */
+
 HF_WINOGRAD_TRANSFORM(spread_tile, hf_gradient_pair, MD, MH, MW)
 
 /* Sets CHANNELS x OUT vectors of a partial result to, or adds to them, the sum over tiles of v[t][channel] * g[o][t].
@@ -89,12 +91,16 @@ HF_WIDE HF_GROUP(1) kernel
                                 first_pair, pairs);
             }
             const int next = min(slab, past - base - count), lines = AW / 2 / pairs;
+            long ahead[MOST_SLAB], ahead_dy[MOST_SLAB];
+            find_boxes(ahead, c_blocks, D, H, W, at, next, -pad, OD, OH, OW);
+            find_boxes(ahead_dy, o_blocks, OD, OH, OW, at, next, 0, OD, OH, OW);
             for (int s = 0; s < pairs * PART; ++s) {
-                for (int line = s * lines; line < min((s + 1) * lines, AD * AH); ++line)
-                    prefetch_line(x, c_blocks, D, H, W, at, next, line, AH, -pad, OD, OH, OW);
-                for (int line = s * lines; line < min((s + 1) * lines, MD * MH); ++line)
-                    prefetch_line(dy, o_blocks, OD, OH, OW, at, next, line, MH, 0, OD, OH, OW);
                 for (int d = 0; d < AD; ++d) {
+                    const int from = d * next / AD, to = (d + 1) * next / AD;
+                    for (int line = s * lines; line < min((s + 1) * lines, AD * AH); ++line)
+                        prefetch_line(x, ahead, from, to, c_blocks, D, H, W, line, AH);
+                    for (int line = s * lines; line < min((s + 1) * lines, MD * MH); ++line)
+                        prefetch_line(dy, ahead_dy, from, to, o_blocks, OD, OH, OW, line, MH);
                     global const float16 *v = slots + s * slot + d * step;
                     add_point(sum + (s * AD + d) * point, v, v + c_blocks * slab, slab, count, c_blocks, o_blocks,
                               base > begin);

@@ -8,15 +8,12 @@
  *
  * VEC    16 or 4, see common.h
  * WG     work-items in a group (default 64; any)
- * FEW    work-items in a group where each has a chunk to do (default 8; any)
+ * FEW    work-items in a group where each has a chunk to do (default 8, see common.h)
  * CHUNK  voxels one work-item, or team, takes of a channel or a channel block (default 1024; any) */
 #include "common.h"
 
 #ifndef WG
 #define WG 64
-#endif
-#ifndef FEW
-#define FEW 8
 #endif
 #ifndef CHUNK
 #define CHUNK 1024

@@ -37,10 +37,7 @@
 /* VEC floats `step` apart, of which `left` exist; the others are zero. */
 static floatv load_apart(global const float *p, int step, int left)
 {
-    union {
-        floatv vector;
-        float element[VEC];
-    } v;
+    hf_lanes v;
     for (int i = 0; i < VEC; i++)
         v.element[i] = i < left ? p[(size_t)i * step] : 0.0f;
     return v.vector;
@@ -49,10 +46,7 @@ static floatv load_apart(global const float *p, int step, int left)
 static floatv load_full(global const float *p, int step, int unit)
 {
     if (unit) return vloadv(0, p);
-    union {
-        floatv vector;
-        float element[VEC];
-    } v;
+    hf_lanes v;
     for (int i = 0; i < VEC; i++)
         v.element[i] = p[(size_t)i * step];
     return v.vector;
@@ -60,10 +54,7 @@ static floatv load_full(global const float *p, int step, int unit)
 
 static float total(floatv v)
 {
-    union {
-        floatv vector;
-        float element[VEC];
-    } u;
+    hf_lanes u;
     u.vector = v;
     for (int half_size = VEC / 2; half_size > 0; half_size /= 2)
         for (int i = 0; i < half_size; i++)
@@ -182,10 +173,7 @@ kernel void linear_columns(global const float *a, global const float *b, global 
     bias += z * bias_z + n0;
 #pragma unroll
     for (int r = 0; r < RM; r++) {
-        union {
-            floatv vector;
-            float element[VEC];
-        } v;
+        hf_lanes v;
         if (m0 + r >= M) continue;
         v.vector = acc[r];
         if (left >= VEC && cn == 1) {

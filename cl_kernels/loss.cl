@@ -88,10 +88,7 @@ kernel void cross_entropy_dx(global const float *probability, global const int *
 
 float sum_of_lanes(floatv value)
 {
-    union {
-        floatv vector;
-        float element[VEC];
-    } lanes;
+    hf_lanes lanes;
     lanes.vector = value;
     float sum = 0.0f;
     for (int k = 0; k < VEC; k++)

@@ -11,7 +11,7 @@
  * On CPUs the blocked kernels take one row (along W) of one channel block a work-item, sixteen channels a vector.
  *
  * WG     work-items in a group (default 64; any)
- * FEW    work-items in a group where each has a row or a chunk to do (default 8; any)
+ * FEW    work-items in a group where each has a row or a chunk to do (default 8, see common.h)
  * K      window (default 2; 1..6)
  * S      stride (default 2; 1 or more; max_pool_dx_blocked needs S >= K)
  * VEC    16 or 4, see common.h
@@ -20,9 +20,6 @@
 
 #ifndef WG
 #define WG 64
-#endif
-#ifndef FEW
-#define FEW 8
 #endif
 #ifndef K
 #define K 2
@@ -136,23 +133,7 @@ kernel void avg_pool_dx(global const float *dy, global float *dx, int d, int h, 
 #define convert_intv   HF_PASTE(convert_int, VEC)
 #define convert_ucharv HF_PASTE(convert_uchar, VEC)
 
-ucharv load_position(global const uchar *p, size_t v)
-{
-#if VEC == HF_BLOCK
-    return vload16(v, p);
-#else
-    return *(global const ucharv *)(p + v * HF_BLOCK + hf_part());
-#endif
-}
-
-void store_position(ucharv value, global uchar *p, size_t v)
-{
-#if VEC == HF_BLOCK
-    vstore16(value, v, p);
-#else
-    *(global ucharv *)(p + v * HF_BLOCK + hf_part()) = value;
-#endif
-}
+HF_VOXEL_ACCESS(uchar, ucharv, load_position, store_position)
 
 /* The maximum of the window that starts at x. Goes through it backwards, so that the first of equal maxima is the last
  * one taken. */

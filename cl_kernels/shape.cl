@@ -120,10 +120,7 @@ HF_GROUP(WG) kernel void to_blocked(global const float *x, global float *y, int 
     int n = (int)get_global_id(1) / blocks, first = (int)get_global_id(1) % blocks * HF_BLOCK + hf_part();
     if (v >= voxels) return;
     x += ((size_t)n * channels + first) * voxels + v;
-    union {
-        floatv vector;
-        float element[VEC];
-    } part;
+    hf_lanes part;
     part.vector = (floatv)(0.0f);
     HF_EACH(c, channels - first) part.element[c] = x[(size_t)c * voxels];
     hf_store_voxel(part.vector, y, get_global_id(1) * voxels + v);
@@ -135,10 +132,7 @@ HF_GROUP(WG) kernel void to_plain(global const float *x, global float *y, int ch
     int n = (int)get_global_id(1) / blocks, first = (int)get_global_id(1) % blocks * HF_BLOCK + hf_part();
     if (v >= voxels) return;
     y += ((size_t)n * channels + first) * voxels + v;
-    union {
-        floatv vector;
-        float element[VEC];
-    } part;
+    hf_lanes part;
     part.vector = hf_load_voxel(x, get_global_id(1) * voxels + v);
     HF_EACH(c, channels - first) y[(size_t)c * voxels] = part.element[c];
 }

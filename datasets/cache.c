@@ -4,7 +4,6 @@
  * so a file that was damaged anywhere, or copied over another one, is not taken for what its name says. */
 #include "cache.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <float.h>
 #include <limits.h>
 #include <math.h>
@@ -12,19 +11,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char magic[8] = "HFVOL03";
 #define LARGEST      32767 /* the largest number stored; the smallest is its negative */
 #define DIGEST_BYTES 40    /* 32 digits, then zeros */
+#define SOURCE_BYTES 33
 
 typedef struct header {
     char magic[8];
     int32_t shape[3];
     float scale;
     double spacing[3];
+    char source[DIGEST_BYTES]; /* of the file that it was made from */
     char digest[DIGEST_BYTES];
 } header;
 
@@ -46,7 +46,8 @@ static hf_status add_file(hf_digest *digest, const char *path)
     if (stat(path, &info) != 0) return hf_fail(HF_ERR_IO, "'%s': cannot be found: %s", path, strerror(errno));
     if (path[0] != '/' && !getcwd(here, sizeof here)) /* what a relative path means depends on it */
         return hf_fail(HF_ERR_IO, "'%s': the working folder is not known: %s", path, strerror(errno));
-    const int64_t facts[] = { (int64_t)info.st_size, (int64_t)info.st_mtim.tv_sec, (int64_t)info.st_mtim.tv_nsec };
+    const int64_t facts[] = { (int64_t)info.st_size, (int64_t)info.st_mtim.tv_sec, (int64_t)info.st_mtim.tv_nsec,
+                              (int64_t)info.st_ctim.tv_sec, (int64_t)info.st_ctim.tv_nsec };
     hf_digest_add(digest, here, strlen(here));
     hf_digest_add(digest, path, strlen(path));
     hf_digest_add(digest, facts, sizeof facts);
@@ -79,6 +80,11 @@ hf_status hf_cached_path(char **out, const char *folder, const char *image, cons
     return hf_path_join(out, folder, name);
 }
 
+static const int16_t *numbers_of(const void *file)
+{
+    return (const int16_t *)(const void *)((const char *)file + sizeof(header));
+}
+
 static void digest_of(char text[DIGEST_BYTES], const char *path, const header *h, const int16_t *numbers, size_t count)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -90,57 +96,59 @@ static void digest_of(char text[DIGEST_BYTES], const char *path, const header *h
     hf_digest_text(&digest, text);
 }
 
-/* Whether the mapped bytes are the whole cached volume `path` names; fills in the rest of *out. */
-static bool accept(hf_cached *out, const char *path)
+/* Whether these bytes are the whole cached volume `path` names; *h is its header. */
+static bool is_whole(header *h, const void *file, size_t size, const char *path)
 {
-    header h;
     size_t count = 1, bytes;
     char digest[DIGEST_BYTES];
-    if (out->bytes < sizeof h) return false;
-    memcpy(&h, out->map, sizeof h);
-    if (memcmp(h.magic, magic, sizeof magic) != 0) return false;
-    for (int i = 0; i < 3; i++) {
-        if (h.shape[i] < 1 || !hf_size_mul(count, (size_t)h.shape[i], &count)) return false;
-        out->shape[i] = h.shape[i];
-        out->spacing[i] = h.spacing[i];
-    }
-    if (!hf_size_mul(count, sizeof(int16_t), &bytes) || bytes != out->bytes - sizeof h) return false;
-    out->scale = h.scale;
-    out->numbers = (const int16_t *)(const void *)((const char *)out->map + sizeof h);
-    digest_of(digest, path, &h, out->numbers, count);
-    return memcmp(digest, h.digest, sizeof digest) == 0;
+    if (size < sizeof *h) return false;
+    memcpy(h, file, sizeof *h);
+    if (memcmp(h->magic, magic, sizeof magic) != 0 || h->source[SOURCE_BYTES - 1]) return false;
+    for (int i = 0; i < 3; i++)
+        if (h->shape[i] < 1 || !hf_size_mul(count, (size_t)h->shape[i], &count)) return false;
+    if (!hf_size_mul(count, sizeof(int16_t), &bytes) || bytes != size - sizeof *h) return false;
+    digest_of(digest, path, h, numbers_of(file), count);
+    return memcmp(digest, h->digest, sizeof digest) == 0;
 }
 
-hf_status hf_cached_map(hf_cached *out, const char *path)
+/* The file in memory, freed with free(); HF_OK with *file NULL when there is none that is whole. */
+static hf_status read_file(void **file, header *h, const char *path)
 {
-    struct stat info;
-    int code = 0;
-    *out = (hf_cached){ 0 };
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not be waited for */
-    if (fd < 0) return HF_OK;
-    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0) {
-        out->bytes = (size_t)info.st_size;
-        out->map = mmap(NULL, out->bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (out->map == MAP_FAILED) code = errno;
-    }
-    close(fd);
-    if (code) {
-        *out = (hf_cached){ 0 };
-        return hf_fail(HF_ERR_MEMORY, "'%s': cannot be mapped: %s", path, strerror(code));
-    }
-    if (out->map && !accept(out, path)) hf_cached_unmap(out);
+    size_t size = 0;
+    *file = NULL;
+    const hf_status status = hf_path_exists(path) ? hf_file_read(file, &size, path, SIZE_MAX / 2) : HF_ERR_IO;
+    if (status == HF_ERR_MEMORY) return status;
+    if (status != HF_OK || is_whole(h, *file, size, path)) return HF_OK; /* unreadable is the same as absent */
+    free(*file);
+    *file = NULL;
     return HF_OK;
 }
 
-void hf_cached_unmap(hf_cached *cached)
+hf_status hf_cached_open(hf_cached *out, const char *path)
 {
-    if (cached->map) munmap(cached->map, cached->bytes);
+    header h;
+    void *file;
+    *out = (hf_cached){ 0 };
+    HF_TRY(read_file(&file, &h, path));
+    if (!file) return HF_OK;
+    free(file);
+    for (int i = 0; i < 3; i++) {
+        out->shape[i] = h.shape[i];
+        out->spacing[i] = h.spacing[i];
+    }
+    memcpy(out->source, h.source, sizeof out->source);
+    return hf_strdup(&out->path, path);
+}
+
+void hf_cached_close(hf_cached *cached)
+{
+    free(cached->path);
     *cached = (hf_cached){ 0 };
 }
 
-hf_status hf_cached_write(const char *path, const float *voxels, const int shape[3], const double spacing[3])
+hf_status hf_cached_write(const char *path, const float *voxels, const hf_cached *about)
 {
-    const size_t count = voxels_of(shape), bytes = hf_cached_bytes(shape);
+    const size_t count = voxels_of(about->shape), bytes = hf_cached_bytes(about->shape);
     char *file = NULL;
     float largest = 0;
     HF_TRY(hf_alloc(&file, bytes, 1, "a cached volume"));
@@ -152,9 +160,10 @@ hf_status hf_cached_write(const char *path, const float *voxels, const int shape
         numbers[i] = (int16_t)lrintf(voxels[i] / h.scale);
     memcpy(h.magic, magic, sizeof magic);
     for (int i = 0; i < 3; i++) {
-        h.shape[i] = shape[i];
-        h.spacing[i] = spacing[i];
+        h.shape[i] = about->shape[i];
+        h.spacing[i] = about->spacing[i];
     }
+    snprintf(h.source, sizeof h.source, "%s", about->source);
     digest_of(h.digest, path, &h, numbers, count);
     memcpy(file, &h, sizeof h);
     const hf_status status = hf_file_write(path, file, bytes);
@@ -162,9 +171,15 @@ hf_status hf_cached_write(const char *path, const float *voxels, const int shape
     return status;
 }
 
-void hf_cached_expand(float *voxels, const hf_cached *cached)
+hf_status hf_cached_read(float *voxels, bool *whole, const hf_cached *cached)
 {
-    const size_t count = voxels_of(cached->shape);
+    header h;
+    void *file;
+    HF_TRY(read_file(&file, &h, cached->path));
+    *whole = file && memcmp(h.shape, cached->shape, sizeof h.shape) == 0 && strcmp(h.source, cached->source) == 0;
+    const size_t count = *whole ? voxels_of(cached->shape) : 0;
     for (size_t i = 0; i < count; i++)
-        voxels[i] = (float)cached->numbers[i] * cached->scale;
+        voxels[i] = (float)numbers_of(file)[i] * h.scale;
+    free(file);
+    return HF_OK;
 }

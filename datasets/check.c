@@ -14,6 +14,7 @@
 enum {
     MIN_VOXELS = 8,   /* non-zero; preprocessing needs as many */
     MIN_SUBJECTS = 5, /* fewer have no robust limits */
+    MAX_LISTED = 100, /* problems of a kind; more are counted */
     LISTED = 12,      /* kinds of shape and so on, the most frequent ones */
 };
 static const double limit_sds = 4;
@@ -370,14 +371,17 @@ static hf_status report_volumes(hf_text *report, const hf_cohort *cohort, const 
     return report_kinds(report, measures, n, "Orientations in the files", describe_axes);
 }
 
-/* Problems first .. end-1 of the cohort, under a title. */
+/* Problems first .. end-1 of the cohort, under a title: a table of a biobank may have a hundred thousand rows without an
+ * image, which nobody reads one by one. */
 static void report_problems(hf_text *report, const hf_cohort *cohort, const char *title, int first, int end)
 {
     hf_text_add(report, "\n%s\n", title);
-    for (int i = first; i < end; i++) {
+    const int shown = end - first > MAX_LISTED ? MAX_LISTED : end - first;
+    for (int i = first; i < first + shown; i++) {
         const hf_problem *p = &cohort->problem[i];
         hf_text_add(report, "  %-8s  %s: %s\n", p->fatal ? "left out" : "flagged", p->subject, p->text);
     }
+    if (shown < end - first) hf_text_add(report, "  and %d more\n", end - first - shown);
     hf_text_add(report, "    %d found\n", end - first);
 }
 

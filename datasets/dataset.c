@@ -1,9 +1,9 @@
 /* dataset.c: a cohort's volumes on one grid, its table rows encoded, its targets as numbers.
  *
- * Opening maps the cached form of every volume and makes those that are missing, on all cores. Without a cache it reads
- * every volume once all the same, so that what is no good shows now and not in the middle of a training. A subject
- * whose volume cannot be read or brought to the grid becomes a fatal problem of the cohort and is left out; a cache
- * that cannot be written is an error of the whole. */
+ * Opening reads the cached form of every volume through and makes those that are missing, on all cores. Without a cache
+ * it reads every volume once all the same, so that what is no good shows now and not in the middle of a training. A
+ * subject whose volume cannot be read or brought to the grid becomes a fatal problem of the cohort and is left out; a
+ * cache that cannot be written is an error of the whole. */
 #include "cache.h"
 #include "cohort.h"
 #include "parallel.h"
@@ -27,7 +27,7 @@ struct hf_dataset {
     int n;             /* subjects */
     bool *has;         /* [n] */
     float *target;     /* [n] */
-    hf_cached *cached; /* [n]; without a cache only the shapes */
+    hf_cached *cached; /* [n]; without a cache path NULL */
     char **trouble;    /* [n] what was wrong with a subject's volume, or NULL */
 };
 
@@ -96,23 +96,42 @@ out:
     return status;
 }
 
-/* Makes the cached form of subject i, or only learns its shape when there is no cache (path NULL). A volume that is no
+/* Of the image, and of its mask if there is one. */
+static hf_status digest_source(char source[33], const hf_subject *subject)
+{
+    char mask[33];
+    hf_digest both = { 0 };
+    HF_TRY(hf_digest_file(source, subject->image));
+    if (!subject->mask) return HF_OK;
+    HF_TRY(hf_digest_file(mask, subject->mask));
+    hf_digest_add(&both, source, 32);
+    hf_digest_add(&both, mask, 32);
+    hf_digest_text(&both, source);
+    return HF_OK;
+}
+
+/* The volume of subject i on the grid, with its shape, spacing and source in *about; *voxels is freed by the caller. */
+static hf_status prepare_subject(float **voxels, hf_cached *about, const hf_dataset *d, int i)
+{
+    const hf_subject *subject = &d->cohort->subject[i];
+    *voxels = NULL;
+    HF_TRY(digest_source(about->source, subject)); /* first: should a file change now, the next run sees it */
+    return prepare(voxels, about->shape, about->spacing, &d->stored, subject);
+}
+
+/* Makes the cached form of subject i, or only learns about it when there is no cache (path NULL). A volume that is no
  * good is the subject's trouble (HF_OK); anything else, such as a full disk, is an error. */
 static hf_status build(hf_dataset *d, int i, const char *path)
 {
-    float *voxels = NULL;
-    double spacing[3];
-    int *shape = d->cached[i].shape;
-    hf_status status = prepare(&voxels, shape, spacing, &d->stored, &d->cohort->subject[i]);
+    float *voxels;
+    hf_cached about = { 0 };
+    hf_status status = prepare_subject(&voxels, &about, d, i);
     if (status == HF_ERR_MEMORY) return status;
     if (status != HF_OK) return hf_strdup(&d->trouble[i], hf_error_message());
-    if (path) status = hf_cached_write(path, voxels, shape, spacing);
+    if (path) status = hf_cached_write(path, voxels, &about);
     free(voxels);
-    if (!path) return HF_OK;
-    HF_TRY(status);
-    HF_TRY(hf_cached_map(&d->cached[i], path));
-    if (d->cached[i].map) return HF_OK;
-    return hf_fail(HF_ERR_IO, "'%s': what was just written cannot be read back", path);
+    d->cached[i] = about;
+    return status == HF_OK && path ? hf_strdup(&d->cached[i].path, path) : status;
 }
 
 /* The work of hf_parallel. */
@@ -125,8 +144,8 @@ static hf_status open_subject(void *user, int i)
         hf_cached_path(&path, d->folder, d->cohort->subject[i].image, d->cohort->subject[i].mask, &d->stored);
     if (status == HF_ERR_IO) return hf_strdup(&d->trouble[i], hf_error_message());
     HF_TRY(status);
-    status = hf_cached_map(&d->cached[i], path);
-    if (status == HF_OK && !d->cached[i].map) status = build(d, i, path);
+    status = hf_cached_open(&d->cached[i], path);
+    if (status == HF_OK && !d->cached[i].path) status = build(d, i, path);
     free(path);
     return status;
 }
@@ -248,7 +267,7 @@ void hf_dataset_free(hf_dataset **dataset)
     if (!dataset || !*dataset) return;
     hf_dataset *d = *dataset;
     for (int i = 0; i < d->n; i++) {
-        if (d->cached) hf_cached_unmap(&d->cached[i]);
+        if (d->cached) hf_cached_close(&d->cached[i]);
         if (d->trouble) free(d->trouble[i]);
     }
     free(d->folder);
@@ -270,6 +289,11 @@ const int *hf_dataset_shape(const hf_dataset *dataset)
     return dataset->shape;
 }
 
+const char *hf_dataset_source(const hf_dataset *dataset, int index)
+{
+    return hf_dataset_has(dataset, index) ? dataset->cached[index].source : "";
+}
+
 int hf_dataset_width(const hf_dataset *dataset)
 {
     return dataset->encoder ? dataset->encoder->width : 0;
@@ -280,28 +304,44 @@ int hf_dataset_views(const hf_dataset *dataset)
     return hf_views(&dataset->grid);
 }
 
-static hf_status get_uncached(float *out, const hf_dataset *d, int index)
+/* From the source, which must still be what it was; `path`: into its cached form too. */
+static hf_status get_uncached(float *out, const hf_dataset *d, int index, const char *path)
 {
     float *voxels = NULL;
-    int shape[3];
-    double spacing[3];
-    const hf_subject *subject = &d->cohort->subject[index];
-    HF_TRY(prepare(&voxels, shape, spacing, &d->stored, subject));
-    hf_status status = HF_OK;
-    if (memcmp(shape, d->whole, sizeof shape) != 0)
-        status = hf_fail(HF_ERR_SHAPE, "'%s': has %dx%dx%d voxels, expected %dx%dx%d", subject->image, shape[0],
-                         shape[1], shape[2], d->whole[0], d->whole[1], d->whole[2]);
-    else
-        memcpy(out, voxels, hf_voxels_of(shape) * sizeof *out);
+    hf_cached about = { 0 };
+    const char *image = d->cohort->subject[index].image;
+    const int *shape = about.shape;
+    hf_status status;
+    HF_TRY_OUT(prepare_subject(&voxels, &about, d, index));
+    if (memcmp(shape, d->whole, sizeof d->whole) != 0)
+        status = hf_fail(HF_ERR_SHAPE, "'%s': has %dx%dx%d voxels, expected %dx%dx%d", image, shape[0], shape[1],
+                         shape[2], d->whole[0], d->whole[1], d->whole[2]);
+    else if (strcmp(about.source, d->cached[index].source) != 0)
+        status = hf_fail(HF_ERR_IO, "'%s': the file has changed since it was opened", image);
+    else if (path)
+        status = hf_cached_write(path, voxels, &about);
+    if (status == HF_OK) memcpy(out, voxels, hf_voxels_of(shape) * sizeof *out);
+out:
     free(voxels);
     return status;
 }
 
+/* A file of the cache that has been damaged or removed since it was opened is made anew. */
+static hf_status get_cached(float *out, const hf_dataset *d, int index)
+{
+    const hf_cached *cached = &d->cached[index];
+    bool whole;
+    HF_TRY(hf_cached_read(out, &whole, cached));
+    if (whole) return HF_OK;
+    HF_TRY(get_uncached(out, d, index, cached->path));
+    HF_TRY(hf_cached_read(out, &whole, cached)); /* rounded to 16 bits, as it was before */
+    if (whole) return HF_OK;
+    return hf_fail(HF_ERR_IO, "'%s': what was just written cannot be read back", cached->path);
+}
+
 static hf_status get_whole(float *out, const hf_dataset *d, int index)
 {
-    if (d->no_cache) return get_uncached(out, d, index);
-    hf_cached_expand(out, &d->cached[index]);
-    return HF_OK;
+    return d->no_cache ? get_uncached(out, d, index, NULL) : get_cached(out, d, index);
 }
 
 hf_status hf_dataset_view(const hf_dataset *dataset, int index, int view, bool alone, float *volume)

@@ -6,7 +6,7 @@
  *                                    |             |
  *                                    |          hf_encoder (tabular statistics, fitted on training rows only)
  *                                    v             v
- *                                hf_dataset (preprocessed volumes in a memory-mapped cache) --> hf_loader (batches)
+ *                                hf_dataset (preprocessed volumes in a cache) --> hf_loader (batches)
  *
  * Array axes: a volume is [D,H,W] = [left->right, posterior->anterior, inferior->superior] voxels ("RAS+", what
  * nibabel calls the closest canonical orientation), W fastest in memory. Lengths are in millimetres, ages in years. */
@@ -314,8 +314,8 @@ typedef struct hf_forecast {
 hf_status hf_dataset_forecast(hf_forecast *out, const hf_cohort *cohort, const hf_grid *grid,
                               const hf_dataset_options *options) HF_MUST_USE;
 
-/* Preprocesses what is not cached yet (all cores), maps the cache read-only. One file a volume, named by a digest of
- * source file (path, size, mtime) and grid, int16 with scale: about half of float32, a quarter of the usual float64;
+/* Preprocesses what is not cached yet (all cores), reads the rest through. One file a volume, named by a digest of
+ * source file (path, size, times of change) and grid, int16 with scale: about half of float32, a quarter of the usual float64;
  * written by rename with its own digest inside, so a damaged or foreign file is rebuilt. Subjects that cannot be read
  * become fatal problems of the cohort and are left out: their indices answer hf_dataset_has with false. So do those
  * whose shape is not that of the majority, where the grid leaves the shape open; HF_ERR_SHAPE when there is none.
@@ -326,8 +326,11 @@ void hf_dataset_free(hf_dataset **dataset);
 
 bool hf_dataset_has(const hf_dataset *dataset, int index);
 const int *hf_dataset_shape(const hf_dataset *dataset); /* D,H,W of one sample: of a view */
-int hf_dataset_width(const hf_dataset *dataset);        /* length of a tabular row */
-int hf_dataset_views(const hf_dataset *dataset);        /* samples a subject gives when it is judged: 1 or 2 */
+/* hf_digest_file of the image of a subject, as it was when its volume was made, and of its mask; "" for one that is left
+ * out. */
+const char *hf_dataset_source(const hf_dataset *dataset, int index);
+int hf_dataset_width(const hf_dataset *dataset); /* length of a tabular row */
+int hf_dataset_views(const hf_dataset *dataset); /* samples a subject gives when it is judged: 1 or 2 */
 
 /* Copies one sample: volume [D,H,W] (view 0), tabular [width], target (years or class index, NaN when missing). Any of
  * the outputs may be NULL. Thread-safe. */
@@ -378,9 +381,10 @@ double hf_loader_waited(const hf_loader *loader);
 /* ---- the synthetic cohort (datasets/synth.c) --------------------------------------------------------------------- */
 
 typedef struct hf_synth_options {
-    const char *task; /* "brain-age" (default) or "ad" */
-    int subjects;     /* default 120 */
-    int shape[3];     /* D,H,W; default 45,55,45 */
+    const char *task;   /* "brain-age" (default), "ad" or "interaction" */
+    const char *source; /* interaction: a cohort whose images are copied instead of drawn; NULL: draw */
+    int subjects;       /* default 120, or all of the source */
+    int shape[3];       /* D,H,W of what is drawn; default 45,55,45 */
     uint64_t seed;
     hf_progress *progress;
     void *user;
@@ -390,7 +394,8 @@ typedef struct hf_synth_options {
  * ages along different courses for the two sexes; with noise, bias field and pose. As real .nii.gz (skull-stripped,
  * float scaled int16, with affine) and participants.tsv, dataset_description.json. Task "ad" adds diagnosis (CN, MCI,
  * AD) and the nine clinical columns (AGE, PTGENDER, PTEDUCAT, APOE4, ABETA, PTAU, TAU, FDG, AV45) with missingness
- * that depends on the diagnosis as in the real data. Refuses a folder that already has a participants.tsv. */
+ * that depends on the diagnosis as in the real data. Task "interaction" has a bit and a label that only image and bit
+ * together tell (datasets/interaction.c). Refuses a folder that already has a participants.tsv. */
 hf_status hf_cohort_make(const char *folder, const hf_synth_options *options) HF_MUST_USE;
 
 #ifdef __cplusplus

@@ -20,7 +20,10 @@
 
 #include "archive/archive.h"
 #include "graph/graph.h"
+#include "metrics/calibration.h"
+#include "metrics/ensemble.h"
 #include "metrics/metrics.h"
+#include "metrics/significance.h"
 #include "networks/networks.h"
 #include "plan/plan.h"
 #include "recipe/recipe.h"

@@ -35,6 +35,7 @@ typedef enum hf_status {
     HF_ERR_FORMAT,      /* a file's contents are damaged or not what its name says */
     HF_ERR_UNSUPPORTED, /* well-formed, but something this version refuses */
     HF_ERR_NUMBER,      /* a value that must be finite is not */
+    HF_ERR_STOPPED,     /* ended because the caller asked for it */
 } hf_status;
 
 #if defined(__GNUC__)
@@ -152,6 +153,8 @@ typedef struct hf_digest {
 } hf_digest;
 void hf_digest_add(hf_digest *digest, const void *bytes, size_t size);
 void hf_digest_text(const hf_digest *digest, char hex[33]);
+/* Of the bytes of a file, a megabyte at a time. HF_ERR_IO. */
+hf_status hf_digest_file(char hex[33], const char *path) HF_MUST_USE;
 
 /* ---- counter-based random numbers -------------------------------------------------------------------------------- */
 

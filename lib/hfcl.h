@@ -8,7 +8,7 @@
  *     hf_tensor_new(&x, ctx, HF_SHAPE(2, 1, 16, 16, 16));       device memory with a shape
  *     hf_task_new(&task, ctx, hf_op_find("conv3d"), &(hf_params){ .pad = 1 }, in, 3, &y, 1, NULL);
  *     hf_task_run(task);                                        enqueue; costs no allocation and no decision
- *     hf_tensor_read(&y, host);                                 waits and copies
+ *     hf_tensor_read(&y, host, count);                          waits and copies
  *
  * Axis names are fixed: N batch, C and O channels in and out, D H W depth, height, width, K kernel, F features.
  * Tensors are row-major with the last axis fastest, 32-bit floats unless said otherwise.
@@ -45,6 +45,7 @@ typedef struct hf_device_info {
     size_t align;         /* alignment of a buffer view */
     unsigned float_width; /* preferred vector width for float */
     bool fp16, fp64, subgroups;
+    unsigned compute_capability; /* of NVIDIA's devices, 75 for 7.5; else 0 */
 } hf_device_info;
 
 /* All devices of all platforms, GPUs first. *list has *count entries and is freed with free(); no device at all is
@@ -58,6 +59,9 @@ typedef struct hf_context_options {
     bool plain_only;   /* only the plain implementation of each operator: for comparing and for debugging */
     const char *force; /* "op=impl,op=impl": implementations to use instead of the first that fits; default: the
                           environment variable HF_IMPL */
+    bool
+        tensor_cores; /* let matrix units make products, where hf_context_tensor_cores says so: results differ in the last
+                          bits. The environment variable HF_TENSOR_CORES=1 does the same */
     const hf_device_info *described; /* a device that is not here, instead of opening one */
 } hf_context_options;
 
@@ -72,6 +76,10 @@ hf_status hf_context_new(hf_context **out, const char *device, const hf_context_
 void hf_context_free(hf_context **context);
 
 const hf_device_info *hf_context_device(const hf_context *context);
+
+/* Whether the device has matrix units that this library can use: NVIDIA's from compute capability 8.0 on, after one
+ * product by them was right to the last bit, made when first asked. Whether they were asked for does not matter. */
+bool hf_context_tensor_cores(hf_context *context);
 
 /* Waits until everything enqueued has run; device errors of earlier calls surface here. */
 hf_status hf_context_finish(hf_context *context) HF_MUST_USE;
@@ -154,9 +162,10 @@ hf_status hf_tensor_new(hf_tensor *out, hf_context *context, hf_shape shape) HF_
 hf_status hf_tensor_new_desc(hf_tensor *out, hf_context *context, const hf_desc *desc) HF_MUST_USE;
 void hf_tensor_free(hf_tensor *tensor);
 
-/* Whole-tensor copies in the plain layout's element order; a blocked tensor is converted on the way. */
-hf_status hf_tensor_write(const hf_tensor *tensor, const void *data) HF_MUST_USE;
-hf_status hf_tensor_read(const hf_tensor *tensor, void *data) HF_MUST_USE;
+/* Whole-tensor copies of data[count] in the plain layout's element order; a blocked tensor is converted on the way.
+ * HF_ERR_SHAPE when the tensor does not have `count` elements. */
+hf_status hf_tensor_write(const hf_tensor *tensor, const void *data, int64_t count) HF_MUST_USE;
+hf_status hf_tensor_read(const hf_tensor *tensor, void *data, int64_t count) HF_MUST_USE;
 
 /* ---- operators --------------------------------------------------------------------------------------------------- */
 
@@ -184,7 +193,6 @@ typedef struct hf_params {
     float scale;     /* scale: the factor */
     hf_shape shape;  /* reshape, and gradients whose result has a shape of its own: that shape */
     /* optimisers */
-    int optimizer; /* an hf_optimizer */
     float beta1, beta2, weight_decay, momentum_sgd;
 } hf_params;
 

@@ -46,7 +46,7 @@ int hf_op_replaces(const hf_op *op, int result)
 
 hf_params hf_op_rule_params(const hf_op *op, const hf_params *params, const hf_desc *in, int n_in, int rule)
 {
-    return op->rule_params ? op->rule_params(params, in, n_in, rule) : *params;
+    return op->rule_params ? op->rule_params(&(hf_query){ op, params, in, n_in }, rule) : *params;
 }
 
 /* ---- shape rules ------------------------------------------------------------------------------------------------- */
@@ -76,31 +76,31 @@ static const char *operand_name(const hf_op *op, int index, char name[16])
     return name;
 }
 
-hf_status hf_expect_rank(const hf_op *op, const hf_desc *in, int index, int rank)
+hf_status hf_expect_rank(const hf_query *q, int index, int rank)
 {
     char name[16], shape[96];
-    if (in[index].shape.rank == rank) return HF_OK;
-    return hf_fail(HF_ERR_SHAPE, "%s: %s has shape %s, expected %d axes", op->name, operand_name(op, index, name),
-                   hf_shape_text(&in[index].shape, shape), rank);
+    if (q->in[index].shape.rank == rank) return HF_OK;
+    return hf_fail(HF_ERR_SHAPE, "%s: %s has shape %s, expected %d axes", q->op->name, operand_name(q->op, index, name),
+                   hf_shape_text(&q->in[index].shape, shape), rank);
 }
 
-hf_status hf_expect_shape(const hf_op *op, const hf_desc *in, int index, hf_shape shape)
+hf_status hf_expect_shape(const hf_query *q, int index, hf_shape shape)
 {
     char name[16], got[96], want[96];
-    if (hf_shape_equal(&in[index].shape, &shape)) return HF_OK;
-    return hf_fail(HF_ERR_SHAPE, "%s: %s has shape %s, expected %s", op->name, operand_name(op, index, name),
-                   hf_shape_text(&in[index].shape, got), hf_shape_text(&shape, want));
+    if (hf_shape_equal(&q->in[index].shape, &shape)) return HF_OK;
+    return hf_fail(HF_ERR_SHAPE, "%s: %s has shape %s, expected %s", q->op->name, operand_name(q->op, index, name),
+                   hf_shape_text(&q->in[index].shape, got), hf_shape_text(&shape, want));
 }
 
-hf_status hf_expect_type(const hf_op *op, const hf_desc *in, int index, hf_type type)
+hf_status hf_expect_type(const hf_query *q, int index, hf_type type)
 {
     static const char *const types[] = { "float", "int", "byte" };
     char name[16];
-    if (!hf_present(&in[index]))
-        return hf_fail(HF_ERR_SHAPE, "%s: %s is missing", op->name, operand_name(op, index, name));
-    if (in[index].type == type) return HF_OK;
-    return hf_fail(HF_ERR_SHAPE, "%s: %s has elements of type %s, expected %s", op->name, operand_name(op, index, name),
-                   types[in[index].type], types[type]);
+    if (!hf_present(&q->in[index]))
+        return hf_fail(HF_ERR_SHAPE, "%s: %s is missing", q->op->name, operand_name(q->op, index, name));
+    if (q->in[index].type == type) return HF_OK;
+    return hf_fail(HF_ERR_SHAPE, "%s: %s has elements of type %s, expected %s", q->op->name,
+                   operand_name(q->op, index, name), types[q->in[index].type], types[type]);
 }
 
 static hf_status check_present(const hf_op *op, const hf_desc *in, int n_in)
@@ -124,7 +124,7 @@ hf_status hf_op_infer(const hf_op *op, const hf_params *params, const hf_desc *i
 {
     static const hf_params defaults = { 0 };
     HF_TRY(check_present(op, in, n_in));
-    HF_TRY(op->infer(params ? params : &defaults, in, n_in, out));
+    HF_TRY(op->infer(&(hf_query){ op, params ? params : &defaults, in, n_in }, out));
     for (int k = 0; k < op->n_out; k++) {
         char shape[96];
         if (hf_shape_count(&out[k].shape) > 0) continue;
@@ -137,7 +137,7 @@ hf_status hf_op_infer(const hf_op *op, const hf_params *params, const hf_desc *i
 
 uint64_t hf_op_flop(const hf_op *op, const hf_params *params, const hf_desc *in, int n_in)
 {
-    if (op->flop) return op->flop(params, in, n_in);
+    if (op->flop) return op->flop(&(hf_query){ op, params, in, n_in });
     hf_desc out[HF_MAX_OUT];
     int n_out = 0;
     return hf_op_infer(op, params, in, n_in, out, &n_out) == HF_OK ? (uint64_t)hf_shape_count(&out[0].shape) : 0;
@@ -176,12 +176,19 @@ static hf_call ask(hf_context *context, const hf_op *op, const hf_params *params
     return call;
 }
 
+/* Why this implementation refuses the call, or NULL. */
+static const char *refusal(hf_call *call, int impl)
+{
+    call->impl = &call->op->impls[impl];
+    return call->impl->refuse ? call->impl->refuse(call) : NULL;
+}
+
 const char *hf_op_impl_refusal(hf_context *context, const hf_op *op, int impl, const hf_params *params,
                                const hf_desc *in, int n_in)
 {
-    const hf_call call = ask(context, op, params, in, n_in);
+    hf_call call = ask(context, op, params, in, n_in);
     if (call.n_out == 0) return "the operands do not fit the operator";
-    return op->impls[impl].refuse ? op->impls[impl].refuse(&call) : NULL;
+    return refusal(&call, impl);
 }
 
 static int find_impl(const hf_op *op, const char *name, size_t length)
@@ -204,21 +211,22 @@ static int forced_impl(const hf_context *context, const hf_op *op)
 
 int hf_op_choose(hf_context *context, const hf_op *op, const hf_params *params, const hf_desc *in, int n_in)
 {
-    const hf_call call = ask(context, op, params, in, n_in);
+    hf_call call = ask(context, op, params, in, n_in);
     const int last = hf_op_impl_count(op) - 1;
     if (call.n_out == 0 || hf_context_plain_only(context)) return last;
     const char *tuned = hf_tuning_find(hf_context_device(context), op->name);
     const int wanted[] = { forced_impl(context, op), tuned ? find_impl(op, tuned, strlen(tuned)) : -1 };
     for (int k = 0; k < 2; k++)
-        if (wanted[k] >= 0 && (!op->impls[wanted[k]].refuse || !op->impls[wanted[k]].refuse(&call))) return wanted[k];
+        if (wanted[k] >= 0 && !refusal(&call, wanted[k])) return wanted[k];
     for (int i = 0; i < last; i++)
-        if (!op->impls[i].refuse || !op->impls[i].refuse(&call)) return i;
+        if (!refusal(&call, i)) return i;
     return last;
 }
 
 size_t hf_op_scratch(hf_context *context, const hf_op *op, int impl, const hf_params *params, const hf_desc *in,
                      int n_in)
 {
-    const hf_call call = ask(context, op, params, in, n_in);
-    return call.n_out && op->impls[impl].scratch ? op->impls[impl].scratch(&call) : 0;
+    hf_call call = ask(context, op, params, in, n_in);
+    call.impl = &op->impls[impl];
+    return call.n_out && call.impl->scratch ? call.impl->scratch(&call) : 0;
 }

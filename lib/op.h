@@ -8,6 +8,14 @@
 
 #include "hfcl.h"
 
+/* What an operator is asked about: options and operands without memory. */
+typedef struct hf_query {
+    const hf_op *op;
+    const hf_params *params;
+    const hf_desc *in; /* [n_in] absent operands are all zeros */
+    int n_in;
+} hf_query;
+
 /* The problem an implementation is asked about or prepared for. While asking, buffers are NULL. */
 typedef struct hf_call {
     hf_context *context;
@@ -16,8 +24,9 @@ typedef struct hf_call {
     int n_in, n_out;
     hf_tensor in[HF_MAX_IN]; /* absent operands are all zeros */
     hf_tensor out[HF_MAX_OUT];
-    hf_tensor scratch; /* U8 [bytes] when scratch was asked for */
-    hf_task *task;     /* receives the launches */
+    const hf_impl *impl; /* that is asked or prepared */
+    hf_tensor scratch;   /* U8 [bytes] when scratch was asked for */
+    hf_task *task;       /* receives the launches */
 } hf_call;
 
 struct hf_impl {
@@ -26,6 +35,8 @@ struct hf_impl {
     const char *(*refuse)(const hf_call *call); /* NULL: fits everything */
     size_t (*scratch)(const hf_call *call);     /* NULL: none */
     hf_status (*prepare)(hf_call *call);
+    const void
+        *variant; /* what sets it apart from others with the same functions: a kernel's name, or a row of a table */
 };
 
 #define HF_MAX_IMPLS 12
@@ -36,12 +47,12 @@ struct hf_op {
     const char *in_names;  /* "x w b", for messages and the documentation */
     const char *out_names; /* "y" */
     const char *formula;   /* one line for the documentation */
-    hf_status (*infer)(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out);
-    uint64_t (*flop)(const hf_params *params, const hf_desc *in, int n_in); /* NULL: one per element of the result */
+    hf_status (*infer)(const hf_query *q, hf_desc *out);
+    uint64_t (*flop)(const hf_query *q); /* NULL: one per element of the result */
     hf_impl impls[HF_MAX_IMPLS];
     int replaces[HF_MAX_OUT]; /* 1 + operand that the result may overwrite; 0: none */
     hf_rule rules[HF_MAX_RULES];
-    hf_params (*rule_params)(const hf_params *params, const hf_desc *in, int n_in, int rule); /* NULL: the same */
+    hf_params (*rule_params)(const hf_query *q, int rule); /* options of a gradient; NULL: the same */
 };
 
 /* Under HF_TEST_AS_GPU=1 every device says of itself that it is not a CPU, and is treated so.
@@ -50,6 +61,9 @@ struct hf_op {
 bool hf_context_any_device(const hf_context *context);
 /* Whether groups of this many work-items really run; found out once a size, by asking for a kernel of that size. */
 bool hf_context_runs_groups_of(hf_context *context, size_t items);
+/* Defines for kernels that include matrix.h; NULL where matrix units cannot be used or were not asked for. Under
+ * HF_TEST_ANY_DEVICE=1 devices without them emulate them. */
+const char *hf_context_matrix_defines(hf_context *context);
 bool hf_context_plain_only(const hf_context *context);
 const char *hf_context_forced(const hf_context *context); /* "op=impl,..." or NULL */
 
@@ -91,15 +105,12 @@ hf_status hf_launch(hf_call *call, const char *program, const char *kernel, cons
 hf_status hf_launch_copy(hf_call *call, const hf_tensor *to, const hf_tensor *from);
 hf_status hf_launch_zero(hf_call *call, const hf_tensor *to);
 
-/* C = alpha * op(A) op(B) + beta * C for row-major matrices through CLBlast, `batch` of them `stride` elements apart.
- * Adds to the launches like a kernel. */
+/* C = alpha * op(A) op(B) for row-major matrices through CLBlast. Adds to the launches like a kernel. */
 typedef struct hf_gemm {
     int m, n, k;
     bool transpose_a, transpose_b;
     int lda, ldb, ldc;
-    float alpha, beta;
-    int batch; /* 0 or 1: one */
-    int64_t stride_a, stride_b, stride_c;
+    float alpha;
 } hf_gemm;
 hf_status hf_launch_gemm(hf_call *call, const hf_gemm *gemm, const hf_tensor *a, const hf_tensor *b,
                          const hf_tensor *c);
@@ -134,11 +145,11 @@ const char *hf_tuning_find(const hf_device_info *info, const char *op);
 
 /* ---- helpers for shape rules ------------------------------------------------------------------------------------- */
 
-hf_status hf_expect_rank(const hf_op *op, const hf_desc *in, int index, int rank);
+hf_status hf_expect_rank(const hf_query *q, int index, int rank);
 /* Fails with both shapes unless in[index] has this shape. */
-hf_status hf_expect_shape(const hf_op *op, const hf_desc *in, int index, hf_shape shape);
+hf_status hf_expect_shape(const hf_query *q, int index, hf_shape shape);
 /* Fails unless in[index] is there and has elements of this type. */
-hf_status hf_expect_type(const hf_op *op, const hf_desc *in, int index, hf_type type);
+hf_status hf_expect_type(const hf_query *q, int index, hf_type type);
 hf_desc hf_desc_f32(hf_shape shape); /* plain float */
 bool hf_present(const hf_desc *desc);
 

@@ -99,9 +99,19 @@ static void reorder(const hf_desc *desc, char *blocked, char *plain, bool to_blo
             }
 }
 
-hf_status hf_tensor_write(const hf_tensor *tensor, const void *data)
+static hf_status check_count(const hf_desc *desc, int64_t count, const char *what)
+{
+    char shape[96];
+    const int64_t has = hf_shape_count(&desc->shape);
+    if (count == has) return HF_OK;
+    return hf_fail(HF_ERR_SHAPE, "%s a tensor %s of %lld elements: the array has [%lld]", what,
+                   hf_shape_text(&desc->shape, shape), (long long)has, (long long)count);
+}
+
+hf_status hf_tensor_write(const hf_tensor *tensor, const void *data, int64_t count)
 {
     const hf_desc *desc = &tensor->desc;
+    HF_TRY(check_count(desc, count, "writing"));
     const size_t bytes = hf_desc_bytes(desc);
     if (desc->layout == HF_PLAIN || desc->shape.rank != 5) return hf_buffer_write(tensor->buffer, 0, data, bytes);
     char *blocked = NULL;
@@ -112,9 +122,10 @@ hf_status hf_tensor_write(const hf_tensor *tensor, const void *data)
     return status;
 }
 
-hf_status hf_tensor_read(const hf_tensor *tensor, void *data)
+hf_status hf_tensor_read(const hf_tensor *tensor, void *data, int64_t count)
 {
     const hf_desc *desc = &tensor->desc;
+    HF_TRY(check_count(desc, count, "reading"));
     const size_t bytes = hf_desc_bytes(desc);
     if (desc->layout == HF_PLAIN || desc->shape.rank != 5) return hf_buffer_read(tensor->buffer, 0, data, bytes);
     char *blocked = NULL;

@@ -141,6 +141,8 @@ single=$(printf '%s\n' "$kernels" | grep -vE '/conv3d_winograd(_dw|_weights)?\.(
 forbid 'no double in kernels' '(^|[^A-Za-z0-9_])double[0-9]*([^A-Za-z0-9_]|$)' $single
 forbid 'no double constants in kernels' \
     '(^|[^A-Za-z0-9_.])([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?($|[^0-9A-Za-z_.])' $single
+forbid 'kernels are written without underscores, and state their groups by HF_GROUP' '__(kernel|global|local|constant)|^[^#]*reqd_work_group_size' \
+    $(printf '%s\n' "$kernels" | grep -v '/common\.h$')
 forbid 'no output from kernels' '(^|[^a-z])printf[[:space:]]*\(' $kernels
 forbid 'no relaxed arithmetic when kernels are compiled' \
     '-cl-(fast-relaxed-math|unsafe-math|finite-math|mad-enable|no-signed-zeros|denorms-are-zero)' $library

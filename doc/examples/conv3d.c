@@ -61,11 +61,11 @@ static hf_status compute(array *result, hf_context *context, const char *name, c
     HF_TRY_OUT(on_device(&in[0], context, a, layouts[0]));
     HF_TRY_OUT(on_device(&in[1], context, b, layouts[1]));
     HF_TRY_OUT(on_device(&out, context, result, strchr(layouts, '>')[1]));
-    HF_TRY_OUT(hf_tensor_write(&in[0], a->values));
-    HF_TRY_OUT(hf_tensor_write(&in[1], b->values));
+    HF_TRY_OUT(hf_tensor_write(&in[0], a->values, hf_shape_count(&a->shape)));
+    HF_TRY_OUT(hf_tensor_write(&in[1], b->values, hf_shape_count(&b->shape)));
     HF_TRY_OUT(hf_task_new(&task, context, op, &params, in, 2, &out, 1, &(hf_task_options){ .impl = 1 + impl }));
     HF_TRY_OUT(hf_task_run(task)); /* as often as one likes: it only enqueues */
-    HF_TRY_OUT(hf_tensor_read(&out, result->values));
+    HF_TRY_OUT(hf_tensor_read(&out, result->values, hf_shape_count(&result->shape)));
     printf("%-10s by %s\n", name, hf_op_impl_name(op, impl));
 out:
     hf_task_free(&task);

@@ -28,9 +28,10 @@ int main(void)
     hf_node *error = hf_mse(y, hf_input(graph, "target", HF_SHAPE(N, 1)));
     TRY(hf_plan_new(&plan, graph, &(hf_plan_options){ .loss = error }));
     TRY(hf_optimizer_new(&adam, model, &(hf_optimizer_options){ .learning_rate = 0.01 }));
-    TRY(hf_plan_set(plan, "image", volume) || hf_plan_set(plan, "row", group) || hf_plan_set(plan, "target", target));
+    TRY(hf_plan_set(plan, "image", volume, N * S * S * S) || hf_plan_set(plan, "row", group, N * 2) ||
+        hf_plan_set(plan, "target", target, N));
     for (int step = 0; step < STEPS; step++) {
-        TRY(hf_plan_run(plan) || hf_optimizer_step(adam) || hf_plan_get(plan, error, &loss));
+        TRY(hf_plan_run(plan) || hf_optimizer_step(adam) || hf_plan_get(plan, error, &loss, 1));
         if (step == 0) first = loss;
     }
     printf("loss %.5f, after %d steps %.5f\n", first, STEPS, loss);

@@ -41,7 +41,7 @@ static hf_status save_slot(const hf_slot *slot, hf_archive *archive)
 {
     float *values = NULL;
     HF_TRY(hf_alloc(&values, (size_t)hf_shape_count(&slot->shape), sizeof *values, slot->name));
-    hf_status status = hf_tensor_read(&slot->value, values);
+    hf_status status = hf_tensor_read(&slot->value, values, hf_shape_count(&slot->shape));
     if (status == HF_OK) status = hf_archive_add(archive, slot->name, HF_F32, slot->shape, values);
     free(values);
     return status;
@@ -73,8 +73,10 @@ hf_status hf_model_load(hf_model *model, const hf_archive *archive)
 {
     HF_TRY(hf_model_freeze(model));
     HF_TRY(check_model(model, archive));
-    for (int i = 0; i < model->n_slots; i++)
-        HF_TRY(hf_tensor_write(&model->slot[i].value, hf_archive_find(archive, model->slot[i].name)->data));
+    for (int i = 0; i < model->n_slots; i++) {
+        const hf_entry *entry = hf_archive_find(archive, model->slot[i].name);
+        HF_TRY(hf_tensor_write(&model->slot[i].value, entry->data, hf_shape_count(&entry->shape)));
+    }
     return HF_OK;
 }
 
@@ -98,7 +100,7 @@ static hf_status save_moment(const hf_model *model, const moment *m, hf_archive 
     char name[MAX_NAME];
     float *flat = NULL;
     hf_status status = hf_alloc(&flat, model->flat_bytes, 1, "the optimizer's moments");
-    if (status == HF_OK) status = hf_tensor_read(&m->tensor, flat);
+    if (status == HF_OK) status = hf_tensor_read(&m->tensor, flat, hf_shape_count(&m->tensor.desc.shape));
     for (int i = 0; status == HF_OK && i < model->n_slots; i++) {
         const hf_slot *slot = &model->slot[i];
         if (!slot->is_parameter) continue;
@@ -124,7 +126,7 @@ static hf_status load_moment(const hf_model *model, const moment *m, const hf_ar
         if (status == HF_OK)
             memcpy((char *)flat + slot->offset, entry->data, (size_t)hf_shape_count(&slot->shape) * sizeof *flat);
     }
-    if (status == HF_OK) status = hf_tensor_write(&m->tensor, flat);
+    if (status == HF_OK) status = hf_tensor_write(&m->tensor, flat, hf_shape_count(&m->tensor.desc.shape));
     free(flat);
     return status;
 }

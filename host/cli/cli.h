@@ -6,7 +6,7 @@
 
 #include "hyperfusion.h"
 
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_STOPPED = 130 };
 
 /* One option of a command, "--NAME VALUE" or "--NAME=VALUE". */
 typedef struct cli_option {

@@ -25,14 +25,17 @@ static int parse_shape(int shape[3], const cli_args *args)
 static int make(const cli_args *args)
 {
     int64_t subjects, seed;
-    hf_synth_options options = { .task = cli_value(args, "task"), .progress = cli_progress_count };
+    hf_synth_options options = { .task = cli_value(args, "task"),
+                                 .source = cli_value(args, "from"),
+                                 .progress = cli_progress_count };
     cli_progress progress;
     int code = cli_integer(&subjects, args, "subjects", 0, 1, 100000);
     if (code == CLI_OK) code = cli_integer(&seed, args, "seed", 0, 0, INT64_C(9007199254740992));
     if (code == CLI_OK) code = parse_shape(options.shape, args);
     if (code != CLI_OK) return code;
-    if (options.task && strcmp(options.task, "brain-age") != 0 && strcmp(options.task, "ad") != 0)
-        return cli_usage(args->command, "--task: found '%s', expected brain-age or ad", options.task);
+    if (options.task && strcmp(options.task, "brain-age") != 0 && strcmp(options.task, "ad") != 0 &&
+        strcmp(options.task, "interaction") != 0)
+        return cli_usage(args->command, "--task: found '%s', expected brain-age, ad or interaction", options.task);
     options.subjects = (int)subjects;
     options.seed = (uint64_t)seed;
     options.user = &progress;
@@ -45,7 +48,9 @@ static int make(const cli_args *args)
 }
 
 static const cli_option make_options[] = {
-    { "task", "TASK", "brain-age (default), or ad: with diagnosis and clinical columns", false },
+    { "task", "TASK", "brain-age (default); ad: with diagnosis and clinical columns; interaction: with a label",
+      false },
+    { "from", "FOLDER", "interaction: copy the images of this cohort instead of drawing brains", false },
     { "subjects", "N", "how many; default 120", false },
     { "shape", "D,H,W", "voxels of each volume; default 45,55,45", false },
     { "seed", "S", "of everything random; default 0", false },
@@ -54,10 +59,11 @@ static const cli_option make_options[] = {
 
 const cli_command cli_cohort_make = {
     .name = "cohort make",
-    .operands = "DIR [--task brain-age|ad] [--subjects N] [--shape D,H,W] [--seed S]",
+    .operands = "DIR [--task brain-age|ad|interaction] [--from FOLDER] [--subjects N] [--shape D,H,W] [--seed S]",
     .summary = "make a synthetic cohort of brain-like volumes",
     .about = "Writes a folder that looks like a real study and needs no download: participants.tsv and\n"
              "one NIfTI volume a subject, brain-like, ageing along different courses for the two sexes.\n"
+             "Task interaction gives each subject a bit and a label that only image and bit together tell.\n"
              "A folder that holds a participants.tsv already is refused.",
     .options = make_options,
     .least = 1,

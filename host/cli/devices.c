@@ -6,14 +6,24 @@
 
 static const double gib = 1024.0 * 1024.0 * 1024.0;
 
+/* Whether a product by its matrix units was right. */
+static bool tensor_cores(const hf_device_info *d)
+{
+    hf_context *context = NULL;
+    if (d->compute_capability == 0 || hf_context_new(&context, d->id, NULL) != HF_OK) return false;
+    const bool right = hf_context_tensor_cores(context);
+    hf_context_free(&context);
+    return right;
+}
+
 static json_t *device_json(const hf_device_info *d)
 {
-    return json_pack("{ss,ss,ss,ss,ss,sb,sI,sI,sI,sI,sI,sI,sb,sb,sb}", "id", d->id, "name", d->name, "platform",
+    return json_pack("{ss,ss,ss,ss,ss,sb,sI,sI,sI,sI,sI,sI,sb,sb,sb,sb}", "id", d->id, "name", d->name, "platform",
                      d->platform, "version", d->version, "driver", d->driver, "cpu", d->is_cpu, "compute_units",
                      (json_int_t)d->compute_units, "clock_mhz", (json_int_t)d->clock_mhz, "max_group",
                      (json_int_t)d->max_group, "memory_bytes", (json_int_t)d->memory, "max_alloc_bytes",
                      (json_int_t)d->max_alloc, "local_memory_bytes", (json_int_t)d->local_memory, "fp16", d->fp16,
-                     "fp64", d->fp64, "subgroups", d->subgroups);
+                     "fp64", d->fp64, "subgroups", d->subgroups, "tensor_cores", tensor_cores(d));
 }
 
 static int print_json(const hf_device_info *list, int count)
@@ -32,9 +42,9 @@ static void print_text(const hf_device_info *list, int count)
         printf("         %s, %s, driver %s\n", d->platform, d->version, d->driver);
         printf("         %u compute units at %u MHz, groups of up to %zu work-items\n", d->compute_units, d->clock_mhz,
                d->max_group);
-        printf("         %.1f GiB of memory, %.1f GiB in one buffer, %zu KiB local%s%s%s\n", (double)d->memory / gib,
+        printf("         %.1f GiB of memory, %.1f GiB in one buffer, %zu KiB local%s%s%s%s\n", (double)d->memory / gib,
                (double)d->max_alloc / gib, d->local_memory / 1024, d->fp16 ? ", fp16" : "", d->fp64 ? ", fp64" : "",
-               d->subgroups ? ", sub-groups" : "");
+               d->subgroups ? ", sub-groups" : "", tensor_cores(d) ? ", tensor cores" : "");
     }
     if (count == 0)
         printf("No OpenCL device. A driver is needed: for CPUs the package pocl-opencl-icd, for GPUs the vendor's.\n");

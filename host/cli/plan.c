@@ -40,6 +40,17 @@ static int print_text(const hf_run_plan *plan, const hf_recipe *recipe)
     return CLI_OK;
 }
 
+/* What is planned need not fit; who trains it should know. */
+static void warn_memory(const hf_run_plan *plan)
+{
+    const double gib = 1024.0 * 1024.0 * 1024.0;
+    if (!plan->device->memory || plan->device_bytes <= plan->device->memory) return;
+    fprintf(stderr,
+            "hyperfusion: warning: training needs %.1f GiB, %s has %.1f GiB: a smaller train.batch_size or "
+            "cohort.shape needs less\n",
+            (double)plan->device_bytes / gib, plan->device->id, (double)plan->device->memory / gib);
+}
+
 static int run(const cli_args *args)
 {
     hf_recipe recipe = { 0 };
@@ -50,6 +61,7 @@ static int run(const cli_args *args)
         code = cli_failed();
     else
         code = cli_has(args, "json") ? print_json(&plan, &recipe) : print_text(&plan, &recipe);
+    if (code == CLI_OK) warn_memory(&plan);
     hf_run_plan_free(&plan);
     hf_recipe_free(&recipe);
     return code;

@@ -1,7 +1,9 @@
 /* train.c: hyperfusion train. */
 #include "scores.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* The resolved recipe names its cohort by a path that means the same from every folder. */
 static hf_status resolve_path(hf_recipe *recipe)
@@ -18,6 +20,31 @@ static hf_status resolve_path(hf_recipe *recipe)
     return status;
 }
 
+static volatile sig_atomic_t asked; /* to stop */
+
+static void ask(int signal)
+{
+    static const char text[] = "\nhyperfusion: stopping after this step; once more ends it at once\n";
+    (void)signal;
+    asked = 1;
+    const ssize_t said = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)said; /* nothing can be done about it here */
+}
+
+static bool stop(void *user)
+{
+    (void)user;
+    return asked;
+}
+
+/* A first interruption is a request, a second one ends the program: SA_RESETHAND. */
+static void listen_for_signals(void)
+{
+    struct sigaction action = { .sa_handler = ask, .sa_flags = (int)SA_RESETHAND };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 static int train(const cli_args *args, hf_recipe *recipe)
 {
     cli_progress progress;
@@ -25,10 +52,12 @@ static int train(const cli_args *args, hf_recipe *recipe)
     hf_predictions test = { 0 };
     const char *folder = cli_value(args, "out");
     cli_progress_begin(&progress, recipe->train.epochs);
-    const hf_train_options options = { .device = cli_value(args, "device"),
-                                       .resume = cli_has(args, "resume"),
-                                       .watch = cli_watch(&progress) };
+    hf_train_options options = { .device = cli_value(args, "device"),
+                                 .resume = cli_has(args, "resume"),
+                                 .watch = cli_watch(&progress) };
     hf_status status = resolve_path(recipe);
+    options.watch.stop = stop;
+    listen_for_signals();
     if (status == HF_OK) status = hf_run_train(&test, recipe, folder, &options);
     cli_progress_end(&progress);
     if (status == HF_OK) status = cli_scores_make(&scores, &test);
@@ -37,7 +66,11 @@ static int train(const cli_args *args, hf_recipe *recipe)
         printf("report: %s/report.html\n", folder);
     }
     hf_predictions_free(&test);
-    return status == HF_OK ? CLI_OK : cli_failed();
+    if (status == HF_OK) return CLI_OK;
+    if (status != HF_ERR_STOPPED) return cli_failed();
+    cli_failed();
+    fprintf(stderr, "It goes on from its last whole epoch with the same command and --resume.\n");
+    return CLI_STOPPED;
 }
 
 static int run(const cli_args *args)

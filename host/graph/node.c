@@ -9,8 +9,10 @@ hf_status hf_nodes_push(hf_nodes *nodes, hf_node *node)
 {
     if (nodes->count == nodes->capacity) {
         const int capacity = nodes->capacity ? 2 * nodes->capacity : 64;
-        hf_node **grown = realloc(nodes->at, (size_t)capacity * sizeof *grown);
-        if (!grown) return hf_fail(HF_ERR_MEMORY, "no memory for a list of %d nodes", capacity);
+        hf_node **grown = NULL;
+        HF_TRY(hf_alloc(&grown, (size_t)capacity, sizeof *grown, "a list of nodes"));
+        if (nodes->count) memcpy(grown, nodes->at, (size_t)nodes->count * sizeof *grown);
+        free(nodes->at);
         nodes->at = grown;
         nodes->capacity = capacity;
     }

@@ -36,6 +36,7 @@ struct hf_node {
     bool backward;         /* made by the gradient pass */
     bool keep;             /* read after a run */
     bool wanted;           /* something needs it */
+    bool set;              /* an input: has been given a value */
     bool needs_gradient;   /* depends on a parameter */
     hf_node *gradient;     /* of the loss by this node, complete once all its users were visited */
     int slot;              /* 1 + index of the parameter whose gradient this is; 0: none */

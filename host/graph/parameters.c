@@ -16,19 +16,26 @@ hf_status hf_model_new(hf_model **out, hf_context *context, uint64_t seed)
     return HF_OK;
 }
 
+/* All that freezing made: views before what they are views of. */
+static void free_memory(hf_model *model)
+{
+    for (int i = 0; i < model->n_slots; i++) {
+        hf_tensor_free(&model->slot[i].value);
+        hf_tensor_free(&model->slot[i].gradient);
+    }
+    hf_tensor_free(&model->random);
+    hf_tensor_free(&model->one);
+    hf_buffer_free(&model->theta);
+    hf_buffer_free(&model->gradient);
+}
+
 void hf_model_free(hf_model **model)
 {
     if (!model || !*model) return;
     hf_model *m = *model;
-    for (int i = 0; i < m->n_slots; i++) {
-        hf_tensor_free(&m->slot[i].value);
-        hf_tensor_free(&m->slot[i].gradient);
+    free_memory(m);
+    for (int i = 0; i < m->n_slots; i++)
         free(m->slot[i].name);
-    }
-    hf_tensor_free(&m->random);
-    hf_tensor_free(&m->one);
-    hf_buffer_free(&m->theta);
-    hf_buffer_free(&m->gradient);
     free(m->slot);
     free(m);
     *model = NULL;
@@ -63,8 +70,10 @@ hf_status hf_model_slot(int *out, hf_model *model, const char *name, hf_shape sh
         return hf_fail(HF_ERR_ARGUMENT, "'%s' cannot be added: the model's parameters are in use already", name);
     if (model->n_slots == model->capacity) {
         const int capacity = model->capacity ? 2 * model->capacity : 64;
-        hf_slot *grown = realloc(model->slot, (size_t)capacity * sizeof *grown);
-        if (!grown) return hf_fail(HF_ERR_MEMORY, "no memory for %d parameters", capacity);
+        hf_slot *grown = NULL;
+        HF_TRY(hf_alloc(&grown, (size_t)capacity, sizeof *grown, "the parameters of a model"));
+        if (model->n_slots) memcpy(grown, model->slot, (size_t)model->n_slots * sizeof *grown);
+        free(model->slot);
         model->slot = grown;
         model->capacity = capacity;
     }
@@ -108,7 +117,7 @@ static hf_status fill_initial(const hf_model *model, const hf_slot *slot)
         values[i] = slot->init.kind == HF_INIT_CONSTANT
                         ? (float)slot->init.value
                         : (float)(slot->init.value * (2 * hf_random_uniform(model->seed, stream, (uint64_t)i) - 1));
-    const hf_status status = hf_tensor_write(&slot->value, values);
+    const hf_status status = hf_tensor_write(&slot->value, values, count);
     free(values);
     return status;
 }
@@ -127,11 +136,15 @@ static hf_status make_slot(hf_model *model, hf_slot *slot)
     return fill_initial(model, slot);
 }
 
-hf_status hf_model_freeze(hf_model *model)
+static hf_status set_step(const hf_model *model, uint64_t seed, uint32_t step)
+{
+    const uint32_t state[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), step, 0 };
+    return hf_buffer_fill(model->random.buffer, 0, sizeof state, state, sizeof state); /* does not wait */
+}
+
+static hf_status make_memory(hf_model *model)
 {
     static const float zero = 0, one = 1;
-    if (model->frozen) return HF_OK;
-    model->frozen = true;
     model->flat_bytes = lay_out(model);
     HF_TRY(hf_buffer_new(&model->theta, model->context, model->flat_bytes, "the parameters"));
     HF_TRY(hf_buffer_new(&model->gradient, model->context, model->flat_bytes, "the gradients"));
@@ -140,17 +153,25 @@ hf_status hf_model_freeze(hf_model *model)
     const hf_desc random = { HF_SHAPE(4), HF_I32, HF_PLAIN };
     HF_TRY(hf_tensor_new_desc(&model->random, model->context, &random));
     HF_TRY(hf_tensor_new(&model->one, model->context, HF_SHAPE(1)));
-    HF_TRY(hf_tensor_write(&model->one, &one));
+    HF_TRY(hf_tensor_write(&model->one, &one, 1));
     for (int i = 0; i < model->n_slots; i++)
         HF_TRY(make_slot(model, &model->slot[i]));
-    return hf_model_set_step(model, model->seed, 0);
+    return set_step(model, model->seed, 0);
+}
+
+hf_status hf_model_freeze(hf_model *model)
+{
+    if (model->frozen) return HF_OK;
+    const hf_status status = make_memory(model);
+    model->frozen = status == HF_OK;
+    if (!model->frozen) free_memory(model); /* as it was: it can be tried again, when there is memory */
+    return status;
 }
 
 hf_status hf_model_set_step(hf_model *model, uint64_t seed, uint32_t step)
 {
-    const uint32_t state[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), step, 0 };
     HF_TRY(hf_model_freeze(model));
-    return hf_buffer_fill(model->random.buffer, 0, sizeof state, state, sizeof state); /* does not wait */
+    return set_step(model, seed, step);
 }
 
 /* ---- access ------------------------------------------------------------------------------------------------------ */

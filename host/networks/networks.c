@@ -40,9 +40,9 @@ hf_status hf_network_embedding_variance(double *out, const hf_network *network, 
     hf_node *embedding = network->embed(hf_input(graph, "tabular", HF_SHAPE(count, width)), options);
     HF_TRY_OUT(hf_plan_new(&plan, graph, &(hf_plan_options){ .keep = &embedding, .n_keep = 1 }));
     HF_TRY_OUT(hf_alloc(&embedded, (size_t)(count * hf_dim(embedding, 1)), sizeof *embedded, "embedded rows"));
-    HF_TRY_OUT(hf_plan_set(plan, "tabular", rows));
+    HF_TRY_OUT(hf_plan_set(plan, "tabular", rows, count * width));
     HF_TRY_OUT(hf_plan_run(plan));
-    HF_TRY_OUT(hf_plan_get(plan, embedding, embedded));
+    HF_TRY_OUT(hf_plan_get(plan, embedding, embedded, count * hf_dim(embedding, 1)));
     *out = hf_hyperfan_variance(embedded, count, hf_dim(embedding, 1));
 out:
     free(embedded);

@@ -34,11 +34,14 @@ hf_status hf_arena_reserve(hf_arena *arena, const hf_plan *plan)
     return HF_OK;
 }
 
-static hf_status allocate(hf_arena *arena)
+/* made[c]: by this call, so that a bind that fails can undo it. */
+static hf_status allocate(hf_arena *arena, bool made[HF_MAX_CHUNKS])
 {
-    for (int c = 0; c < arena->n_chunks; c++)
-        if (!arena->chunk[c])
-            HF_TRY(hf_buffer_new(&arena->chunk[c], arena->context, arena->bytes[c], "the values of the network"));
+    for (int c = 0; c < arena->n_chunks; c++) {
+        if (arena->chunk[c]) continue;
+        HF_TRY(hf_buffer_new(&arena->chunk[c], arena->context, arena->bytes[c], "the values of the network"));
+        made[c] = true;
+    }
     return HF_OK;
 }
 
@@ -108,11 +111,9 @@ static bool is_view(const hf_node *node)
            node->op == hf_op_find("reshape");
 }
 
-hf_status hf_plan_make_tasks(hf_plan *plan, hf_arena *arena)
+static hf_status make_tasks(hf_plan *plan, hf_arena *arena)
 {
     const size_t count = (size_t)plan->nodes.count;
-    HF_TRY(hf_arena_reserve(arena, plan));
-    HF_TRY(allocate(arena));
     HF_TRY(hf_alloc(&plan->task, count + 1, sizeof *plan->task, "the tasks of a plan"));
     HF_TRY(hf_alloc(&plan->task_node, count + 1, sizeof *plan->task_node, "the tasks of a plan"));
     HF_TRY(hf_alloc(&plan->view, 2 * count + 1, sizeof *plan->view, "the views of a plan"));
@@ -123,8 +124,23 @@ hf_status hf_plan_make_tasks(hf_plan *plan, hf_arena *arena)
     return HF_OK;
 }
 
+hf_status hf_plan_make_tasks(hf_plan *plan, hf_arena *arena)
+{
+    bool made[HF_MAX_CHUNKS] = { false };
+    HF_TRY(hf_arena_reserve(arena, plan));
+    hf_status status = allocate(arena, made);
+    if (status == HF_OK) status = make_tasks(plan, arena);
+    if (status == HF_OK) return HF_OK;
+    hf_plan_free_tasks(plan); /* views before what they are views of */
+    for (int c = 0; c < HF_MAX_CHUNKS; c++)
+        if (made[c]) hf_buffer_free(&arena->chunk[c]);
+    return status;
+}
+
 void hf_plan_free_tasks(hf_plan *plan)
 {
+    for (int i = 0; i < plan->nodes.count; i++)
+        plan->nodes.at[i]->tensor.buffer = NULL;
     for (int i = 0; i < plan->n_tasks; i++)
         hf_task_free(&plan->task[i]);
     for (int i = 0; i < plan->n_views; i++)
@@ -132,4 +148,8 @@ void hf_plan_free_tasks(hf_plan *plan)
     free(plan->task);
     free(plan->task_node);
     free(plan->view);
+    plan->task = NULL;
+    plan->task_node = NULL;
+    plan->view = NULL;
+    plan->n_tasks = plan->n_views = 0;
 }

@@ -36,12 +36,17 @@ hf_status hf_plan_leaf(hf_node **out, hf_plan *plan, hf_kind kind, const char *n
     return status == HF_OK ? hf_plan_own(plan, &plan->nodes, first) : status;
 }
 
-void hf_plan_replace(hf_plan *plan, hf_nodes *list)
+hf_status hf_plan_replace(hf_plan *plan, hf_nodes *list, hf_status status)
 {
+    if (status != HF_OK) {
+        free(list->at);
+        return status;
+    }
     free(plan->nodes.at);
     plan->nodes = *list;
     for (int i = 0; i < list->count; i++)
         list->at[i]->id = i;
+    return HF_OK;
 }
 
 hf_node *hf_plan_follow(hf_node *node)

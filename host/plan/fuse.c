@@ -165,9 +165,9 @@ static hf_status visit(hf_plan *plan, hf_nodes *list, hf_node *node)
 hf_status hf_pass_fuse(hf_plan *plan)
 {
     hf_nodes list = { 0 };
+    hf_status status = HF_OK;
     if (plan->options.no_fuse) return HF_OK;
-    for (int i = 0; i < plan->nodes.count; i++)
-        HF_TRY(visit(plan, &list, plan->nodes.at[i]));
-    hf_plan_replace(plan, &list);
-    return HF_OK;
+    for (int i = 0; i < plan->nodes.count && status == HF_OK; i++)
+        status = visit(plan, &list, plan->nodes.at[i]);
+    return hf_plan_replace(plan, &list, status);
 }

@@ -82,13 +82,10 @@ static hf_status visit(hf_plan *plan, hf_nodes *list, hf_node *node)
 hf_status hf_pass_layout(hf_plan *plan)
 {
     hf_nodes list = { 0 };
-    for (int i = 0; i < plan->nodes.count; i++) {
+    hf_status status = HF_OK;
+    for (int i = 0; i < plan->nodes.count && status == HF_OK; i++) {
         hf_node *node = plan->nodes.at[i];
-        if (node->kind == HF_NODE_OPERATOR)
-            HF_TRY(visit(plan, &list, node));
-        else
-            HF_TRY(hf_nodes_push(&list, node));
+        status = node->kind == HF_NODE_OPERATOR ? visit(plan, &list, node) : hf_nodes_push(&list, node);
     }
-    hf_plan_replace(plan, &list);
-    return HF_OK;
+    return hf_plan_replace(plan, &list, status);
 }

@@ -28,18 +28,18 @@ static void want(hf_node *node)
 static hf_status drop_unwanted(hf_plan *plan)
 {
     hf_nodes list = { 0 };
+    hf_status status = HF_OK;
     for (int i = plan->nodes.count - 1; i >= 0; i--) {
         hf_node *node = plan->nodes.at[i];
         if (node->keep) want(node);
         for (int k = 0; node->wanted && k < node->n_in; k++)
             if (node->in[k]) want(node->in[k]);
     }
-    for (int i = 0; i < plan->nodes.count; i++) {
+    for (int i = 0; i < plan->nodes.count && status == HF_OK; i++) {
         hf_node *node = plan->nodes.at[i];
-        if (node->wanted || (node->owner && node->owner->wanted)) HF_TRY(hf_nodes_push(&list, node));
+        if (node->wanted || (node->owner && node->owner->wanted)) status = hf_nodes_push(&list, node);
     }
-    hf_plan_replace(plan, &list);
-    return HF_OK;
+    return hf_plan_replace(plan, &list, status);
 }
 
 static void find_lives(hf_plan *plan)

@@ -26,6 +26,7 @@ struct hf_plan {
     size_t chunk_bytes[HF_MAX_CHUNKS];
     hf_arena *arena; /* own arena, or NULL */
     bool bound;
+    bool inputs_set; /* all of them have been given values */
     int n_tasks;
     hf_task **task;      /* [n_tasks] */
     hf_node **task_node; /* [n_tasks] what each task computes */
@@ -46,8 +47,9 @@ hf_status hf_plan_apply(hf_node **out, hf_plan *plan, hf_nodes *list, const char
 hf_status hf_plan_own(hf_plan *plan, hf_nodes *list, int first);
 /* A leaf that the plan adds at the end of its list. */
 hf_status hf_plan_leaf(hf_node **out, hf_plan *plan, hf_kind kind, const char *name, hf_shape shape);
-/* Makes a finished list the plan's list, and numbers its nodes. */
-void hf_plan_replace(hf_plan *plan, hf_nodes *list);
+/* Makes a finished list the plan's list, and numbers its nodes. With a status that is not HF_OK the list is not finished:
+ * it is dropped, and the status handed on. */
+hf_status hf_plan_replace(hf_plan *plan, hf_nodes *list, hf_status status) HF_MUST_USE;
 uint64_t hf_node_flop(const hf_node *node);
 /* The node that took over from one that was fused away. */
 hf_node *hf_plan_follow(hf_node *node);
@@ -55,5 +57,7 @@ hf_node *hf_plan_follow(hf_node *node);
 /* bind.c: device memory and tasks of a plan. */
 hf_status hf_plan_make_tasks(hf_plan *plan, hf_arena *arena);
 void hf_plan_free_tasks(hf_plan *plan);
+/* plan.c: hf_plan_run, whatever the inputs hold. */
+hf_status hf_plan_enqueue(hf_plan *plan);
 
 #endif

@@ -105,13 +105,9 @@ void hf_plan_free(hf_plan **plan)
 hf_status hf_plan_bind(hf_plan *plan, hf_arena *arena)
 {
     if (plan->bound) return hf_fail(HF_ERR_ARGUMENT, "the plan is bound already");
-    if (!arena) {
-        HF_TRY(hf_arena_new(&plan->arena, plan->model->context));
-        HF_TRY(hf_arena_reserve(plan->arena, plan));
-        arena = plan->arena;
-    }
     HF_TRY(hf_model_freeze(plan->model));
-    HF_TRY(hf_plan_make_tasks(plan, arena));
+    if (!arena && !plan->arena) HF_TRY(hf_arena_new(&plan->arena, plan->model->context));
+    HF_TRY(hf_plan_make_tasks(plan, arena ? arena : plan->arena));
     plan->bound = true;
     return HF_OK;
 }
@@ -121,20 +117,51 @@ static hf_status bind_if_needed(hf_plan *plan)
     return plan->bound ? HF_OK : hf_plan_bind(plan, NULL);
 }
 
-hf_status hf_plan_set(hf_plan *plan, const char *input, const void *data)
+/* HF_ERR_SHAPE unless the caller's array is as large as the value. */
+static hf_status check_count(const hf_node *node, int64_t count)
+{
+    char shape[96];
+    if (count == hf_shape_count(&node->desc.shape)) return HF_OK;
+    return hf_fail(HF_ERR_SHAPE, "'%s' is %s, %lld elements; the array given for it has [%lld]", node->name,
+                   hf_shape_text(&node->desc.shape, shape), (long long)hf_shape_count(&node->desc.shape),
+                   (long long)count);
+}
+
+hf_status hf_plan_set(hf_plan *plan, const char *input, const void *data, int64_t count)
 {
     HF_TRY(bind_if_needed(plan));
     for (int i = 0; i < plan->graph->nodes.count; i++) {
         const hf_node *node = plan->graph->nodes.at[i];
         if (node->kind != HF_NODE_INPUT || strcmp(node->name, input) != 0) continue;
         hf_node *copy = plan->copy[i];
+        HF_TRY(check_count(node, count));
         if (!copy->wanted) return HF_OK; /* an input that nothing kept depends on */
-        return hf_tensor_write(&copy->tensor, data);
+        HF_TRY(hf_tensor_write(&copy->tensor, data, count));
+        copy->set = true;
+        return HF_OK;
     }
     return hf_fail(HF_ERR_ARGUMENT, "the graph has no input named '%s'", input);
 }
 
+static hf_status check_inputs(hf_plan *plan)
+{
+    for (int i = 0; i < plan->graph->nodes.count; i++) {
+        const hf_node *copy = plan->copy[i];
+        if (copy->kind == HF_NODE_INPUT && copy->wanted && !copy->set)
+            return hf_fail(HF_ERR_ARGUMENT, "the input '%s' has no value yet: hf_plan_set comes before hf_plan_run",
+                           copy->name);
+    }
+    plan->inputs_set = true;
+    return HF_OK;
+}
+
 hf_status hf_plan_run(hf_plan *plan)
+{
+    if (!plan->inputs_set) HF_TRY(check_inputs(plan));
+    return hf_plan_enqueue(plan);
+}
+
+hf_status hf_plan_enqueue(hf_plan *plan)
 {
     HF_TRY(bind_if_needed(plan));
     for (int i = 0; i < plan->n_tasks; i++)
@@ -142,12 +169,13 @@ hf_status hf_plan_run(hf_plan *plan)
     return HF_OK;
 }
 
-hf_status hf_plan_get(hf_plan *plan, const hf_node *node, void *data)
+hf_status hf_plan_get(hf_plan *plan, const hf_node *node, void *data, int64_t count)
 {
     if (!node || node->graph != plan->graph)
         return hf_fail(HF_ERR_ARGUMENT, "the node does not belong to the planned graph");
     hf_node *copy = hf_plan_follow(plan->copy[node->id]);
     if (!copy->keep) return hf_fail(HF_ERR_ARGUMENT, "'%s' was not kept when the plan was made", node->name);
     if (!plan->bound) return hf_fail(HF_ERR_ARGUMENT, "the plan has not run yet");
-    return hf_tensor_read(&copy->tensor, data);
+    HF_TRY(check_count(node, count));
+    return hf_tensor_read(&copy->tensor, data, count);
 }

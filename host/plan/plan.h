@@ -28,15 +28,19 @@ void hf_arena_free(hf_arena **arena);
 /* Makes room for a plan. Reserve for all plans first, then bind them. */
 hf_status hf_arena_reserve(hf_arena *arena, const hf_plan *plan) HF_MUST_USE;
 
-/* Allocates, compiles, sets arguments. arena NULL: memory of its own. The first set or run does this by itself. */
+/* Allocates, compiles, sets arguments. arena NULL: memory of its own. The first set or run does this by itself. One that
+ * fails leaves plan, arena and model as they were. */
 hf_status hf_plan_bind(hf_plan *plan, hf_arena *arena) HF_MUST_USE;
 
-/* Copies an input, in the plain layout, from the host. */
-hf_status hf_plan_set(hf_plan *plan, const char *input, const void *data) HF_MUST_USE;
-/* Enqueues everything; nothing is allocated, compiled or decided, and nothing is waited for. */
+/* Copies an input, data[count] in the plain layout, from the host. HF_ERR_SHAPE, with both sizes, when the input does not
+ * have `count` elements. */
+hf_status hf_plan_set(hf_plan *plan, const char *input, const void *data, int64_t count) HF_MUST_USE;
+/* Enqueues everything; nothing is allocated, compiled or decided, and nothing is waited for. HF_ERR_ARGUMENT names an
+ * input that was never set. */
 hf_status hf_plan_run(hf_plan *plan) HF_MUST_USE;
-/* Waits, and copies the value of a kept node to the host, in the plain layout. */
-hf_status hf_plan_get(hf_plan *plan, const hf_node *node, void *data) HF_MUST_USE;
+/* Waits, and copies the value of a kept node to the host, into data[count] in the plain layout; `count` as for
+ * hf_plan_set. */
+hf_status hf_plan_get(hf_plan *plan, const hf_node *node, void *data, int64_t count) HF_MUST_USE;
 
 typedef struct hf_plan_info {
     int64_t parameters;      /* trained scalars */

@@ -17,7 +17,7 @@ hf_status hf_plan_profile(hf_plan *plan, int repeats, hf_text *out)
 {
     double *best = NULL;
     hf_status status = HF_OK;
-    HF_TRY(hf_plan_run(plan)); /* warm */
+    HF_TRY(hf_plan_enqueue(plan)); /* warm */
     HF_TRY(hf_alloc(&best, (size_t)plan->n_tasks + 1, sizeof *best, "a profile"));
     for (int i = 0; i < plan->n_tasks; i++)
         best[i] = 1e30;

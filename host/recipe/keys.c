@@ -43,7 +43,7 @@ const hf_key hf_recipe_keys[] = {
     { "cohort.spacing", HF_KEY_NUMBERS, AT(cohort.spacing), "0, 0, 0", 0, 100, NULL,
       "mm per voxel along the same axes; 0, 0, 0: as stored. Set alone on a command line, the shape follows from it" },
     { "cohort.centre", HF_KEY_TEXT, AT(cohort.centre), "mass", 0, 0, "mass, middle",
-      "what volumes are cropped and padded around: their centre of mass, or as before version 0.2" },
+      "what volumes are cropped and padded around: their centre of mass, or as earlier versions did" },
     { "cohort.crop", HF_KEY_TEXT, AT(cohort.crop), "", 0, 0, NULL,
       "box of the grid, START:STOP of voxels along the three axes, as in 21:149, 55:151, 25:89; empty: all of it" },
     { "cohort.crop_mm", HF_KEY_TEXT, AT(cohort.crop_mm), "", 0, 0, NULL,

@@ -213,6 +213,10 @@ hf_status hf_recipe_parse(hf_recipe *out, const char *text, size_t size, const c
     reader r = { .name = name, .recipe = &recipe };
     if (size > MAX_FILE)
         return hf_fail(HF_ERR_FORMAT, "'%s': %zu bytes, at most %d expected", name, size, (int)MAX_FILE);
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* the mark that editors put before UTF-8 */
+        text += 3;
+        size -= 3;
+    }
     HF_TRY(hf_recipe_defaults(&recipe));
     HF_TRY_OUT(open_reader(&r, text, size));
     status = read_document(&r);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOCK_FILE "lock"
@@ -28,21 +29,29 @@ bool hf_run_has(const char *folder, const char *name)
     return has;
 }
 
+/* The next name that is neither the lock nor a temporary of a process that was killed; NULL: no other. */
+static const char *next_used(DIR *open)
+{
+    for (struct dirent *entry; (entry = readdir(open));) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, LOCK_FILE) == 0) continue;
+        if (strncmp(name, ".hf-", 4) != 0) return name;
+    }
+    return NULL;
+}
+
 hf_status hf_run_refuse_used(const char *folder)
 {
     hf_status status = HF_OK;
     DIR *open = opendir(folder);
     if (!open && errno == ENOENT) return HF_OK;
     if (!open) return hf_fail(HF_ERR_IO, "'%s': cannot use it as a run folder: %s", folder, strerror(errno));
-    for (struct dirent *entry; status == HF_OK && (entry = readdir(open));) {
-        const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, LOCK_FILE) == 0) continue;
-        if (strncmp(name, ".hf-", 4) == 0) continue; /* a temporary of a process that was killed */
+    const char *name = next_used(open);
+    if (name)
         status = hf_fail(HF_ERR_ARGUMENT,
                          "'%s' is in use already (it holds '%s'): name a new folder, or resume the "
                          "run that is there",
                          folder, name);
-    }
     closedir(open);
     return status;
 }
@@ -63,6 +72,14 @@ static void remove_temporaries(const char *folder)
     closedir(open);
 }
 
+/* Whether the file that was locked still has its name: a start that was refused takes its lock file away. */
+static bool still_there(const hf_lock *lock, const char *path)
+{
+    struct stat mine, now;
+    return fstat(lock->fd, &mine) == 0 && stat(path, &now) == 0 && mine.st_ino == now.st_ino &&
+           mine.st_dev == now.st_dev;
+}
+
 hf_status hf_run_lock(hf_lock *lock, const char *folder)
 {
     char *path = NULL;
@@ -71,10 +88,27 @@ hf_status hf_run_lock(hf_lock *lock, const char *folder)
     hf_status status = hf_make_dirs(folder);
     if (status == HF_OK) status = hf_path_join(&path, folder, LOCK_FILE);
     if (status == HF_OK) status = hf_lock_try(lock, &taken, path);
+    if (status == HF_OK && taken && !still_there(lock, path)) {
+        hf_lock_release(lock);
+        taken = false;
+    }
     free(path);
     if (status == HF_OK && !taken) status = hf_fail(HF_ERR_IO, "another process is training in '%s'", folder);
     if (status == HF_OK) remove_temporaries(folder);
     return status;
+}
+
+void hf_run_remove_empty(const char *folder)
+{
+    char *path = NULL;
+    DIR *open = opendir(folder);
+    const bool used = !open || next_used(open);
+    if (open) closedir(open);
+    if (used || hf_path_join(&path, folder, LOCK_FILE) != HF_OK) return;
+    remove_temporaries(folder);
+    unlink(path);
+    rmdir(folder);
+    free(path);
 }
 
 hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const hf_part *part)
@@ -110,14 +144,25 @@ static char *log_line(const hf_epoch *e)
     return text;
 }
 
+/* False, and errno, when not all could be written; a signal is no reason. */
+static bool write_whole(int file, const char *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        const ssize_t put = write(file, data + done, size - done);
+        if (put < 0 && errno != EINTR) return false;
+        if (put > 0) done += (size_t)put;
+    }
+    return true;
+}
+
 static hf_status append(const char *path, const char *line, size_t size)
 {
     const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (file < 0) return hf_fail(HF_ERR_IO, "'%s': cannot open: %s", path, strerror(errno));
-    const ssize_t written = write(file, line, size);
+    const bool written = write_whole(file, line, size);
     hf_status status = HF_OK;
-    if (written != (ssize_t)size || fsync(file) != 0)
-        status = hf_fail(HF_ERR_IO, "'%s': cannot write: %s", path, written < 0 ? strerror(errno) : "the disk is full");
+    if (!written || fsync(file) != 0)
+        status = hf_fail(HF_ERR_IO, "'%s': cannot %s: %s", path, written ? "flush" : "write", strerror(errno));
     close(file);
     return status;
 }

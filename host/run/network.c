@@ -187,12 +187,12 @@ hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_ba
         return hf_fail(HF_ERR_ARGUMENT, "a batch of %d samples, expected %d or %d", batch->count,
                        network->step[HF_STEP_TRAIN].batch, s->batch);
     HF_TRY(hf_model_set_step(network->model, seed, step));
-    HF_TRY(hf_plan_set(s->plan, "image", batch->volume));
-    if (network->width) HF_TRY(hf_plan_set(s->plan, "tabular", batch->tabular));
-    HF_TRY(hf_plan_set(s->plan, "target", batch->target));
+    HF_TRY(hf_plan_set(s->plan, "image", batch->volume, s->batch * (int64_t)voxels_of(network)));
+    if (network->width) HF_TRY(hf_plan_set(s->plan, "tabular", batch->tabular, (int64_t)s->batch * network->width));
+    HF_TRY(hf_plan_set(s->plan, "target", batch->target, s->batch));
     HF_TRY(hf_plan_run(s->plan));
     HF_TRY(hf_optimizer_step(network->optimizer));
-    return hf_plan_get(s->plan, s->loss, loss);
+    return hf_plan_get(s->plan, s->loss, loss, 1);
 }
 
 /* One batch of at most the evaluation size; fewer samples are filled up with zeros. */
@@ -209,11 +209,11 @@ static hf_status predict_batch(float *predicted, hf_run_network *network, const 
         volume = network->staging;
         row = network->staging_row;
     }
-    HF_TRY(hf_plan_set(s->plan, "image", volume));
-    if (width) HF_TRY(hf_plan_set(s->plan, "tabular", row));
+    HF_TRY(hf_plan_set(s->plan, "image", volume, s->batch * (int64_t)voxels));
+    if (width) HF_TRY(hf_plan_set(s->plan, "tabular", row, s->batch * (int64_t)width));
     HF_TRY(hf_plan_run(s->plan));
     float *all = network->staging; /* free again: the run has its copy */
-    HF_TRY(hf_plan_get(s->plan, s->prediction, all));
+    HF_TRY(hf_plan_get(s->plan, s->prediction, all, s->batch));
     memcpy(predicted, all, count * sizeof *predicted);
     return HF_OK;
 }

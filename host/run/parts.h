@@ -2,6 +2,7 @@
  *
  *   data.c     recipe -> cohort, split, encoder, preprocessed volumes
  *   network.c  recipe -> network, plans, one training step, predictions for a list of subjects
+ *   same.c     is what a resumed run finds what its checkpoint learned?
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
  *   guard.c    is this volume like the training ones?
  *   folder.c   the folder: its lock, its log, its split file
@@ -72,6 +73,9 @@ hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, cons
 hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,
                             const hf_archive *archive) HF_MUST_USE;
 
+/* Refuses to go on with a checkpoint of `was` where `is` has been found: grid, shape, columns, size, targets. */
+hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is) HF_MUST_USE;
+
 /* ---- data -------------------------------------------------------------------------------------------------------- */
 
 struct hf_run_data {
@@ -99,6 +103,12 @@ int hf_run_group_column(const hf_cohort *cohort, const hf_recipe *recipe);
 hf_status hf_run_grid(hf_grid *out, const hf_recipe *recipe) HF_MUST_USE;
 /* The part of a recipe that says how the cohort is opened; `storage` holds the filter. */
 hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char *folder) HF_MUST_USE;
+
+/* Everybody who takes part, as JSON: [[id, part, digest of the table cells in use, digest of the image], ...]. Freed with
+ * free(). A checkpoint keeps it; a resumed run refuses a list that differs, and names the first subject that does. */
+hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder,
+                          const char *target) HF_MUST_USE;
+hf_status hf_run_same_subjects(const char *was, const char *is) HF_MUST_USE;
 
 /* ---- network ----------------------------------------------------------------------------------------------------- */
 
@@ -154,6 +164,7 @@ hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) H
 #define HF_SPLIT_FILE       "split.tsv"
 #define HF_PREDICTIONS_FILE "predictions-test.tsv"
 #define HF_RECIPE_TEXT      "run.recipe" /* in the metadata of a checkpoint */
+#define HF_SUBJECTS_TEXT    "run.subjects"
 #define HF_RECIPE_FILE      "recipe.yaml"
 
 /* Reads one of the checkpoints and what it holds beside the weights; the caller frees archive and recipe. */
@@ -166,6 +177,8 @@ bool hf_run_has(const char *folder, const char *name);
 hf_status hf_run_refuse_used(const char *folder) HF_MUST_USE;
 /* Creates the folder; HF_ERR_IO when another process holds its lock. */
 hf_status hf_run_lock(hf_lock *lock, const char *folder) HF_MUST_USE;
+/* Under its lock: removes a folder in which nothing was begun, so that a refused start leaves none. */
+void hf_run_remove_empty(const char *folder);
 hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const hf_part *part) HF_MUST_USE;
 hf_status hf_run_log_append(const char *folder, const hf_epoch *epoch) HF_MUST_USE;
 /* Drops everything after `epoch`, also a torn last line. */

@@ -123,6 +123,16 @@ static hf_status describe_subjects(hf_predictions *out, const hf_run_data *data,
     return HF_OK;
 }
 
+/* Not a number is no prediction, and nobody may take it for one. */
+static hf_status check_finite(float predicted, const char *whose)
+{
+    if (isfinite(predicted)) return HF_OK;
+    return hf_fail(HF_ERR_NUMBER,
+                   "the prediction for '%s' is %g: its table values or voxels lie far outside what the network was "
+                   "trained on, or the weights are damaged",
+                   whose, (double)predicted);
+}
+
 static hf_status predict_part(hf_predictions *out, trained *t, const hf_run_data *data, hf_part part,
                               const hf_watch *watch)
 {
@@ -138,6 +148,8 @@ static hf_status predict_part(hf_predictions *out, trained *t, const hf_run_data
     HF_TRY_OUT(hf_loader_new(&loader, data->dataset, index, count,
                              &(hf_loader_options){ .batch_size = t->network.step[HF_STEP_EVALUATE].batch }));
     HF_TRY_OUT(hf_run_network_predict(predicted, truth, &t->network, loader, count, "predicting", watch));
+    for (int i = 0; i < count; i++)
+        HF_TRY_OUT(check_finite(predicted[i], out->id[i]));
     for (int i = 0; i < count; i++) {
         out->predicted[i] = predicted[i];
         out->truth[i] = truth[i];
@@ -262,13 +274,14 @@ hf_status hf_run_predict_image(double *out, const char *folder, const char *imag
     HF_TRY_OUT(load(&t, folder, device, 1));
     const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
     const int *shape = t.fixed.shape, views = hf_views(&t.fixed.grid);
+    const int64_t voxels = (int64_t)shape[0] * shape[1] * shape[2];
     double sum = 0;
     for (int i = 0; i < views; i++) {
-        HF_TRY_OUT(hf_plan_set(step->plan, "image",
-                               volume + (size_t)i * (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2]));
-        if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row));
+        HF_TRY_OUT(hf_plan_set(step->plan, "image", volume + i * voxels, voxels));
+        if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row, t.network.width));
         HF_TRY_OUT(hf_plan_run(step->plan));
-        HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, &value));
+        HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, &value, 1));
+        HF_TRY_OUT(check_finite(value, image));
         sum += value;
     }
     *out = sum / views;

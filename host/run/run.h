@@ -41,6 +41,7 @@ typedef struct hf_watch {
     /* `what` is "preparing volumes", "training" and so on; `loss` is the mean so far, NaN where there is none. */
     void (*progress)(void *user, const char *what, int done, int total, double loss);
     void (*epoch)(void *user, const hf_epoch *epoch);
+    bool (*stop)(void *user); /* asked after every training step; true ends the run with HF_ERR_STOPPED */
     void *user;
 } hf_watch;
 

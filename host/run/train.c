@@ -19,7 +19,9 @@ typedef struct run {
     const char *folder;
     const hf_watch *watch;
     char *recipe_text; /* resolved */
+    char *subjects;    /* hf_run_subjects */
     hf_lock lock;
+    bool made_folder; /* it was not there before */
     hf_run_data data;
     hf_run_fixed fixed;
     hf_run_network network;
@@ -30,8 +32,14 @@ typedef struct run {
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
+/* What a message about a failed epoch may promise. */
+static const char *kept(const run *r)
+{
+    return hf_run_has(r->folder, HF_LAST_FILE) ? "; the checkpoint of the epoch before is kept" : "";
+}
+
 /* Refuses weights that are not finite, so that a checkpoint can always be used. */
-static hf_status check_finite(const hf_archive *archive, int64_t epoch)
+static hf_status check_finite(const run *r, const hf_archive *archive)
 {
     for (int i = 0; i < archive->n_entries; i++) {
         const hf_entry *entry = &archive->entry[i];
@@ -39,9 +47,8 @@ static hf_status check_finite(const hf_archive *archive, int64_t epoch)
         for (int64_t k = 0; k < count; k++)
             if (!isfinite(((const float *)entry->data)[k]))
                 return hf_fail(HF_ERR_NUMBER,
-                               "epoch %lld: '%s' is not finite any more; the checkpoint before it is kept. A lower "
-                               "train.learning_rate may help",
-                               (long long)epoch, entry->name);
+                               "epoch %lld: '%s' is not finite any more%s. A lower train.learning_rate may help",
+                               (long long)r->progress.epoch, entry->name, kept(r));
     }
     return HF_OK;
 }
@@ -52,8 +59,9 @@ static hf_status save(const run *r, const char *name, bool with_optimizer)
     char *path = NULL;
     hf_status status = hf_model_save(r->network.model, &archive);
     if (status == HF_OK && with_optimizer) status = hf_optimizer_save(r->network.optimizer, &archive);
-    if (status == HF_OK) status = check_finite(&archive, r->progress.epoch);
+    if (status == HF_OK) status = check_finite(r, &archive);
     if (status == HF_OK) status = hf_run_state_save(&archive, &r->fixed, &r->progress, r->recipe_text);
+    if (status == HF_OK) status = hf_archive_add_text(&archive, HF_SUBJECTS_TEXT, r->subjects);
     if (status == HF_OK) status = hf_run_file(&path, r->folder, name);
     if (status == HF_OK) status = hf_archive_write(&archive, path);
     free(path);
@@ -99,6 +107,11 @@ static hf_status compare_recipes(const char *was, const char *is, bool epochs_to
     return HF_OK;
 }
 
+static hf_status same_recipe(const run *r, const char *was)
+{
+    return compare_recipes(was, r->recipe_text, strcmp(r->recipe->train.schedule, "constant") == 0);
+}
+
 static hf_status check_same_recipe(const run *r)
 {
     void *text = NULL;
@@ -106,8 +119,7 @@ static hf_status check_same_recipe(const run *r)
     char *path = NULL;
     hf_status status = hf_run_file(&path, r->folder, HF_RECIPE_FILE);
     if (status == HF_OK) status = hf_file_read(&text, &size, path, (size_t)1 << 20);
-    if (status == HF_OK)
-        status = compare_recipes(text, r->recipe_text, strcmp(r->recipe->train.schedule, "constant") == 0);
+    if (status == HF_OK) status = same_recipe(r, text);
     if (status != HF_OK) status = hf_fail_in(status, "cannot resume '%s'", r->folder);
     free(text);
     free(path);
@@ -132,7 +144,7 @@ static hf_status start_at_mean(const run *r)
         const int at = hf_model_find(r->network.model, names[i]);
         if (at < 0) continue;
         const hf_named bias = hf_model_named(r->network.model, at);
-        if (hf_shape_count(&bias.value.desc.shape) == 1) return hf_tensor_write(&bias.value, &mean);
+        if (hf_shape_count(&bias.value.desc.shape) == 1) return hf_tensor_write(&bias.value, &mean, 1);
     }
     return hf_fail(HF_ERR_UNSUPPORTED, "train.start_at_mean: the network '%s' has no last layer with one bias",
                    r->recipe->model.name);
@@ -144,20 +156,27 @@ static hf_status begin(run *r)
     HF_TRY(hf_guard_fit(&r->fixed.guard, r->data.dataset, r->data.index + r->data.first[HF_TRAIN],
                         r->data.count[HF_TRAIN]));
     if (r->recipe->train.start_at_mean) HF_TRY(start_at_mean(r));
-    HF_TRY(hf_run_split_write(r->folder, &r->data.cohort, r->data.part));
-    return write_recipe(r);
+    HF_TRY(write_recipe(
+        r)); /* from here on there is a run; should it end before the split is written, it is drawn again */
+    return hf_run_split_write(r->folder, &r->data.cohort, r->data.part);
 }
 
 static hf_status load_last(run *r)
 {
     hf_archive archive;
     hf_recipe recipe;
-    hf_status status = hf_run_checkpoint_read(&archive, &r->fixed, &r->progress, &recipe, r->folder, HF_LAST_FILE);
+    hf_run_fixed was;
+    hf_status status = hf_run_checkpoint_read(&archive, &was, &r->progress, &recipe, r->folder, HF_LAST_FILE);
+    if (status == HF_OK) status = same_recipe(r, hf_archive_find_text(&archive, HF_RECIPE_TEXT));
+    const char *subjects = hf_archive_find_text(&archive, HF_SUBJECTS_TEXT); /* older versions kept none */
+    if (status == HF_OK && subjects) status = hf_run_same_subjects(subjects, r->subjects);
+    if (status == HF_OK) status = hf_run_same_fixed(&was, &r->fixed);
+    if (status == HF_OK) r->fixed = was; /* its guard too */
     if (status == HF_OK) status = hf_model_load(r->network.model, &archive);
     if (status == HF_OK) status = hf_optimizer_load(r->network.optimizer, &archive);
     hf_recipe_free(&recipe);
     hf_archive_free(&archive);
-    return status == HF_OK ? HF_OK : hf_fail_in(status, "cannot resume '%s'", r->folder);
+    return status == HF_OK ? HF_OK : hf_fail_in(status, "cannot resume '%s/%s'", r->folder, HF_LAST_FILE);
 }
 
 static hf_status continue_run(run *r)
@@ -277,14 +296,14 @@ static hf_status train_pass(double *loss, run *r, int64_t epoch)
         set_learning_rate(r);
         HF_TRY(hf_run_network_train(&value, &r->network, batch, seed, (uint32_t)r->progress.step));
         if (!isfinite(value))
-            return hf_fail(HF_ERR_NUMBER,
-                           "epoch %lld, step %d: the loss is %g; the checkpoint of the epoch before is "
-                           "kept. A lower train.learning_rate may help",
-                           (long long)epoch, step, (double)value);
+            return hf_fail(HF_ERR_NUMBER, "epoch %lld, step %d: the loss is %g%s. A lower train.learning_rate may help",
+                           (long long)epoch, step, (double)value, kept(r));
         r->progress.step++;
         sum += (double)value * batch->count;
         done += batch->count;
         hf_watch_progress(r->watch, "training", done, total, sum / done);
+        if (r->watch->stop && r->watch->stop(r->watch->user))
+            return hf_fail(HF_ERR_STOPPED, "stopped in epoch %lld, after step %d%s", (long long)epoch, step, kept(r));
     }
     *loss = sum / done;
     return HF_OK;
@@ -306,10 +325,8 @@ static hf_status validate(hf_epoch *out, run *r)
     out->valid_mae = absolute / count;
     out->valid_loss = squared ? squares / count : out->valid_mae;
     if (isfinite(out->valid_loss)) return HF_OK;
-    return hf_fail(HF_ERR_NUMBER,
-                   "epoch %d: the validation loss is not finite; the checkpoint of the epoch before is "
-                   "kept. A lower train.learning_rate may help",
-                   out->epoch);
+    return hf_fail(HF_ERR_NUMBER, "epoch %d: the validation loss is not finite%s. A lower train.learning_rate may help",
+                   out->epoch, kept(r));
 }
 
 static hf_status finish_epoch(run *r, hf_epoch *e)
@@ -344,6 +361,7 @@ static hf_status train_epoch(run *r, int64_t epoch)
 
 static hf_status train_all(run *r, const hf_train_options *options)
 {
+    r->made_folder = !hf_path_exists(r->folder);
     if (!options->resume) HF_TRY(hf_run_refuse_used(r->folder));
     HF_TRY(hf_run_lock(&r->lock, r->folder));
     const bool resume = options->resume && hf_run_has(r->folder, HF_RECIPE_FILE);
@@ -351,6 +369,7 @@ static hf_status train_all(run *r, const hf_train_options *options)
     if (options->resume && !resume) hf_watch_say(r->watch, "nothing to resume in '%s' yet", r->folder);
     if (resume) HF_TRY(check_same_recipe(r));
     HF_TRY(open_data(r, resume));
+    HF_TRY(hf_run_subjects(&r->subjects, &r->data, &r->fixed.encoder, r->recipe->cohort.target));
     HF_TRY(open_network(r, options->device));
     HF_TRY(open_loaders(r));
     if (resume && hf_run_has(r->folder, HF_LAST_FILE)) {
@@ -373,6 +392,7 @@ static void close_run(run *r)
     free(r->predicted);
     free(r->truth);
     free(r->recipe_text);
+    free(r->subjects);
 }
 
 /* The best weights on the test subjects, into predictions and report. */
@@ -415,6 +435,7 @@ hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char
         status = hf_fail(HF_ERR_UNSUPPORTED, "task '%s': this version trains 'brain-age' only", recipe->task);
     if (status == HF_OK) status = train_all(&r, options);
     close_run(&r);
+    if (status != HF_OK && r.lock.fd >= 0 && r.made_folder) hf_run_remove_empty(folder);
     if (status == HF_OK) status = judge(test, folder, options);
     hf_lock_release(&r.lock);
     return status;

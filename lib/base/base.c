@@ -62,6 +62,7 @@ const char *hf_status_name(hf_status status)
         [HF_ERR_FORMAT] = "HF_ERR_FORMAT",
         [HF_ERR_UNSUPPORTED] = "HF_ERR_UNSUPPORTED",
         [HF_ERR_NUMBER] = "HF_ERR_NUMBER",
+        [HF_ERR_STOPPED] = "HF_ERR_STOPPED",
     };
     size_t index = (size_t)status;
     return index < sizeof names / sizeof names[0] ? names[index] : "unknown status";

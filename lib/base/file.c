@@ -326,3 +326,39 @@ void hf_digest_text(const hf_digest *digest, char hex[33])
     }
     snprintf(hex, 33, "%016" PRIx64 "%016" PRIx64, state[0], state[1]);
 }
+
+/* Up to `room` bytes, fewer only at the end of the file; -1 and errno when reading fails. */
+static ssize_t read_some(int file, char *data, size_t room)
+{
+    size_t done = 0;
+    while (done < room) {
+        const ssize_t got = read(file, data + done, room - done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return -1;
+        if (got == 0) break;
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
+hf_status hf_digest_file(char hex[33], const char *path)
+{
+    enum { PIECE = 1 << 20 };
+    hf_status status;
+    hf_digest digest = { { 0, 0 }, 0 };
+    char *piece = NULL;
+    size_t size;
+    ssize_t got = PIECE;
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file < 0) return io_error(path, "open");
+    HF_TRY_OUT(measure(&size, file, path, SIZE_MAX));
+    HF_TRY_OUT(hf_alloc(&piece, PIECE, 1, "a digest"));
+    while (got == PIECE && (got = read_some(file, piece, PIECE)) > 0)
+        hf_digest_add(&digest, piece, (size_t)got);
+    if (got < 0) status = io_error(path, "read");
+    hf_digest_text(&digest, hex);
+out:
+    close(file);
+    free(piece);
+    return status;
+}

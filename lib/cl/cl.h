@@ -26,6 +26,9 @@ struct hf_context {
     size_t group_runs, group_fails; /* sizes of groups known to run, and known not to; 0: none asked for yet */
     bool plain_only;
     bool any_device;
+    bool tensor_cores;                                              /* asked for */
+    enum { HF_UNITS_UNKNOWN, HF_UNITS_NONE, HF_UNITS_RIGHT } units; /* found out when first asked */
+    bool emulates;                                                  /* matrix units, rightly */
     bool described; /* only info is there: no device, no queue, no memory */
     enum { HF_SCRATCH_PACKED, HF_SCRATCH_GAPS, HF_SCRATCH_APART } scratch; /* how its parts lie */
     char *force;                                                           /* "op=impl,op=impl", or NULL */

@@ -107,6 +107,7 @@ static hf_status open_all(hf_context *context, const char *device, const hf_cont
 {
     const char *force = options && options->force ? options->force : getenv("HF_IMPL");
     context->plain_only = options && options->plain_only;
+    context->tensor_cores = (options && options->tensor_cores) || environment_is_set("HF_TENSOR_CORES");
     context->any_device = environment_is_set("HF_TEST_ANY_DEVICE");
     if (environment_says("HF_TEST_SCRATCH", "gaps")) context->scratch = HF_SCRATCH_GAPS;
     if (environment_says("HF_TEST_SCRATCH", "apart")) context->scratch = HF_SCRATCH_APART;

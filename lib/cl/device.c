@@ -89,6 +89,16 @@ static bool has_extension(cl_device_id device, const char *name)
     return strstr(extensions, name) != NULL;
 }
 
+/* Of cl_nv_device_attribute_query; other drivers do not know the names. */
+#define COMPUTE_CAPABILITY_MAJOR_NV 0x4000
+#define COMPUTE_CAPABILITY_MINOR_NV 0x4001
+
+static unsigned compute_capability(cl_device_id device)
+{
+    if (!has_extension(device, "cl_nv_device_attribute_query")) return 0;
+    return 10 * get_uint(device, COMPUTE_CAPABILITY_MAJOR_NV) + get_uint(device, COMPUTE_CAPABILITY_MINOR_NV);
+}
+
 static void describe(hf_device_info *info, cl_device_id device, int kind, int number)
 {
     memset(info, 0, sizeof *info);
@@ -115,6 +125,7 @@ static void describe(hf_device_info *info, cl_device_id device, int kind, int nu
     info->float_width = get_uint(device, CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT);
     info->fp16 = has_extension(device, "cl_khr_fp16");
     info->fp64 = has_extension(device, "cl_khr_fp64");
+    info->compute_capability = compute_capability(device);
     info->subgroups = has_extension(device, "cl_khr_subgroups");
 }
 

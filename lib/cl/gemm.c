@@ -11,17 +11,10 @@ hf_status hf_gemm_run(const hf_context *context, const hf_launch_record *launch)
 {
     const hf_gemm *g = &launch->gemm;
     cl_command_queue queue = context->queue;
-    CLBlastStatusCode code;
-    if (g->batch > 1)
-        code = CLBlastSgemmStridedBatched(CLBlastLayoutRowMajor, transpose(g->transpose_a), transpose(g->transpose_b),
-                                          (size_t)g->m, (size_t)g->n, (size_t)g->k, g->alpha, launch->a, 0,
-                                          (size_t)g->lda, (size_t)g->stride_a, launch->b, 0, (size_t)g->ldb,
-                                          (size_t)g->stride_b, g->beta, launch->c, 0, (size_t)g->ldc,
-                                          (size_t)g->stride_c, (size_t)g->batch, &queue, NULL);
-    else
-        code = CLBlastSgemm(CLBlastLayoutRowMajor, transpose(g->transpose_a), transpose(g->transpose_b), (size_t)g->m,
-                            (size_t)g->n, (size_t)g->k, g->alpha, launch->a, 0, (size_t)g->lda, launch->b, 0,
-                            (size_t)g->ldb, g->beta, launch->c, 0, (size_t)g->ldc, &queue, NULL);
+    const CLBlastStatusCode code =
+        CLBlastSgemm(CLBlastLayoutRowMajor, transpose(g->transpose_a), transpose(g->transpose_b), (size_t)g->m,
+                     (size_t)g->n, (size_t)g->k, g->alpha, launch->a, 0, (size_t)g->lda, launch->b, 0, (size_t)g->ldb,
+                     0, launch->c, 0, (size_t)g->ldc, &queue, NULL);
     if (code == CLBlastSuccess) return HF_OK;
     return hf_cl_fail((cl_int)code, "CLBlast SGEMM %d x %d x %d", g->m, g->n, g->k);
 }

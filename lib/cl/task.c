@@ -214,9 +214,9 @@ static hf_status check_operands(const hf_call *call)
 }
 
 /* Letters of the layout string against the tensors; 'A' operands must all be alike. */
-static hf_status check_layouts(const hf_call *call, const hf_impl *impl)
+static hf_status check_layouts(const hf_call *call)
 {
-    const char *letter = impl->layouts;
+    const char *letter = call->impl->layouts;
     int any = -1;
     for (int i = 0; i < call->n_in + call->n_out; i++, letter++) {
         if (i == call->n_in) {
@@ -230,16 +230,16 @@ static hf_status check_layouts(const hf_call *call, const hf_impl *impl)
         if (*letter == 'A' && any < 0) any = layout;
         const int want = *letter == 'B' ? HF_BLOCKED : *letter == 'A' ? any : HF_PLAIN;
         if (layout != want)
-            return hf_fail(HF_ERR_ARGUMENT, "%s by %s wants %s %d in the %s layout", call->op->name, impl->name,
+            return hf_fail(HF_ERR_ARGUMENT, "%s by %s wants %s %d in the %s layout", call->op->name, call->impl->name,
                            i < call->n_in ? "operand" : "result", i < call->n_in ? i : i - call->n_in,
                            want == HF_BLOCKED ? "blocked" : "plain");
     }
     return HF_OK;
 }
 
-static hf_status take_scratch(hf_task *task, hf_call *call, const hf_impl *impl, hf_buffer *given)
+static hf_status take_scratch(hf_task *task, hf_call *call, hf_buffer *given)
 {
-    const size_t bytes = impl->scratch ? impl->scratch(call) : 0;
+    const size_t bytes = call->impl->scratch ? call->impl->scratch(call) : 0;
     if (!bytes) return HF_OK;
     if (given && hf_buffer_bytes(given) < bytes)
         return hf_fail(HF_ERR_ARGUMENT, "%s needs %zu bytes of scratch memory, got %zu", task->label, bytes,
@@ -262,12 +262,13 @@ static hf_status prepare(hf_task *task, hf_call *call, const hf_task_options *op
                                                 : hf_op_choose(call->context, call->op, &call->params, in, call->n_in);
     if (chosen < 0 || chosen >= hf_op_impl_count(call->op))
         return hf_fail(HF_ERR_ARGUMENT, "%s has no implementation number %d", call->op->name, chosen);
-    const hf_impl *impl = &call->op->impls[chosen];
-    const char *refusal = impl->refuse ? impl->refuse(call) : NULL;
-    if (refusal) return hf_fail(HF_ERR_UNSUPPORTED, "%s cannot run as %s: %s", call->op->name, impl->name, refusal);
-    HF_TRY(check_layouts(call, impl));
-    HF_TRY(take_scratch(task, call, impl, options ? options->scratch : NULL));
-    return impl->prepare(call);
+    call->impl = &call->op->impls[chosen];
+    const char *refusal = call->impl->refuse ? call->impl->refuse(call) : NULL;
+    if (refusal)
+        return hf_fail(HF_ERR_UNSUPPORTED, "%s cannot run as %s: %s", call->op->name, call->impl->name, refusal);
+    HF_TRY(check_layouts(call));
+    HF_TRY(take_scratch(task, call, options ? options->scratch : NULL));
+    return call->impl->prepare(call);
 }
 
 hf_status hf_task_new(hf_task **out, hf_context *context, const hf_op *op, const hf_params *params, const hf_tensor *in,

@@ -11,34 +11,22 @@
 
 #define CHUNK 2048 /* elements of one partial sum of dslope, as in activation.cl */
 
-static const hf_op relu, relu_dx, prelu, prelu_dx, sigmoid, sigmoid_dx, tanh_op, tanh_dx, softmax, softmax_dx;
-
-/* y = f(x), or dx = g(y, dy), by the kernel of this name. */
-static hf_status unary(hf_call *call, const char *kernel)
+/* y = f(x), or dx = g(y, dy), by the kernel that the implementation names. */
+static hf_status unary(hf_call *call)
 {
     const int64_t n = hf_stored(&call->out[0]);
-    return hf_launch_each(call, "activation", kernel, n, HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_L(n)));
+    return hf_launch_each(call, "activation", call->impl->variant, n,
+                          HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_L(n)));
 }
 
-static hf_status binary(hf_call *call, const char *kernel)
+static hf_status binary(hf_call *call)
 {
     const int64_t n = hf_stored(&call->out[0]);
-    return hf_launch_each(call, "activation", kernel, n,
+    return hf_launch_each(call, "activation", call->impl->variant, n,
                           HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_L(n)));
 }
 
 /* ---- relu -------------------------------------------------------------------------------------------------------- */
-
-static hf_status relu_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params;
-    return hf_infer_alike(&relu, in, n_in, out);
-}
-
-static hf_status relu_prepare(hf_call *call)
-{
-    return unary(call, "relu");
-}
 
 static const hf_op relu = {
     .name = "relu",
@@ -48,21 +36,10 @@ static const hf_op relu = {
     .in_names = "x",
     .out_names = "y",
     .formula = "max(x, 0)",
-    .infer = relu_infer,
-    .impls = { { "plain", "A>A", NULL, NULL, relu_prepare } },
+    .infer = hf_infer_alike,
+    .impls = { { .name = "plain", .layouts = "A>A", .prepare = unary, .variant = "relu" } },
     .rules = { { "relu_dx", { HF_OUT(0), HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
 };
-
-static hf_status relu_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params;
-    return hf_infer_alike(&relu_dx, in, n_in, out);
-}
-
-static hf_status relu_dx_prepare(hf_call *call)
-{
-    return binary(call, "relu_dx");
-}
 
 static const hf_op relu_dx = {
     .name = "relu_dx",
@@ -72,18 +49,17 @@ static const hf_op relu_dx = {
     .in_names = "y dy",
     .out_names = "dx",
     .formula = "y > 0 ? dy : 0",
-    .infer = relu_dx_infer,
-    .impls = { { "plain", "AA>A", NULL, NULL, relu_dx_prepare } },
+    .infer = hf_infer_alike,
+    .impls = { { .name = "plain", .layouts = "AA>A", .prepare = binary, .variant = "relu_dx" } },
 };
 
 /* ---- prelu ------------------------------------------------------------------------------------------------------- */
 
-static hf_status prelu_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status prelu_infer(const hf_query *q, hf_desc *out)
 {
-    (void)params, (void)n_in;
-    HF_TRY(hf_expect_type(&prelu, in, 1, HF_F32));
-    HF_TRY(hf_expect_shape(&prelu, in, 1, HF_SHAPE(1)));
-    return hf_infer_alike(&prelu, in, 1, out);
+    HF_TRY(hf_expect_type(q, 1, HF_F32));
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(1)));
+    return hf_infer_first_alike(q, 1, out);
 }
 
 static hf_status prelu_prepare(hf_call *call)
@@ -102,19 +78,18 @@ static const hf_op prelu = {
     .out_names = "y",
     .formula = "x > 0 ? x : slope x",
     .infer = prelu_infer,
-    .impls = { { "plain", "AP>A", NULL, NULL, prelu_prepare } },
+    .impls = { { .name = "plain", .layouts = "AP>A", .prepare = prelu_prepare } },
     .rules = { { "prelu_dx", { HF_IN(0), HF_IN(1), HF_DOUT(0), HF_RULE_END }, { 0, 1, HF_RULE_END } } },
 };
 
-static hf_status prelu_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status prelu_dx_infer(const hf_query *q, hf_desc *out)
 {
-    (void)params, (void)n_in;
-    HF_TRY(hf_expect_type(&prelu_dx, in, 1, HF_F32));
-    HF_TRY(hf_expect_shape(&prelu_dx, in, 1, HF_SHAPE(1)));
-    HF_TRY(hf_expect_type(&prelu_dx, in, 2, HF_F32));
-    HF_TRY(hf_expect_shape(&prelu_dx, in, 2, in[0].shape));
-    out[1] = hf_desc_f32(in[1].shape);
-    return hf_infer_alike(&prelu_dx, in, 1, out);
+    HF_TRY(hf_expect_type(q, 1, HF_F32));
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(1)));
+    HF_TRY(hf_expect_type(q, 2, HF_F32));
+    HF_TRY(hf_expect_shape(q, 2, q->in[0].shape));
+    out[1] = hf_desc_f32(q->in[1].shape);
+    return hf_infer_first_alike(q, 1, out);
 }
 
 /* A blocked tensor may have up to 15 padding channels per sample more than the plain one, so both sizes fit the room
@@ -147,21 +122,10 @@ static const hf_op prelu_dx = {
     .out_names = "dx dslope",
     .formula = "dx = x > 0 ? dy : slope dy; dslope = sum over x <= 0 of x dy",
     .infer = prelu_dx_infer,
-    .impls = { { "plain", "APA>AP", NULL, prelu_dx_scratch, prelu_dx_prepare } },
+    .impls = { { .name = "plain", .layouts = "APA>AP", .scratch = prelu_dx_scratch, .prepare = prelu_dx_prepare } },
 };
 
 /* ---- sigmoid and tanh -------------------------------------------------------------------------------------------- */
-
-static hf_status sigmoid_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params;
-    return hf_infer_alike(&sigmoid, in, n_in, out);
-}
-
-static hf_status sigmoid_prepare(hf_call *call)
-{
-    return unary(call, "sigmoid");
-}
 
 static const hf_op sigmoid = {
     .name = "sigmoid",
@@ -171,21 +135,10 @@ static const hf_op sigmoid = {
     .in_names = "x",
     .out_names = "y",
     .formula = "1 / (1 + exp(-x))",
-    .infer = sigmoid_infer,
-    .impls = { { "plain", "P>P", NULL, NULL, sigmoid_prepare } },
+    .infer = hf_infer_alike,
+    .impls = { { .name = "plain", .layouts = "P>P", .prepare = unary, .variant = "sigmoid" } },
     .rules = { { "sigmoid_dx", { HF_OUT(0), HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
 };
-
-static hf_status sigmoid_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params;
-    return hf_infer_alike(&sigmoid_dx, in, n_in, out);
-}
-
-static hf_status sigmoid_dx_prepare(hf_call *call)
-{
-    return binary(call, "sigmoid_dx");
-}
 
 static const hf_op sigmoid_dx = {
     .name = "sigmoid_dx",
@@ -195,20 +148,9 @@ static const hf_op sigmoid_dx = {
     .in_names = "y dy",
     .out_names = "dx",
     .formula = "y (1 - y) dy",
-    .infer = sigmoid_dx_infer,
-    .impls = { { "plain", "AA>A", NULL, NULL, sigmoid_dx_prepare } },
+    .infer = hf_infer_alike,
+    .impls = { { .name = "plain", .layouts = "AA>A", .prepare = binary, .variant = "sigmoid_dx" } },
 };
-
-static hf_status tanh_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params;
-    return hf_infer_alike(&tanh_op, in, n_in, out);
-}
-
-static hf_status tanh_prepare(hf_call *call)
-{
-    return unary(call, "tanh_forward");
-}
 
 static const hf_op tanh_op = {
     .name = "tanh",
@@ -218,21 +160,10 @@ static const hf_op tanh_op = {
     .in_names = "x",
     .out_names = "y",
     .formula = "tanh(x)",
-    .infer = tanh_infer,
-    .impls = { { "plain", "A>A", NULL, NULL, tanh_prepare } },
+    .infer = hf_infer_alike,
+    .impls = { { .name = "plain", .layouts = "A>A", .prepare = unary, .variant = "tanh_forward" } },
     .rules = { { "tanh_dx", { HF_OUT(0), HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
 };
-
-static hf_status tanh_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params;
-    return hf_infer_alike(&tanh_dx, in, n_in, out);
-}
-
-static hf_status tanh_dx_prepare(hf_call *call)
-{
-    return binary(call, "tanh_dx");
-}
 
 static const hf_op tanh_dx = {
     .name = "tanh_dx",
@@ -242,17 +173,16 @@ static const hf_op tanh_dx = {
     .in_names = "y dy",
     .out_names = "dx",
     .formula = "(1 - y^2) dy",
-    .infer = tanh_dx_infer,
-    .impls = { { "plain", "AA>A", NULL, NULL, tanh_dx_prepare } },
+    .infer = hf_infer_alike,
+    .impls = { { .name = "plain", .layouts = "AA>A", .prepare = binary, .variant = "tanh_dx" } },
 };
 
 /* ---- softmax ----------------------------------------------------------------------------------------------------- */
 
-static hf_status softmax_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status softmax_infer(const hf_query *q, hf_desc *out)
 {
-    (void)params;
-    HF_TRY(hf_expect_rank(&softmax, in, 0, 2));
-    return hf_infer_alike(&softmax, in, n_in, out);
+    HF_TRY(hf_expect_rank(q, 0, 2));
+    return hf_infer_alike(q, out);
 }
 
 static hf_range one_item_a_row(const hf_call *call)
@@ -276,15 +206,14 @@ static const hf_op softmax = {
     .out_names = "y",
     .formula = "y[n,f] = exp(x[n,f]) / sum_g exp(x[n,g])",
     .infer = softmax_infer,
-    .impls = { { "plain", "P>P", NULL, NULL, softmax_prepare } },
+    .impls = { { .name = "plain", .layouts = "P>P", .prepare = softmax_prepare } },
     .rules = { { "softmax_dx", { HF_OUT(0), HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
 };
 
-static hf_status softmax_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status softmax_dx_infer(const hf_query *q, hf_desc *out)
 {
-    (void)params;
-    HF_TRY(hf_expect_rank(&softmax_dx, in, 0, 2));
-    return hf_infer_alike(&softmax_dx, in, n_in, out);
+    HF_TRY(hf_expect_rank(q, 0, 2));
+    return hf_infer_alike(q, out);
 }
 
 static hf_status softmax_dx_prepare(hf_call *call)
@@ -303,7 +232,7 @@ static const hf_op softmax_dx = {
     .out_names = "dx",
     .formula = "y[n,f] (dy[n,f] - sum_g y[n,g] dy[n,g])",
     .infer = softmax_dx_infer,
-    .impls = { { "plain", "PP>P", NULL, NULL, softmax_dx_prepare } },
+    .impls = { { .name = "plain", .layouts = "PP>P", .prepare = softmax_dx_prepare } },
 };
 
 const hf_op *const hf_ops_activation[] = { &relu,    &relu_dx, &prelu,   &prelu_dx,   &sigmoid, &sigmoid_dx,

@@ -12,11 +12,7 @@
  * How the statistics are summed is described in cl_kernels/batch_norm.cl. */
 #include "each.h"
 
-#define CHUNK      256 /* voxels of one partial sum, as in batch_norm.cl */
-#define TEAM_CHUNK 512 /* of one that a team shares */
-#define FEW        8   /* work-items in a group where each has a chunk to do, as in batch_norm.cl */
-
-static const hf_op batch_norm, batch_norm_dx, batch_norm_infer;
+#define FEW 8 /* work-items in a group where each has a chunk to do, as in batch_norm.cl */
 
 static float eps_of(const hf_params *params)
 {
@@ -28,35 +24,13 @@ static float momentum_of(const hf_params *params)
     return params->momentum != 0.0f ? params->momentum : 0.1f;
 }
 
-static hf_status expect_channels(const hf_op *op, const hf_desc *in, int first, int last, int64_t channels)
+static hf_status expect_channels(const hf_query *q, int first, int last, int64_t channels)
 {
     for (int i = first; i <= last; i++) {
-        HF_TRY(hf_expect_type(op, in, i, HF_F32));
-        HF_TRY(hf_expect_shape(op, in, i, HF_SHAPE(channels)));
+        HF_TRY(hf_expect_type(q, i, HF_F32));
+        HF_TRY(hf_expect_shape(q, i, HF_SHAPE(channels)));
     }
     return HF_OK;
-}
-
-static const char *refuse_flat(const hf_call *call)
-{
-    return call->in[0].desc.shape.rank == 5 ? NULL : "x is [N,C], which has no blocked layout";
-}
-
-static int64_t chunks_of(const hf_call *call, const hf_rows *rows)
-{
-    return (int64_t)hf_ceil_div((size_t)rows->voxels, hf_teams(call) ? TEAM_CHUNK : CHUNK);
-}
-
-static size_t scratch_plain(const hf_call *call)
-{
-    const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return (size_t)(2 * rows.n * rows.channels * chunks_of(call, &rows)) * sizeof(float);
-}
-
-static size_t scratch_blocked(const hf_call *call)
-{
-    const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return (size_t)(2 * rows.n * rows.blocks * HF_BLOCK * chunks_of(call, &rows)) * sizeof(float);
 }
 
 /* The two forms of each kernel: names, channels of a row, and the ranges over chunks and over the whole tensor. */
@@ -69,9 +43,20 @@ static const hf_form plain_form = { "statistics", "gradient_sums", "normalize_pl
 static const hf_form blocked_form = { "statistics_blocked", "gradient_sums_blocked", "normalize_blocked",
                                       "gradient_blocked", HF_BLOCK };
 
+static const hf_form *form_of(const hf_call *call)
+{
+    return hf_blocked(call) ? &blocked_form : &plain_form;
+}
+
+static size_t chunk_scratch(const hf_call *call)
+{
+    const hf_rows rows = hf_rows_of(&call->in[0].desc);
+    return (size_t)(2 * hf_stored_rows(call, &rows) * hf_row_chunks(call, &rows)) * sizeof(float);
+}
+
 static hf_range chunk_range(const hf_call *call, const hf_form *form, const hf_rows *rows)
 {
-    const int64_t chunks = chunks_of(call, rows);
+    const int64_t chunks = hf_row_chunks(call, rows);
     if (form->block == 1) return hf_range_over(chunks, FEW, rows->n * rows->channels);
     return hf_range_teams(call, chunks, FEW, rows->n * rows->blocks);
 }
@@ -83,9 +68,10 @@ static hf_range apply_range(const hf_call *call, const hf_form *form, const hf_r
     return hf_range_over((int64_t)pieces, 64, rows->n * rows->channels);
 }
 
-static hf_status launch_normalize(hf_call *call, const hf_form *form, const hf_tensor *mean, const hf_tensor *inv_std)
+static hf_status launch_normalize(hf_call *call, const hf_tensor *mean, const hf_tensor *inv_std)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
+    const hf_form *form = form_of(call);
     return hf_launch(call, "batch_norm", form->normalize, hf_vector_define(call), apply_range(call, form, &rows),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(mean), HF_T(inv_std),
                              HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels)));
@@ -93,26 +79,26 @@ static hf_status launch_normalize(hf_call *call, const hf_form *form, const hf_t
 
 /* ---- training ---------------------------------------------------------------------------------------------------- */
 
-static hf_status batch_norm_rule(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status batch_norm_rule(const hf_query *q, hf_desc *out)
 {
-    (void)params, (void)n_in;
     char text[96];
-    HF_TRY(hf_expect_rows(&batch_norm, in, 0, true));
-    const hf_rows rows = hf_rows_of(&in[0]);
-    HF_TRY(expect_channels(&batch_norm, in, 1, 4, rows.channels));
+    HF_TRY(hf_expect_rows(q, 0, true));
+    const hf_rows rows = hf_rows_of(&q->in[0]);
+    HF_TRY(expect_channels(q, 1, 4, rows.channels));
     if (rows.n * rows.voxels < 2)
         return hf_fail(HF_ERR_SHAPE, "batch_norm: x has shape %s; training needs two values of each channel",
-                       hf_shape_text(&in[0].shape, text));
-    out[0] = hf_desc_f32(in[0].shape);
+                       hf_shape_text(&q->in[0].shape, text));
+    out[0] = hf_desc_f32(q->in[0].shape);
     for (int k = 1; k < 5; k++)
-        out[k] = hf_desc_f32(in[1].shape);
+        out[k] = hf_desc_f32(q->in[1].shape);
     return HF_OK;
 }
 
-static hf_status launch_training(hf_call *call, const hf_form *form)
+static hf_status prepare_training(hf_call *call)
 {
+    const hf_form *form = form_of(call);
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const int64_t chunks = chunks_of(call, &rows);
+    const int64_t chunks = hf_row_chunks(call, &rows);
     const float momentum = momentum_of(&call->params);
     const char *defines = hf_vector_define(call);
     HF_TRY(hf_launch(call, "batch_norm", form->statistics, defines, chunk_range(call, form, &rows),
@@ -122,23 +108,12 @@ static hf_status launch_training(hf_call *call, const hf_form *form)
                              HF_T(&call->out[2]), HF_T(&call->out[3]), HF_T(&call->out[4]), HF_I(rows.n),
                              HF_I(rows.channels), HF_I(rows.voxels), HF_I(chunks), HF_I(form->block),
                              HF_F(eps_of(&call->params)), HF_F(momentum), HF_F(1.0 - (double)momentum))));
-    return launch_normalize(call, form, &call->out[1], &call->out[2]);
+    return launch_normalize(call, &call->out[1], &call->out[2]);
 }
 
-static hf_status batch_norm_plain(hf_call *call)
+static uint64_t batch_norm_flop(const hf_query *q)
 {
-    return launch_training(call, &plain_form);
-}
-
-static hf_status batch_norm_blocked(hf_call *call)
-{
-    return launch_training(call, &blocked_form);
-}
-
-static uint64_t batch_norm_flop(const hf_params *params, const hf_desc *in, int n_in)
-{
-    (void)params, (void)n_in;
-    return 7 * (uint64_t)hf_shape_count(&in[0].shape); /* 1 for the mean, 3 for the variance, 3 to apply them */
+    return 7 * (uint64_t)hf_shape_count(&q->in[0].shape); /* 1 for the mean, 3 for the variance, 3 to apply them */
 }
 
 static const hf_op batch_norm = {
@@ -151,8 +126,12 @@ static const hf_op batch_norm = {
     .formula = "y = (x - mean) inv_std scale + shift; new = (1 - momentum) running + momentum batch",
     .infer = batch_norm_rule,
     .flop = batch_norm_flop,
-    .impls = { { "blocked", "BPPPP>BPPPP", refuse_flat, scratch_blocked, batch_norm_blocked },
-               { "plain", "PPPPP>PPPPP", NULL, scratch_plain, batch_norm_plain } },
+    .impls = { { .name = "blocked",
+                 .layouts = "BPPPP>BPPPP",
+                 .refuse = hf_refuse_flat,
+                 .scratch = chunk_scratch,
+                 .prepare = prepare_training },
+               { .name = "plain", .layouts = "PPPPP>PPPPP", .scratch = chunk_scratch, .prepare = prepare_training } },
     .replaces = { 0, 0, 0, 1 + 3, 1 + 4 },
     .rules = { { "batch_norm_dx",
                  { HF_DOUT(0), HF_IN(0), HF_IN(1), HF_OUT(1), HF_OUT(2), HF_RULE_END },
@@ -161,22 +140,22 @@ static const hf_op batch_norm = {
 
 /* ---- gradients --------------------------------------------------------------------------------------------------- */
 
-static hf_status batch_norm_dx_rule(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status batch_norm_dx_rule(const hf_query *q, hf_desc *out)
 {
-    (void)params, (void)n_in;
-    HF_TRY(hf_expect_rows(&batch_norm_dx, in, 0, true));
-    HF_TRY(hf_expect_type(&batch_norm_dx, in, 1, HF_F32));
-    HF_TRY(hf_expect_shape(&batch_norm_dx, in, 1, in[0].shape));
-    HF_TRY(expect_channels(&batch_norm_dx, in, 2, 4, in[0].shape.dim[1]));
-    out[0] = hf_desc_f32(in[0].shape);
-    out[1] = out[2] = hf_desc_f32(in[2].shape);
+    HF_TRY(hf_expect_rows(q, 0, true));
+    HF_TRY(hf_expect_type(q, 1, HF_F32));
+    HF_TRY(hf_expect_shape(q, 1, q->in[0].shape));
+    HF_TRY(expect_channels(q, 2, 4, q->in[0].shape.dim[1]));
+    out[0] = hf_desc_f32(q->in[0].shape);
+    out[1] = out[2] = hf_desc_f32(q->in[2].shape);
     return HF_OK;
 }
 
-static hf_status launch_gradients(hf_call *call, const hf_form *form)
+static hf_status prepare_gradients(hf_call *call)
 {
+    const hf_form *form = form_of(call);
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const int64_t chunks = chunks_of(call, &rows);
+    const int64_t chunks = hf_row_chunks(call, &rows);
     const char *defines = hf_vector_define(call);
     const hf_tensor *dy = &call->in[0], *x = &call->in[1], *mean = &call->in[3], *inv_std = &call->in[4];
     HF_TRY(hf_launch(call, "batch_norm", form->sums, defines, chunk_range(call, form, &rows),
@@ -191,16 +170,6 @@ static hf_status launch_gradients(hf_call *call, const hf_form *form)
                              HF_F((double)rows.n * (double)rows.voxels)));
 }
 
-static hf_status batch_norm_dx_plain(hf_call *call)
-{
-    return launch_gradients(call, &plain_form);
-}
-
-static hf_status batch_norm_dx_blocked(hf_call *call)
-{
-    return launch_gradients(call, &blocked_form);
-}
-
 static const hf_op batch_norm_dx = {
     .name = "batch_norm_dx",
     .min_in = 5,
@@ -212,18 +181,21 @@ static const hf_op batch_norm_dx = {
                "dx = scale inv_std (dy - (dshift + (x - mean) inv_std dscale) / M)",
     .infer = batch_norm_dx_rule,
     .flop = batch_norm_flop,
-    .impls = { { "blocked", "BBPPP>BPP", refuse_flat, scratch_blocked, batch_norm_dx_blocked },
-               { "plain", "PPPPP>PPP", NULL, scratch_plain, batch_norm_dx_plain } },
+    .impls = { { .name = "blocked",
+                 .layouts = "BBPPP>BPP",
+                 .refuse = hf_refuse_flat,
+                 .scratch = chunk_scratch,
+                 .prepare = prepare_gradients },
+               { .name = "plain", .layouts = "PPPPP>PPP", .scratch = chunk_scratch, .prepare = prepare_gradients } },
 };
 
 /* ---- with the running statistics --------------------------------------------------------------------------------- */
 
-static hf_status batch_norm_infer_rule(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status batch_norm_infer_rule(const hf_query *q, hf_desc *out)
 {
-    (void)params, (void)n_in;
-    HF_TRY(hf_expect_rows(&batch_norm_infer, in, 0, true));
-    HF_TRY(expect_channels(&batch_norm_infer, in, 1, 4, in[0].shape.dim[1]));
-    out[0] = hf_desc_f32(in[0].shape);
+    HF_TRY(hf_expect_rows(q, 0, true));
+    HF_TRY(expect_channels(q, 1, 4, q->in[0].shape.dim[1]));
+    out[0] = hf_desc_f32(q->in[0].shape);
     return HF_OK;
 }
 
@@ -232,22 +204,12 @@ static size_t inverse_scratch(const hf_call *call)
     return (size_t)call->in[4].desc.shape.dim[0] * sizeof(float);
 }
 
-static hf_status launch_infer(hf_call *call, const hf_form *form)
+static hf_status prepare_infer(hf_call *call)
 {
     const int64_t channels = call->in[0].desc.shape.dim[1];
     HF_TRY(hf_launch(call, "batch_norm", "invert", hf_vector_define(call), hf_range_over(channels, FEW, 1),
                      HF_ARGS(HF_T(&call->in[4]), HF_T(&call->scratch), HF_I(channels), HF_F(eps_of(&call->params)))));
-    return launch_normalize(call, form, &call->in[3], &call->scratch);
-}
-
-static hf_status batch_norm_infer_plain(hf_call *call)
-{
-    return launch_infer(call, &plain_form);
-}
-
-static hf_status batch_norm_infer_blocked(hf_call *call)
-{
-    return launch_infer(call, &blocked_form);
+    return launch_normalize(call, &call->in[3], &call->scratch);
 }
 
 static const hf_op batch_norm_infer = {
@@ -259,8 +221,12 @@ static const hf_op batch_norm_infer = {
     .out_names = "y",
     .formula = "(x - running_mean) / sqrt(running_var + eps) scale + shift",
     .infer = batch_norm_infer_rule,
-    .impls = { { "blocked", "BPPPP>B", refuse_flat, inverse_scratch, batch_norm_infer_blocked },
-               { "plain", "PPPPP>P", NULL, inverse_scratch, batch_norm_infer_plain } },
+    .impls = { { .name = "blocked",
+                 .layouts = "BPPPP>B",
+                 .refuse = hf_refuse_flat,
+                 .scratch = inverse_scratch,
+                 .prepare = prepare_infer },
+               { .name = "plain", .layouts = "PPPPP>P", .scratch = inverse_scratch, .prepare = prepare_infer } },
 };
 
 const hf_op *const hf_ops_batch_norm[] = { &batch_norm, &batch_norm_dx, &batch_norm_infer, NULL };

@@ -10,83 +10,51 @@
 #include "channel_affine.h"
 #include "each.h"
 
-#define CHUNK      256 /* voxels of one chunk, as in channel_affine.cl */
-#define TEAM_CHUNK 512 /* of one that a team shares */
-#define FEW        8   /* work-items in a group where each has a chunk to do, as in channel_affine.cl */
-
-static const hf_op affine, affine_dx, affine_dscale, affine_dshift;
+#define FEW 8 /* work-items in a group where each has a chunk to do, as in channel_affine.cl */
 
 /* ---- y and dx ---------------------------------------------------------------------------------------------------- */
 
 /* A parameter is absent, [N,C] or [C]. */
-static hf_status check_parameter(const hf_op *op, const hf_desc *in, int n_in, int index)
+static hf_status check_parameter(const hf_query *q, int index)
 {
-    const int64_t *dim = in[0].shape.dim;
-    if (index >= n_in || !hf_present(&in[index])) return HF_OK;
-    HF_TRY(hf_expect_type(op, in, index, HF_F32));
-    if (in[index].shape.rank == 2) return hf_expect_shape(op, in, index, HF_SHAPE(dim[0], dim[1]));
-    return hf_expect_shape(op, in, index, HF_SHAPE(dim[1]));
+    const int64_t *dim = q->in[0].shape.dim;
+    if (index >= q->n_in || !hf_present(&q->in[index])) return HF_OK;
+    HF_TRY(hf_expect_type(q, index, HF_F32));
+    if (q->in[index].shape.rank == 2) return hf_expect_shape(q, index, HF_SHAPE(dim[0], dim[1]));
+    return hf_expect_shape(q, index, HF_SHAPE(dim[1]));
 }
 
-static hf_status infer_affine(const hf_op *op, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_affine(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(hf_expect_rows(op, in, 0, true));
-    HF_TRY(check_parameter(op, in, n_in, 1));
-    HF_TRY(check_parameter(op, in, n_in, 2));
-    out[0] = hf_desc_f32(in[0].shape);
+    HF_TRY(hf_expect_rows(q, 0, true));
+    HF_TRY(check_parameter(q, 1));
+    HF_TRY(check_parameter(q, 2));
+    out[0] = hf_desc_f32(q->in[0].shape);
     return HF_OK;
 }
 
-static hf_status affine_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_range affine_range(const hf_call *call, const hf_rows *rows)
 {
-    (void)params;
-    return infer_affine(&affine, in, n_in, out);
+    const size_t pieces = hf_ceil_div((size_t)rows->voxels, (size_t)hf_vector(call));
+    if (!hf_blocked(call)) return hf_range_over((int64_t)pieces, 64, rows->n * rows->channels);
+    return hf_range_teams(call, hf_row_chunks(call, rows), FEW, rows->n * rows->blocks);
 }
 
-static hf_status affine_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params;
-    return infer_affine(&affine_dx, in, n_in, out);
-}
-
-static const char *refuse_flat(const hf_call *call)
-{
-    return call->in[0].desc.shape.rank == 5 ? NULL : "x is [N,C], which has no blocked layout";
-}
-
-static int64_t chunks_of(const hf_call *call, const hf_rows *rows)
-{
-    return (int64_t)hf_ceil_div((size_t)rows->voxels, hf_teams(call) ? TEAM_CHUNK : CHUNK);
-}
-
-static hf_status launch_affine(hf_call *call, const char *kernel, hf_range range)
+static hf_status prepare_affine(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const hf_tensor *scale = &call->in[1], *shift = &call->in[2];
-    return hf_launch(call, "channel_affine", kernel, hf_vector_define(call), range,
+    return hf_launch(call, "channel_affine", hf_blocked(call) ? "affine_blocked" : "affine", hf_vector_define(call),
+                     affine_range(call, &rows),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(scale), HF_T(shift), HF_T(&call->out[0]), HF_I(rows.channels),
                              HF_I(rows.voxels), HF_I(hf_present(&scale->desc)), HF_I(hf_present(&shift->desc)),
                              HF_I(scale->desc.shape.rank == 2), HF_I(shift->desc.shape.rank == 2)));
 }
 
-static hf_status affine_plain(hf_call *call)
+static hf_params affine_rule_params(const hf_query *q, int rule)
 {
-    const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const size_t pieces = hf_ceil_div((size_t)rows.voxels, (size_t)hf_vector(call));
-    return launch_affine(call, "affine", hf_range_over((int64_t)pieces, 64, rows.n * rows.channels));
-}
-
-static hf_status affine_blocked(hf_call *call)
-{
-    const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return launch_affine(call, "affine_blocked",
-                         hf_range_teams(call, chunks_of(call, &rows), FEW, rows.n * rows.blocks));
-}
-
-static hf_params affine_rule_params(const hf_params *params, const hf_desc *in, int n_in, int rule)
-{
-    hf_params result = *params;
-    result.per_sample = rule < n_in && in[rule].shape.rank == 2;
+    hf_params result = *q->params;
+    result.per_sample = rule < q->n_in && q->in[rule].shape.rank == 2;
     return result;
 }
 
@@ -98,9 +66,9 @@ static const hf_op affine = {
     .in_names = "x scale shift",
     .out_names = "y",
     .formula = "scale[n,c] x + shift[n,c]",
-    .infer = affine_infer,
-    .impls = { { "blocked", "BPP>B", refuse_flat, NULL, affine_blocked },
-               { "plain", "PPP>P", NULL, NULL, affine_plain } },
+    .infer = infer_affine,
+    .impls = { { .name = "blocked", .layouts = "BPP>B", .refuse = hf_refuse_flat, .prepare = prepare_affine },
+               { .name = "plain", .layouts = "PPP>P", .prepare = prepare_affine } },
     /* rule r is for operand r: affine_rule_params counts on it */
     .rules = { { "channel_affine_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } },
                { "channel_affine_dscale", { HF_IN(0), HF_DOUT(0), HF_RULE_END }, { 1, HF_RULE_END } },
@@ -116,86 +84,62 @@ static const hf_op affine_dx = {
     .in_names = "dy scale",
     .out_names = "dx",
     .formula = "scale[n,c] dy",
-    .infer = affine_dx_infer,
-    .impls = { { "blocked", "BP>B", refuse_flat, NULL, affine_blocked },
-               { "plain", "PP>P", NULL, NULL, affine_plain } },
+    .infer = infer_affine,
+    .impls = { { .name = "blocked", .layouts = "BP>B", .refuse = hf_refuse_flat, .prepare = prepare_affine },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_affine } },
 };
 
 /* ---- gradients of the parameters --------------------------------------------------------------------------------- */
 
-static void parameter_shape(const hf_params *params, const hf_desc *in, hf_desc *out)
+static void parameter_shape(const hf_query *q, hf_desc *out)
 {
-    const int64_t *dim = in[0].shape.dim;
-    out[0] = hf_desc_f32(params->per_sample ? HF_SHAPE(dim[0], dim[1]) : HF_SHAPE(dim[1]));
+    const int64_t *dim = q->in[0].shape.dim;
+    out[0] = hf_desc_f32(q->params->per_sample ? HF_SHAPE(dim[0], dim[1]) : HF_SHAPE(dim[1]));
 }
 
-static hf_status affine_dscale_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status affine_dscale_infer(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(hf_expect_rows(&affine_dscale, in, 0, true));
-    HF_TRY(hf_expect_type(&affine_dscale, in, 1, HF_F32));
-    HF_TRY(hf_expect_shape(&affine_dscale, in, 1, in[0].shape));
-    parameter_shape(params, in, out);
+    HF_TRY(hf_expect_rows(q, 0, true));
+    HF_TRY(hf_expect_type(q, 1, HF_F32));
+    HF_TRY(hf_expect_shape(q, 1, q->in[0].shape));
+    parameter_shape(q, out);
     return HF_OK;
 }
 
-static hf_status affine_dshift_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status affine_dshift_infer(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(hf_expect_rows(&affine_dshift, in, 0, true));
-    parameter_shape(params, in, out);
+    HF_TRY(hf_expect_rows(q, 0, true));
+    parameter_shape(q, out);
     return HF_OK;
-}
-
-static size_t sums_scratch(const hf_call *call, bool blocked)
-{
-    const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const int64_t wide = blocked ? rows.blocks * HF_BLOCK : rows.channels;
-    return (size_t)(rows.n * wide * chunks_of(call, &rows)) * sizeof(float);
-}
-
-static size_t scratch_plain(const hf_call *call)
-{
-    return sums_scratch(call, false);
 }
 
 size_t hf_channel_sums_scratch(const hf_call *call)
 {
-    return sums_scratch(call, true);
+    const hf_rows rows = hf_rows_of(&call->in[0].desc);
+    return (size_t)(hf_stored_rows(call, &rows) * hf_row_chunks(call, &rows)) * sizeof(float);
 }
 
 /* Sums of x dy, or of dy alone when the operator has no x. */
-static hf_status launch_sums(hf_call *call, const char *kernel, int block)
+hf_status hf_channel_sums_prepare(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    const bool has_x = call->n_in == 2, per_sample = call->params.per_sample;
-    const int64_t chunks = chunks_of(call, &rows);
+    const bool has_x = call->n_in == 2, per_sample = call->params.per_sample, blocked = hf_blocked(call);
+    const int64_t chunks = hf_row_chunks(call, &rows);
     const char *defines = hf_vector_define(call);
-    const hf_range range = block == 1 ? hf_range_over(chunks, FEW, rows.n * rows.channels)
-                                      : hf_range_teams(call, chunks, FEW, rows.n * rows.blocks);
-    HF_TRY(hf_launch(call, "channel_affine", kernel, defines, range,
+    const hf_range range = blocked ? hf_range_teams(call, chunks, FEW, rows.n * rows.blocks)
+                                   : hf_range_over(chunks, FEW, rows.n * rows.channels);
+    HF_TRY(hf_launch(call, "channel_affine", blocked ? "sums_blocked" : "sums", defines, range,
                      HF_ARGS(HF_T(has_x ? &call->in[0] : NULL), HF_T(&call->in[has_x]), HF_T(&call->scratch),
                              HF_I(rows.voxels), HF_I(chunks), HF_I(has_x))));
     return hf_launch(call, "channel_affine", "combine", defines,
                      hf_range_teams(call, rows.channels, FEW, per_sample ? rows.n : 1),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[0]), HF_I(rows.n), HF_I(rows.channels), HF_I(chunks),
-                             HF_I(block), HF_I(per_sample)));
+                             HF_I(blocked ? HF_BLOCK : 1), HF_I(per_sample)));
 }
 
-static hf_status sums_plain(hf_call *call)
+static uint64_t sums_flop(const hf_query *q)
 {
-    return launch_sums(call, "sums", 1);
-}
-
-hf_status hf_channel_sums_prepare(hf_call *call)
-{
-    return launch_sums(call, "sums_blocked", HF_BLOCK);
-}
-
-static uint64_t sums_flop(const hf_params *params, const hf_desc *in, int n_in)
-{
-    (void)params;
-    return (uint64_t)n_in * (uint64_t)hf_shape_count(&in[0].shape);
+    return (uint64_t)q->n_in * (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
 static const hf_op affine_dscale = {
@@ -208,8 +152,15 @@ static const hf_op affine_dscale = {
     .formula = "the sum of x dy over voxels, and over samples when shared",
     .infer = affine_dscale_infer,
     .flop = sums_flop,
-    .impls = { { "blocked", "BB>P", refuse_flat, hf_channel_sums_scratch, hf_channel_sums_prepare },
-               { "plain", "PP>P", NULL, scratch_plain, sums_plain } },
+    .impls = { { .name = "blocked",
+                 .layouts = "BB>P",
+                 .refuse = hf_refuse_flat,
+                 .scratch = hf_channel_sums_scratch,
+                 .prepare = hf_channel_sums_prepare },
+               { .name = "plain",
+                 .layouts = "PP>P",
+                 .scratch = hf_channel_sums_scratch,
+                 .prepare = hf_channel_sums_prepare } },
 };
 
 static const hf_op affine_dshift = {
@@ -222,8 +173,15 @@ static const hf_op affine_dshift = {
     .formula = "the sum of dy over voxels, and over samples when shared",
     .infer = affine_dshift_infer,
     .flop = sums_flop,
-    .impls = { { "blocked", "B>P", refuse_flat, hf_channel_sums_scratch, hf_channel_sums_prepare },
-               { "plain", "P>P", NULL, scratch_plain, sums_plain } },
+    .impls = { { .name = "blocked",
+                 .layouts = "B>P",
+                 .refuse = hf_refuse_flat,
+                 .scratch = hf_channel_sums_scratch,
+                 .prepare = hf_channel_sums_prepare },
+               { .name = "plain",
+                 .layouts = "P>P",
+                 .scratch = hf_channel_sums_scratch,
+                 .prepare = hf_channel_sums_prepare } },
 };
 
 const hf_op *const hf_ops_channel_affine[] = { &affine, &affine_dx, &affine_dscale, &affine_dshift, NULL };

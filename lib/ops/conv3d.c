@@ -54,21 +54,21 @@ static int stride_of(const hf_params *params)
 }
 
 /* Fails unless convolving x gives a result; out receives its depth, height and width. */
-static hf_status convolved(const hf_op *op, const hf_params *params, const hf_shape *x, int64_t kernel, int64_t out[3])
+static hf_status convolved(const hf_query *q, const hf_shape *x, int64_t kernel, int64_t out[3])
 {
     static const char *const axes[] = { "depth", "height", "width" };
-    int64_t stride = stride_of(params);
+    int64_t stride = stride_of(q->params);
     char text[96];
     if (kernel < 1 || kernel > MAX_KERNEL)
-        return hf_fail(HF_ERR_SHAPE, "%s: K is %lld, expected 1 to %d", hf_op_name(op), (long long)kernel, MAX_KERNEL);
-    if (stride < 1 || params->pad < 0)
-        return hf_fail(HF_ERR_ARGUMENT, "%s: stride is %lld and pad %d, expected at least 1 and 0", hf_op_name(op),
-                       (long long)stride, params->pad);
+        return hf_fail(HF_ERR_SHAPE, "%s: K is %lld, expected 1 to %d", q->op->name, (long long)kernel, MAX_KERNEL);
+    if (stride < 1 || q->params->pad < 0)
+        return hf_fail(HF_ERR_ARGUMENT, "%s: stride is %lld and pad %d, expected at least 1 and 0", q->op->name,
+                       (long long)stride, q->params->pad);
     for (int axis = 0; axis < 3; axis++) {
-        int64_t room = x->dim[2 + axis] + 2 * (int64_t)params->pad - kernel;
+        int64_t room = x->dim[2 + axis] + 2 * (int64_t)q->params->pad - kernel;
         if (room < 0)
-            return hf_fail(HF_ERR_SHAPE, "%s: x %s, K %lld, pad %d: output %s would be %lld", hf_op_name(op),
-                           hf_shape_text(x, text), (long long)kernel, params->pad, axes[axis],
+            return hf_fail(HF_ERR_SHAPE, "%s: x %s, K %lld, pad %d: output %s would be %lld", q->op->name,
+                           hf_shape_text(x, text), (long long)kernel, q->params->pad, axes[axis],
                            (long long)((room - stride + 1) / stride + 1));
         out[axis] = room / stride + 1;
     }
@@ -77,24 +77,24 @@ static hf_status convolved(const hf_op *op, const hf_params *params, const hf_sh
 
 /* Fails unless w is [O,C,K,K,K] or [N,O,C,K,K,K]. channel_axis: of w, counted after a leading sample axis, that must
  * equal `channels`. */
-static hf_status check_weights(const hf_op *op, const hf_desc *in, int64_t samples, int channel_axis, int64_t channels)
+static hf_status check_weights(const hf_query *q, int64_t samples, int channel_axis, int64_t channels)
 {
-    const hf_shape *w = &in[1].shape;
+    const hf_shape *w = &q->in[1].shape;
     char text[96];
     if (w->rank != 5 && w->rank != 6)
-        return hf_fail(HF_ERR_SHAPE, "%s: w %s, expected [O,C,K,K,K] or [N,O,C,K,K,K]", hf_op_name(op),
+        return hf_fail(HF_ERR_SHAPE, "%s: w %s, expected [O,C,K,K,K] or [N,O,C,K,K,K]", q->op->name,
                        hf_shape_text(w, text));
     int lead = w->rank - 5;
     const int64_t *dim = w->dim + lead;
     if (dim[2] != dim[3] || dim[3] != dim[4])
-        return hf_fail(HF_ERR_SHAPE, "%s: w %s, expected a cubic kernel", hf_op_name(op), hf_shape_text(w, text));
+        return hf_fail(HF_ERR_SHAPE, "%s: w %s, expected a cubic kernel", q->op->name, hf_shape_text(w, text));
     if (lead && w->dim[0] != samples)
-        return hf_fail(HF_ERR_SHAPE, "%s: w %s has banks for %lld samples, %s has %lld", hf_op_name(op),
+        return hf_fail(HF_ERR_SHAPE, "%s: w %s has banks for %lld samples, %s has %lld", q->op->name,
                        hf_shape_text(w, text), (long long)w->dim[0], channel_axis ? "x" : "dy", (long long)samples);
     if (dim[channel_axis] != channels) {
         char first[96];
-        return hf_fail(HF_ERR_SHAPE, "%s: w %s does not fit %s %s: %lld against %lld channels", hf_op_name(op),
-                       hf_shape_text(w, text), channel_axis ? "x" : "dy", hf_shape_text(&in[0].shape, first),
+        return hf_fail(HF_ERR_SHAPE, "%s: w %s does not fit %s %s: %lld against %lld channels", q->op->name,
+                       hf_shape_text(w, text), channel_axis ? "x" : "dy", hf_shape_text(&q->in[0].shape, first),
                        (long long)dim[channel_axis], (long long)channels);
     }
     return HF_OK;
@@ -181,121 +181,103 @@ hf_conv3d_pass hf_conv3d_dx_pass(const hf_call *call)
 /* ---- shape rules ------------------------------------------------------------------------------------------------- */
 
 /* Operands that are there hold floats, and their voxels can be counted with 32-bit integers, as the kernels do. */
-static hf_status expect_floats(const hf_op *op, const hf_desc *in, int n_in)
+static hf_status expect_floats(const hf_query *q)
 {
     char text[96];
-    for (int i = 0; i < n_in; i++) {
-        const int64_t *dim = in[i].shape.dim;
-        if (!hf_present(&in[i])) continue;
-        HF_TRY(hf_expect_type(op, in, i, HF_F32));
-        if (in[i].shape.rank == 5 && dim[2] * dim[3] * dim[4] * dim[0] > INT32_MAX)
-            return hf_fail(HF_ERR_UNSUPPORTED, "%s: %s has more than 2^31 voxels", op->name,
-                           hf_shape_text(&in[i].shape, text));
+    for (int i = 0; i < q->n_in; i++) {
+        const int64_t *dim = q->in[i].shape.dim;
+        if (!hf_present(&q->in[i])) continue;
+        HF_TRY(hf_expect_type(q, i, HF_F32));
+        if (q->in[i].shape.rank == 5 && dim[2] * dim[3] * dim[4] * dim[0] > INT32_MAX)
+            return hf_fail(HF_ERR_UNSUPPORTED, "%s: %s has more than 2^31 voxels", q->op->name,
+                           hf_shape_text(&q->in[i].shape, text));
     }
     return HF_OK;
 }
 
-static hf_status infer_conv3d(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_conv3d(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(expect_floats(&conv3d, in, n_in));
-    HF_TRY(hf_expect_rank(&conv3d, in, 0, 5));
-    const hf_shape *x = &in[0].shape, *w = &in[1].shape;
-    HF_TRY(check_weights(&conv3d, in, x->dim[0], 1, x->dim[1]));
+    HF_TRY(expect_floats(q));
+    HF_TRY(hf_expect_rank(q, 0, 5));
+    const hf_shape *x = &q->in[0].shape, *w = &q->in[1].shape;
+    HF_TRY(check_weights(q, x->dim[0], 1, x->dim[1]));
     int64_t size[3], o = w->dim[w->rank - 5];
-    HF_TRY(convolved(&conv3d, params, x, w->dim[w->rank - 1], size));
-    if (n_in > 2 && hf_present(&in[2]))
-        HF_TRY(hf_expect_shape(&conv3d, in, 2, w->rank == 6 ? HF_SHAPE(x->dim[0], o) : HF_SHAPE(o)));
+    HF_TRY(convolved(q, x, w->dim[w->rank - 1], size));
+    if (q->n_in > 2 && hf_present(&q->in[2]))
+        HF_TRY(hf_expect_shape(q, 2, w->rank == 6 ? HF_SHAPE(x->dim[0], o) : HF_SHAPE(o)));
     out[0] = hf_desc_f32(HF_SHAPE(x->dim[0], o, size[0], size[1], size[2]));
     return HF_OK;
 }
 
-static hf_status infer_conv3d_dx(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_conv3d_dx(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(expect_floats(&conv3d_dx, in, n_in));
-    HF_TRY(hf_expect_rank(&conv3d_dx, in, 0, 5));
-    const hf_shape *dy = &in[0].shape, *w = &in[1].shape, *x = &params->shape;
+    HF_TRY(expect_floats(q));
+    HF_TRY(hf_expect_rank(q, 0, 5));
+    const hf_shape *dy = &q->in[0].shape, *w = &q->in[1].shape, *x = &q->params->shape;
     char text[96];
     if (x->rank != 5)
         return hf_fail(HF_ERR_ARGUMENT, "conv3d_dx: params.shape is %s, expected the shape of x",
                        hf_shape_text(x, text));
-    HF_TRY(check_weights(&conv3d_dx, in, dy->dim[0], 0, dy->dim[1]));
+    HF_TRY(check_weights(q, dy->dim[0], 0, dy->dim[1]));
     if (w->dim[w->rank - 4] != x->dim[1])
         return hf_fail(HF_ERR_SHAPE, "conv3d_dx: w has %lld input channels, x %s", (long long)w->dim[w->rank - 4],
                        hf_shape_text(x, text));
     int64_t size[3];
-    HF_TRY(convolved(&conv3d_dx, params, x, w->dim[w->rank - 1], size));
-    HF_TRY(hf_expect_shape(&conv3d_dx, in, 0, HF_SHAPE(x->dim[0], dy->dim[1], size[0], size[1], size[2])));
+    HF_TRY(convolved(q, x, w->dim[w->rank - 1], size));
+    HF_TRY(hf_expect_shape(q, 0, HF_SHAPE(x->dim[0], dy->dim[1], size[0], size[1], size[2])));
     out[0] = hf_desc_f32(*x);
     return HF_OK;
 }
 
-static hf_status infer_conv3d_dw(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_conv3d_dw(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(expect_floats(&conv3d_dw, in, n_in));
-    HF_TRY(hf_expect_rank(&conv3d_dw, in, 0, 5));
-    HF_TRY(hf_expect_rank(&conv3d_dw, in, 1, 5));
-    const hf_shape *x = &in[0].shape;
-    int64_t k = params->kernel, o = in[1].shape.dim[1], size[3];
-    HF_TRY(convolved(&conv3d_dw, params, x, k, size));
-    HF_TRY(hf_expect_shape(&conv3d_dw, in, 1, HF_SHAPE(x->dim[0], o, size[0], size[1], size[2])));
-    out[0] =
-        hf_desc_f32(params->per_sample ? HF_SHAPE(x->dim[0], o, x->dim[1], k, k, k) : HF_SHAPE(o, x->dim[1], k, k, k));
+    HF_TRY(expect_floats(q));
+    HF_TRY(hf_expect_rank(q, 0, 5));
+    HF_TRY(hf_expect_rank(q, 1, 5));
+    const hf_shape *x = &q->in[0].shape;
+    int64_t k = q->params->kernel, o = q->in[1].shape.dim[1], size[3];
+    HF_TRY(convolved(q, x, k, size));
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(x->dim[0], o, size[0], size[1], size[2])));
+    out[0] = hf_desc_f32(q->params->per_sample ? HF_SHAPE(x->dim[0], o, x->dim[1], k, k, k)
+                                               : HF_SHAPE(o, x->dim[1], k, k, k));
     return HF_OK;
 }
 
-static hf_status infer_conv3d_db(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_conv3d_db(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(expect_floats(&conv3d_db, in, n_in));
-    HF_TRY(hf_expect_rank(&conv3d_db, in, 0, 5));
-    const int64_t *dim = in[0].shape.dim;
-    out[0] = hf_desc_f32(params->per_sample ? HF_SHAPE(dim[0], dim[1]) : HF_SHAPE(dim[1]));
+    HF_TRY(expect_floats(q));
+    HF_TRY(hf_expect_rank(q, 0, 5));
+    const int64_t *dim = q->in[0].shape.dim;
+    out[0] = hf_desc_f32(q->params->per_sample ? HF_SHAPE(dim[0], dim[1]) : HF_SHAPE(dim[1]));
     return HF_OK;
 }
 
 /* ---- cost and gradients ------------------------------------------------------------------------------------------ */
 
 /* A multiplication and an addition for every weight at every output position, in all three directions. */
-static uint64_t flop_of(const hf_op *op, const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t flop_of_weights(const hf_query *q)
 {
-    hf_call call = { .op = op, .params = *params, .n_in = n_in };
-    for (int i = 0; i < n_in; i++)
-        call.in[i].desc = in[i];
-    hf_conv3d_size size = hf_conv3d_size_of(&call);
+    hf_call call = { .op = q->op, .params = *q->params, .n_in = q->n_in };
+    for (int i = 0; i < q->n_in; i++)
+        call.in[i].desc = q->in[i];
+    const hf_conv3d_size size = hf_conv3d_size_of(&call);
     return 2 * (uint64_t)size.n * (uint64_t)hf_conv3d_out_voxels(&size) * (uint64_t)hf_conv3d_weights(&size);
 }
 
-static uint64_t flop_conv3d(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t flop_conv3d_db(const hf_query *q)
 {
-    return flop_of(&conv3d, params, in, n_in);
+    return (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
-static uint64_t flop_conv3d_dx(const hf_params *params, const hf_desc *in, int n_in)
+static hf_params gradient_params(const hf_query *q, int rule)
 {
-    return flop_of(&conv3d_dx, params, in, n_in);
-}
-
-static uint64_t flop_conv3d_dw(const hf_params *params, const hf_desc *in, int n_in)
-{
-    return flop_of(&conv3d_dw, params, in, n_in);
-}
-
-static uint64_t flop_conv3d_db(const hf_params *params, const hf_desc *in, int n_in)
-{
-    (void)params;
-    (void)n_in;
-    return (uint64_t)hf_shape_count(&in[0].shape);
-}
-
-static hf_params gradient_params(const hf_params *params, const hf_desc *in, int n_in, int rule)
-{
-    (void)n_in;
     (void)rule;
-    const hf_shape *w = &in[1].shape;
+    const hf_shape *w = &q->in[1].shape;
     return (hf_params){ .kernel = (int)w->dim[w->rank - 1],
-                        .stride = stride_of(params),
-                        .pad = params->pad,
+                        .stride = stride_of(q->params),
+                        .pad = q->params->pad,
                         .per_sample = w->rank == 6,
-                        .shape = in[0].shape };
+                        .shape = q->in[0].shape };
 }
 
 /* ---- plain implementations --------------------------------------------------------------------------------------- */
@@ -412,12 +394,14 @@ static const hf_op conv3d = {
     .out_names = "y",
     .formula = "y[n,o,p] = act(b[o] + sum c,t: w[o,c,t] x[n,c,p*stride-pad+t]); w and b may have a leading n",
     .infer = infer_conv3d,
-    .flop = flop_conv3d,
+    .flop = flop_of_weights,
     .impls = { { .name = "cpu_winograd", .layouts = "BPP>B", .refuse = hf_conv3d_winograd_refuse,
                  .scratch = hf_conv3d_winograd_scratch, .prepare = hf_conv3d_winograd_prepare },
                HF_CONV3D_CPU_FORWARD
                { .name = "gpu_first", .layouts = "PPP>B", .refuse = hf_conv3d_gpu_direct_refuse_first,
                  .scratch = hf_conv3d_gpu_direct_scratch_first, .prepare = hf_conv3d_gpu_direct_prepare_first },
+               { .name = "gpu_tensor", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse_tensor,
+                 .scratch = hf_conv3d_gpu_direct_scratch_tensor, .prepare = hf_conv3d_gpu_direct_prepare_tensor },
                { .name = "gpu_direct", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_direct_refuse,
                  .scratch = hf_conv3d_gpu_direct_scratch, .prepare = hf_conv3d_gpu_direct_prepare },
                { .name = "gpu_winograd", .layouts = "BPP>B", .refuse = hf_conv3d_gpu_winograd_refuse,
@@ -438,10 +422,12 @@ static const hf_op conv3d_dx = {
     .out_names = "dx",
     .formula = "dx[n,c,q] = sum o,t: w[o,c,t] dy[n,o,(q+pad-t)/stride], where the division is exact",
     .infer = infer_conv3d_dx,
-    .flop = flop_conv3d_dx,
+    .flop = flop_of_weights,
     .impls = { { .name = "cpu_winograd", .layouts = "BP>B", .refuse = hf_conv3d_winograd_refuse,
                  .scratch = hf_conv3d_winograd_scratch_dx, .prepare = hf_conv3d_winograd_prepare_dx },
                HF_CONV3D_CPU_DX
+               { .name = "gpu_tensor", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse_tensor,
+                 .scratch = hf_conv3d_gpu_direct_scratch_tensor_dx, .prepare = hf_conv3d_gpu_direct_prepare_tensor_dx },
                { .name = "gpu_direct", .layouts = "BP>B", .refuse = hf_conv3d_gpu_direct_refuse,
                  .scratch = hf_conv3d_gpu_direct_scratch_dx, .prepare = hf_conv3d_gpu_direct_prepare_dx },
                { .name = "gpu_winograd", .layouts = "BP>B", .refuse = hf_conv3d_gpu_winograd_refuse,
@@ -458,7 +444,7 @@ static const hf_op conv3d_dw = {
     .out_names = "dw",
     .formula = "dw[o,c,t] = sum n,p: dy[n,o,p] x[n,c,p*stride-pad+t]; per_sample: one sample's sum for each n",
     .infer = infer_conv3d_dw,
-    .flop = flop_conv3d_dw,
+    .flop = flop_of_weights,
     .impls = { { .name = "cpu_winograd", .layouts = "BB>P", .refuse = hf_conv3d_winograd_refuse_dw,
                  .scratch = hf_conv3d_winograd_scratch_dw, .prepare = hf_conv3d_winograd_prepare_dw },
                HF_CONV3D_CPU_DW

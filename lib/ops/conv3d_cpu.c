@@ -1,21 +1,28 @@
 /* conv3d_cpu.c: convolution and its input gradient on CPUs in the channels-innermost blocked layout, stride 1 or 2.
  *
- * Both are one kernel (conv3d_cpu_forward.cl): the gradient reads dy where the forward direction reads x, with the taps
+ * Both are one kernel (conv3d_cpu_rows.h): the gradient reads dy where the forward direction reads x, with the taps
  * flipped, C and O exchanged, pad K-1-pad, and steps of one over the stride. A small launch before it puts the weights
- * into the order in which they are used; they change with every training step. Where taps reach further outside than
- * the kernel can tell, x is copied with zeros around it first. A kernel of one voxel has no neighbours to keep apart, so
- * rows are joined into long ones. */
+ * into the order in which they are used; they change with every training step. Where weights are many and voxels few,
+ * groups do that for themselves instead, each in scratch memory of its own (conv3d_cpu_wide.cl). Where taps reach
+ * further outside than the kernel can tell, x is copied with zeros around it first. A kernel of one voxel has no
+ * neighbours to keep apart, so rows are joined into long ones. */
 #include "conv3d.h"
 #include "conv3d_cpu.h"
 #include <stdio.h>
 
-#define FIRST_CHANNELS 3   /* most input channels of a "first" layer; with more, blocks of 16 lose little */
-#define MAX_STRIDE     2   /* every further one would be more programs to compile */
-#define ONE_BLOCK_TILE 16  /* most positions of a tile when a group computes one block of output channels */
-#define TWO_BLOCK_TILE 14  /* and when it computes two */
-#define NARROW_ROW     8   /* narrower rows are computed several at a time */
-#define ZEROS          176 /* floats the kernel may read for a row outside x: 6 positions, two voxels apart */
-#define SMALL_VOLUME   512 /* voxels up to which planes, too, are joined into one row */
+#define FIRST_CHANNELS 3         /* most input channels of a "first" layer; with more, blocks of 16 lose little */
+#define MAX_STRIDE     2         /* every further one would be more programs to compile */
+#define ONE_BLOCK_TILE 16        /* most positions of a tile when a group computes one block of output channels */
+#define TWO_BLOCK_TILE 14        /* and when it computes two */
+#define NARROW_ROW     8         /* narrower rows are computed several at a time */
+#define SMALL_VOLUME   512       /* voxels up to which planes, too, are joined into one row */
+#define STREAM_BYTES   (4 << 20) /* of a gradient with gaps, from which on it goes past the caches */
+
+/* Groups that arrange weights for themselves do so where a set of weights meets at most so many positions, and where
+ * they keep at least such a share of the cores busy. */
+#define WIDE_POSITIONS  2048
+#define WIDE_BUSY       0.9
+#define GROUPS_PER_CORE 2
 
 const char *hf_conv3d_cpu_refuse_device(const hf_call *call)
 {
@@ -141,7 +148,7 @@ static places places_of(const hf_call *call, const hf_conv3d_pass *p, const arra
     places at = { 0 };
     at.bias = hf_scratch_align(call, (size_t)(a->sets * a->weights) * sizeof(float));
     at.zeros = hf_scratch_align(call, at.bias + (size_t)(a->sets * a->bias) * sizeof(float));
-    at.wide = hf_scratch_align(call, at.zeros + ZEROS * sizeof(float));
+    at.wide = hf_scratch_align(call, at.zeros + HF_BLOCK * sizeof(float));
     at.end = at.wide + (size_t)wide_floats(p, t) * sizeof(float);
     return at;
 }
@@ -182,11 +189,23 @@ static hf_status launch_arrange(hf_call *call, const hf_conv3d_pass *p, const ar
     const int taps = p->k * p->k * p->k;
     const hf_range range = { .groups = { (size_t)a->from_blocks, (size_t)a->to_blocks, (size_t)a->sets } };
     return hf_launch(call, "conv3d_cpu_weights", "conv3d_arrange", NULL, range,
-                     HF_ARGS(HF_T(p->w), HF_T(p->bias), HF_T(w), HF_T(bias), HF_T(zeros), HF_I(ZEROS / HF_BLOCK),
-                             HF_I(p->from_channels), HF_I(p->to_channels), HF_I(taps), HF_I(a->step),
-                             HF_I(p->from_channel), HF_I(p->to_channel),
-                             HF_L((int64_t)p->from_channels * p->to_channels * taps), HF_I(p->flip),
-                             HF_I(p->has_bias)));
+                     HF_ARGS(HF_T(p->w), HF_T(p->bias), HF_T(w), HF_T(bias), HF_T(zeros), HF_I(p->from_channels),
+                             HF_I(p->to_channels), HF_I(taps), HF_I(a->step), HF_I(p->from_channel),
+                             HF_I(p->to_channel), HF_L((int64_t)p->from_channels * p->to_channels * taps),
+                             HF_I(p->flip), HF_I(p->has_bias)));
+}
+
+/* Whether y goes past the caches: a large gradient most of which is zeros, little computing for many bytes. */
+static bool streams(const hf_conv3d_pass *p)
+{
+    return p->up > p->k && hf_desc_bytes(&p->to->desc) > STREAM_BYTES;
+}
+
+static const char *tile_defines(const hf_conv3d_pass *p, const tile *t, char text[96])
+{
+    snprintf(text, 96, "-DTILE=%d -DROWS=%d -DOUT=%d -DSTRIDE=%d -DFIRST=%d%s", t->width, t->rows, t->out, p->stride,
+             p->first, streams(p) ? " -DSTREAM=1" : "");
+    return text;
 }
 
 /* Whether all samples meet a part of the weights before the next part. What comes last is read again and again: the
@@ -202,12 +221,10 @@ static hf_status launch_rows(hf_call *call, const hf_conv3d_pass *p, const arran
 {
     const size_t up = (size_t)p->up, rows = hf_ceil_div((size_t)p->to_size[1], up);
     const int inner = samples_inside(p, a, t) ? p->n : 1;
-    const hf_range range = { .groups = { hf_ceil_div(rows, (size_t)t->rows), hf_ceil_div((size_t)p->to_size[0], up),
-                                         (size_t)(p->n * a->to_blocks / t->out) * up * up } };
+    const hf_range range = { .groups = { hf_ceil_div(rows, (size_t)t->rows) * up, (size_t)p->to_size[0],
+                                         (size_t)(p->n * a->to_blocks / t->out) } };
     char defines[96];
-    snprintf(defines, sizeof defines, "-DTILE=%d -DROWS=%d -DOUT=%d -DSTRIDE=%d -DFIRST=%d", t->width, t->rows, t->out,
-             p->stride, p->first);
-    return hf_launch(call, "conv3d_cpu_forward", "conv3d_rows", defines, range,
+    return hf_launch(call, "conv3d_cpu_forward", "conv3d_rows", tile_defines(p, t, defines), range,
                      HF_ARGS(HF_T(x), HF_T(w), HF_T(bias), HF_T(zeros), HF_T(p->to), HF_I(p->from_channels),
                              HF_I(p->to_channels), HF_I(p->from_size[0]), HF_I(p->from_size[1]),
                              HF_I(p->from_size[2] + 2 * t->widen), HF_I(p->to_size[0]), HF_I(p->to_size[1]),
@@ -224,10 +241,79 @@ static hf_status prepare_rows(hf_call *call, const hf_conv3d_pass *p)
     hf_tensor x, w, bias, zeros;
     HF_TRY(hf_scratch_part(&w, call, at.weights, a.sets * a.weights));
     HF_TRY(hf_scratch_part(&bias, call, at.bias, a.sets * a.bias));
-    HF_TRY(hf_scratch_part(&zeros, call, at.zeros, ZEROS));
+    HF_TRY(hf_scratch_part(&zeros, call, at.zeros, HF_BLOCK));
     HF_TRY(launch_widen(&x, call, p, &t, at.wide));
     HF_TRY(launch_arrange(call, p, &a, &w, &bias, &zeros));
     return launch_rows(call, p, &a, &t, &x, &w, &bias, &zeros);
+}
+
+/* ---- groups that arrange their own weights ----------------------------------------------------------------------- */
+
+/* How many parts the work has: blocks of output channels, of every set of weights. */
+static int64_t wide_parts(const arranged *a, const tile *t)
+{
+    return a->sets * a->to_blocks / t->out;
+}
+
+static bool cores_are_busy(const hf_call *call, int64_t parts)
+{
+    const int64_t cores = hf_context_device(call->context)->compute_units;
+    const int64_t turns = (int64_t)hf_ceil_div((size_t)parts, (size_t)cores);
+    return (double)parts >= WIDE_BUSY * (double)(turns * cores);
+}
+
+static const char *refuse_wide(const hf_call *call, const hf_conv3d_pass *p)
+{
+    const arranged a = arranged_of(p);
+    const tile t = tile_of(p, &a);
+    const int64_t voxels = (int64_t)p->to_size[0] * p->to_size[1] * p->to_size[2];
+    if (hf_context_any_device(call->context)) return NULL;
+    if (voxels * p->n / a.sets > WIDE_POSITIONS) return "weights are few for so many voxels";
+    return cores_are_busy(call, wide_parts(&a, &t)) ? NULL : "too few output channels for all cores";
+}
+
+/* What a group keeps to itself: a vector of zeros, then the weights of a part; vectors. */
+typedef struct wide_places {
+    int64_t groups, slot;
+    size_t wide, end; /* bytes: the widened x, and all */
+} wide_places;
+
+static wide_places wide_places_of(const hf_call *call, const hf_conv3d_pass *p, const arranged *a, const tile *t)
+{
+    const int64_t parts = wide_parts(a, t);
+    wide_places at = { .groups = (int64_t)hf_context_device(call->context)->compute_units * GROUPS_PER_CORE };
+    if (at.groups > parts) at.groups = parts;
+    at.slot = 1 + a->weights / a->to_blocks * t->out / HF_BLOCK;
+    at.wide = hf_scratch_align(call, (size_t)(at.groups * at.slot) * HF_BLOCK * sizeof(float));
+    at.end = at.wide + (size_t)wide_floats(p, t) * sizeof(float);
+    return at;
+}
+
+static size_t wide_scratch(const hf_call *call, const hf_conv3d_pass *p)
+{
+    const arranged a = arranged_of(p);
+    const tile t = tile_of(p, &a);
+    return wide_places_of(call, p, &a, &t).end;
+}
+
+static hf_status prepare_wide(hf_call *call, const hf_conv3d_pass *p)
+{
+    const arranged a = arranged_of(p);
+    const tile t = tile_of(p, &a);
+    const wide_places at = wide_places_of(call, p, &a, &t);
+    char defines[96];
+    hf_tensor x, work;
+    HF_TRY(hf_scratch_part(&work, call, 0, at.groups * at.slot * HF_BLOCK));
+    HF_TRY(launch_widen(&x, call, p, &t, at.wide));
+    return hf_launch(call, "conv3d_cpu_wide", "conv3d_wide", tile_defines(p, &t, defines),
+                     (hf_range){ .groups = { (size_t)at.groups } },
+                     HF_ARGS(HF_T(&x), HF_T(p->w), HF_T(p->bias), HF_T(&work), HF_T(p->to), HF_I(p->from_channels),
+                             HF_I(p->to_channels), HF_I(p->from_size[0]), HF_I(p->from_size[1]),
+                             HF_I(p->from_size[2] + 2 * t.widen), HF_I(p->to_size[0]), HF_I(p->to_size[1]),
+                             HF_I(p->to_size[2]), HF_I(p->k), HF_I(p->pad), HF_I(p->pad - t.widen * p->up), HF_I(p->up),
+                             HF_I(p->relu), HF_I(p->n), HF_I(a.sets), HF_I(p->from_channel), HF_I(p->to_channel),
+                             HF_L((int64_t)p->from_channels * p->to_channels * p->k * p->k * p->k), HF_I(p->flip),
+                             HF_I(p->has_bias), HF_L(at.slot)));
 }
 
 /* ---- entries of the operators' lists ----------------------------------------------------------------------------- */
@@ -266,4 +352,42 @@ hf_status hf_conv3d_cpu_prepare_dx(hf_call *call)
 {
     const hf_conv3d_pass p = dx_problem(call);
     return prepare_rows(call, &p);
+}
+
+const char *hf_conv3d_cpu_refuse_wide(const hf_call *call)
+{
+    const char *refusal = hf_conv3d_cpu_refuse(call);
+    const hf_conv3d_pass p = forward_problem(call, false);
+    return refusal ? refusal : refuse_wide(call, &p);
+}
+
+const char *hf_conv3d_cpu_refuse_wide_dx(const hf_call *call)
+{
+    const char *refusal = hf_conv3d_cpu_refuse(call);
+    const hf_conv3d_pass p = dx_problem(call);
+    return refusal ? refusal : refuse_wide(call, &p);
+}
+
+size_t hf_conv3d_cpu_scratch_wide(const hf_call *call)
+{
+    const hf_conv3d_pass p = forward_problem(call, false);
+    return wide_scratch(call, &p);
+}
+
+size_t hf_conv3d_cpu_scratch_wide_dx(const hf_call *call)
+{
+    const hf_conv3d_pass p = dx_problem(call);
+    return wide_scratch(call, &p);
+}
+
+hf_status hf_conv3d_cpu_prepare_wide(hf_call *call)
+{
+    const hf_conv3d_pass p = forward_problem(call, false);
+    return prepare_wide(call, &p);
+}
+
+hf_status hf_conv3d_cpu_prepare_wide_dx(hf_call *call)
+{
+    const hf_conv3d_pass p = dx_problem(call);
+    return prepare_wide(call, &p);
 }

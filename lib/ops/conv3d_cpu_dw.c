@@ -77,10 +77,13 @@ static int64_t padded_floats(const hf_conv3d_size *s)
     return s->pad ? count : 0;
 }
 
-static hf_range dw_range(const dw_cut *cut)
+/* Groups next to each other share a chunk when chunks lie along axis 1, or a pair of channel blocks along axis 0. */
+static hf_range dw_range(const dw_cut *cut, int chunk_axis)
 {
-    return (
-        hf_range){ .groups = { (size_t)cut->chunks, (size_t)(cut->out_blocks * cut->in_blocks), (size_t)cut->sets } };
+    hf_range range = { .groups = { 0, 0, (size_t)cut->sets } };
+    range.groups[chunk_axis] = (size_t)cut->chunks;
+    range.groups[1 - chunk_axis] = (size_t)(cut->out_blocks * cut->in_blocks);
+    return range;
 }
 
 static hf_status launch_dw_sum(hf_call *call, const hf_conv3d_size *s, const dw_cut *cut, const hf_tensor *partial)
@@ -102,13 +105,14 @@ size_t hf_conv3d_cpu_scratch_dw_blocked(const hf_call *call)
 static hf_status launch_dw_blocked(hf_call *call, const hf_conv3d_size *s, const dw_cut *cut, const hf_tensor *partial)
 {
     const int64_t sweep = ceil_div(SWEEP_POSITIONS / (s->stride * s->stride), s->out[2]);
+    const int chunk_axis = s->k > 1 || s->stride > 1; /* else memory is read from one end to the other */
     char defines[48];
     snprintf(defines, sizeof defines, "-DTAPS=%d -DSTRIDE=%d", s->k == 3 ? 3 : 1, s->stride);
-    return hf_launch(call, "conv3d_cpu_dw", "conv3d_dw_chunk", defines, dw_range(cut),
+    return hf_launch(call, "conv3d_cpu_dw", "conv3d_dw_chunk", defines, dw_range(cut, chunk_axis),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(partial), HF_T(&call->out[0]), HF_I(s->c),
                              HF_I(s->o), HF_I(s->in[0]), HF_I(s->in[1]), HF_I(s->in[2]), HF_I(s->out[0]),
                              HF_I(s->out[1]), HF_I(s->out[2]), HF_I(s->k), HF_I(s->pad), HF_I(cut->set_rows),
-                             HF_I(cut->chunk_rows), HF_I(sweep), HF_I(cut->direct)));
+                             HF_I(cut->chunk_rows), HF_I(sweep), HF_I(chunk_axis), HF_I(cut->direct)));
 }
 
 hf_status hf_conv3d_cpu_prepare_dw_blocked(hf_call *call)
@@ -149,7 +153,7 @@ hf_status hf_conv3d_cpu_prepare_dw_first(hf_call *call)
     HF_TRY(hf_scratch_part(&partial, call, 0, partial_floats(&cut)));
     HF_TRY(pad_first(&x, call, &s, hf_scratch_align(call, (size_t)partial_floats(&cut) * sizeof(float))));
     snprintf(defines, sizeof defines, "-DKERNEL=%d", s.k);
-    HF_TRY(hf_launch(call, "conv3d_cpu_dw_first", "conv3d_dw_first_chunk", defines, dw_range(&cut),
+    HF_TRY(hf_launch(call, "conv3d_cpu_dw_first", "conv3d_dw_first_chunk", defines, dw_range(&cut, 0),
                      HF_ARGS(HF_T(&x), HF_T(&call->in[1]), HF_T(&partial), HF_I(s.c), HF_I(s.o), HF_I(s.in[0] + wide),
                              HF_I(s.in[1] + wide), HF_I(s.in[2] + wide), HF_I(s.out[0]), HF_I(s.out[1]), HF_I(s.out[2]),
                              HF_I(s.stride), HF_I(cut.set_rows), HF_I(cut.chunk_rows))));

@@ -28,6 +28,7 @@ typedef struct problem {
     int pad;            /* as the gradient by the input sees it */
     int from_step, to_step;
     bool mirror;
+    bool tensor;                            /* products by matrix units */
     int voxels, group, chunks, chunk_units; /* V, WG; pieces of the sum */
     int64_t most;                           /* units of a class, at most */
 } problem;
@@ -56,7 +57,7 @@ static void cut(problem *p, const hf_call *call)
 {
     const int64_t groups = p->to_blocks * p->banks * cube(p->to_step), voxels = class_voxels(p);
     p->most = p->from_blocks * cube((int64_t)hf_ceil_div((size_t)p->k, (size_t)p->to_step));
-    p->voxels = hf_conv3d_gpu_few_registers(call) ? 2 : 4;
+    p->voxels = p->tensor || hf_conv3d_gpu_few_registers(call) ? 2 : 4;
     while (p->voxels > 1 && voxels * groups / p->voxels < ENOUGH)
         p->voxels /= 2;
     int64_t chunks = ENOUGH / (voxels * groups);
@@ -64,36 +65,40 @@ static void cut(problem *p, const hf_call *call)
     if (chunks < 1) chunks = 1;
     p->chunk_units = (int)hf_ceil_div((size_t)p->most, (size_t)chunks);
     p->chunks = (int)hf_ceil_div((size_t)p->most, (size_t)p->chunk_units);
-    p->group = p->voxels == 4 ? LARGE_GROUP : GROUP;
+    p->group = p->voxels == 4 || p->tensor ? LARGE_GROUP : GROUP;
 }
 
-static problem problem_of(const hf_call *call, bool first)
+typedef enum problem_kind { DIRECT, TENSOR, FIRST } problem_kind;
+
+static problem problem_of(const hf_call *call, problem_kind kind)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
     problem p = { .banks = s.per_sample ? s.n : 1,
                   .k = s.k,
                   .from_channels = s.c,
                   .to_channels = s.o,
-                  .step = first ? 1 : HF_BLOCK,
+                  .tensor = kind == TENSOR,
+                  .step = kind == FIRST ? 1 : HF_BLOCK,
                   .from = { s.in[0], s.in[1], s.in[2] },
                   .to = { s.out[0], s.out[1], s.out[2] },
                   .pad = s.k - 1 - s.pad,
                   .from_step = s.stride,
                   .to_step = 1 };
     p.samples = s.n / p.banks;
-    p.from_blocks = first ? s.c : hf_blocks(s.c);
+    p.from_blocks = kind == FIRST ? s.c : hf_blocks(s.c);
     p.to_blocks = hf_blocks(s.o);
     cut(&p, call);
     return p;
 }
 
-static problem problem_dx(const hf_call *call)
+static problem problem_dx(const hf_call *call, problem_kind kind)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
     problem p = { .banks = s.per_sample ? s.n : 1,
                   .k = s.k,
                   .from_channels = s.o,
                   .to_channels = s.c,
+                  .tensor = kind == TENSOR,
                   .step = HF_BLOCK,
                   .from_blocks = hf_blocks(s.o),
                   .to_blocks = hf_blocks(s.c),
@@ -134,6 +139,13 @@ const char *hf_conv3d_gpu_refuse(const hf_call *call, size_t local_bytes, size_t
 const char *hf_conv3d_gpu_direct_refuse(const hf_call *call)
 {
     return hf_conv3d_gpu_refuse(call, MOST_LOCAL, LARGE_GROUP);
+}
+
+const char *hf_conv3d_gpu_direct_refuse_tensor(const hf_call *call)
+{
+    const char *refusal = hf_conv3d_gpu_direct_refuse(call);
+    if (refusal) return refusal;
+    return hf_context_matrix_defines(call->context) ? NULL : "matrix units are absent or not asked for";
 }
 
 const char *hf_conv3d_gpu_direct_refuse_first(const hf_call *call)
@@ -248,7 +260,9 @@ static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
     if (p->chunks > 1) HF_TRY(hf_scratch_part(&parts, call, at.parts, p->chunks * result_elements(p)));
     HF_TRY(launch_pack(call, p, bias, &bank, &tail));
     HF_TRY(launch_units(call, p, &classes, &units));
-    snprintf(defines, sizeof defines, "-DV=%d -DWG=%d", p->voxels, p->group);
+    const char *matrix = p->tensor ? hf_context_matrix_defines(call->context) : NULL;
+    snprintf(defines, sizeof defines, "-DV=%d -DWG=%d%s%s", p->voxels, p->group, matrix ? " -DTENSOR=1 " : "",
+             matrix ? matrix : "");
     const hf_range range = { .groups = { hf_ceil_div((size_t)class_voxels(p), (size_t)p->voxels * (size_t)p->group),
                                          (size_t)p->to_blocks, (size_t)(p->chunks * p->banks * cube(p->to_step)) },
                              .items = { (size_t)p->group, 1, 1 } };
@@ -264,25 +278,49 @@ static hf_status prepare(hf_call *call, const problem *p, const hf_tensor *bias)
 
 size_t hf_conv3d_gpu_direct_scratch(const hf_call *call)
 {
-    const problem p = problem_of(call, false);
+    const problem p = problem_of(call, DIRECT);
     return scratch(call, &p);
 }
 
 hf_status hf_conv3d_gpu_direct_prepare(hf_call *call)
 {
-    const problem p = problem_of(call, false);
+    const problem p = problem_of(call, DIRECT);
+    return prepare(call, &p, &call->in[2]);
+}
+
+size_t hf_conv3d_gpu_direct_scratch_tensor(const hf_call *call)
+{
+    const problem p = problem_of(call, TENSOR);
+    return scratch(call, &p);
+}
+
+hf_status hf_conv3d_gpu_direct_prepare_tensor(hf_call *call)
+{
+    const problem p = problem_of(call, TENSOR);
     return prepare(call, &p, &call->in[2]);
 }
 
 size_t hf_conv3d_gpu_direct_scratch_dx(const hf_call *call)
 {
-    const problem p = problem_dx(call);
+    const problem p = problem_dx(call, DIRECT);
     return scratch(call, &p);
 }
 
 hf_status hf_conv3d_gpu_direct_prepare_dx(hf_call *call)
 {
-    const problem p = problem_dx(call);
+    const problem p = problem_dx(call, DIRECT);
+    return prepare(call, &p, NULL);
+}
+
+size_t hf_conv3d_gpu_direct_scratch_tensor_dx(const hf_call *call)
+{
+    const problem p = problem_dx(call, TENSOR);
+    return scratch(call, &p);
+}
+
+hf_status hf_conv3d_gpu_direct_prepare_tensor_dx(hf_call *call)
+{
+    const problem p = problem_dx(call, TENSOR);
     return prepare(call, &p, NULL);
 }
 
@@ -298,14 +336,14 @@ static places places_first(const hf_call *call, const problem *p)
 
 size_t hf_conv3d_gpu_direct_scratch_first(const hf_call *call)
 {
-    const problem p = problem_of(call, true);
+    const problem p = problem_of(call, FIRST);
     return places_first(call, &p).end;
 }
 
 hf_status hf_conv3d_gpu_direct_prepare_first(hf_call *call)
 {
     const hf_conv3d_size s = hf_conv3d_size_of(call);
-    const problem p = problem_of(call, true);
+    const problem p = problem_of(call, FIRST);
     const places at = places_first(call, &p);
     hf_tensor bank, tail;
     char defines[64];

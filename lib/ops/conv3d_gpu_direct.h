@@ -16,12 +16,20 @@ hf_status hf_conv3d_gpu_pack_bias(hf_call *call, const hf_tensor *bias, const hf
 
 const char *hf_conv3d_gpu_direct_refuse(const hf_call *call); /* both directions */
 const char *hf_conv3d_gpu_direct_refuse_first(const hf_call *call);
+const char *hf_conv3d_gpu_direct_refuse_tensor(const hf_call *call); /* both directions */
 
 size_t hf_conv3d_gpu_direct_scratch(const hf_call *call);
 size_t hf_conv3d_gpu_direct_scratch_dx(const hf_call *call);
 size_t hf_conv3d_gpu_direct_scratch_first(const hf_call *call);
-hf_status hf_conv3d_gpu_direct_prepare(hf_call *call);       /* "BPP>B" */
-hf_status hf_conv3d_gpu_direct_prepare_dx(hf_call *call);    /* "BP>B" */
+hf_status hf_conv3d_gpu_direct_prepare(hf_call *call);    /* "BPP>B" */
+hf_status hf_conv3d_gpu_direct_prepare_dx(hf_call *call); /* "BP>B" */
+
+/* The same with products by matrix units. */
+size_t hf_conv3d_gpu_direct_scratch_tensor(const hf_call *call);
+size_t hf_conv3d_gpu_direct_scratch_tensor_dx(const hf_call *call);
+hf_status hf_conv3d_gpu_direct_prepare_tensor(hf_call *call);    /* "BPP>B" */
+hf_status hf_conv3d_gpu_direct_prepare_tensor_dx(hf_call *call); /* "BP>B" */
+
 hf_status hf_conv3d_gpu_direct_prepare_first(hf_call *call); /* "PPP>B" */
 
 #endif

@@ -9,12 +9,14 @@
 #include <stdio.h>
 
 #define TAPS            27
+#define COLUMN_TILES    8                    /* with one block of input channels, whose columns are summed together */
 #define ONE_BLOCK_TILES 12                   /* tiles in registers with one block of output channels */
 #define TWO_BLOCK_TILES 8                    /* with two: more fit, but then a slab outgrows the second cache */
 #define WIDE_TILES      12                   /* with two, where weights are read from memory for every slab */
 #define WIDE_WEIGHTS    (8 << 20)            /* bytes of transformed weights from which on they are */
 #define MAX_WEIGHTS     ((int64_t)256 << 20) /* bytes of transformed weights of all samples */
 #define WEIGHT_CHANNELS 4                    /* CHANNELS of the kernel that transforms weights */
+#define STREAM_RESULTS  (8 << 20)            /* bytes of results from which on they go past the caches */
 #define GROUPS_PER_CORE 2
 
 /* ---- tiles ------------------------------------------------------------------------------------------------------- */
@@ -107,6 +109,7 @@ typedef struct cut {
     hf_winograd_tiles tiles;
     int sets, set_tiles, slab, out; /* tiles of a set and of a slab; blocks of output channels multiplied together */
     int from_blocks, to_blocks;
+    bool stream;                /* results go past the caches */
     int64_t weights;            /* of one set */
     int64_t groups, work, slot; /* work: of one group */
 } cut;
@@ -119,8 +122,10 @@ static cut cut_of(const hf_call *call, const hf_conv3d_pass *p)
     c.to_blocks = (int)hf_blocks(p->to_channels);
     c.out = c.to_blocks % 2 == 0 ? 2 : 1;
     c.weights = c.tiles.all_points * (c.to_blocks / c.out) * (c.from_blocks * HF_BLOCK * c.out + 1);
-    c.slab = c.out == 1 ? ONE_BLOCK_TILES : TWO_BLOCK_TILES;
+    c.slab = c.from_blocks == 1 ? COLUMN_TILES : c.out == 1 ? ONE_BLOCK_TILES : TWO_BLOCK_TILES;
     if (c.weights * HF_WINOGRAD_VECTOR > WIDE_WEIGHTS) c.slab = WIDE_TILES;
+    const int64_t voxels = (int64_t)p->to_size[0] * p->to_size[1] * p->to_size[2];
+    c.stream = p->n * c.to_blocks * voxels * HF_WINOGRAD_VECTOR >= STREAM_RESULTS;
     const int64_t depth = c.tiles.points[0], plane = c.tiles.all_points / depth;
     const int64_t in = depth * c.from_blocks * c.slab, out = (int64_t)c.tiles.m[0] * c.to_blocks * c.slab;
     c.slot = (in > out ? in : out) | 1; /* odd, so that slots do not meet in one set of a cache */
@@ -161,14 +166,15 @@ static hf_status prepare(hf_call *call, const hf_conv3d_pass *p)
 {
     const cut c = cut_of(call, p);
     const places at = places_of(call, &c);
-    char sizes[64], defines[96];
+    char sizes[64], defines[128];
     hf_tensor u, bias, work;
     snprintf(defines, sizeof defines, "%s -DOUT=%d", hf_winograd_defines(&c.tiles, sizes), c.out);
     HF_TRY(hf_scratch_part(&u, call, 0, c.sets * c.weights * HF_BLOCK));
     HF_TRY(hf_scratch_part(&bias, call, at.bias, (int64_t)c.sets * c.to_blocks * HF_BLOCK));
     HF_TRY(hf_scratch_part(&work, call, at.work, c.groups * c.work * HF_BLOCK));
     HF_TRY(launch_weights(call, p, &c, defines, &u, &bias));
-    snprintf(defines, sizeof defines, "%s -DOUT=%d -DSLAB=%d", sizes, c.out, c.slab);
+    snprintf(defines, sizeof defines, "%s -DOUT=%d -DSLAB=%d -DSTREAM=%d -DCOLUMNS=%d", sizes, c.out, c.slab, c.stream,
+             c.from_blocks == 1);
     return hf_launch(call, "conv3d_winograd", "conv3d_winograd", defines, (hf_range){ .groups = { (size_t)c.groups } },
                      HF_ARGS(HF_T(p->from), HF_T(&u), HF_T(&bias), HF_T(p->to), HF_T(&work), HF_I(p->from_channels),
                              HF_I(p->to_channels), HF_I(p->from_size[0]), HF_I(p->from_size[1]), HF_I(p->from_size[2]),

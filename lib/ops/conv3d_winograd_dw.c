@@ -4,12 +4,12 @@
 #include "conv3d.h"
 #include "conv3d_winograd.h"
 
-#define NARROW_WORK    (384 << 10)  /* bytes of transformed tiles of a slab when all points are summed together */
+#define NARROW_WORK    (256 << 10)  /* bytes of transformed tiles of a slab when all points are summed together */
 #define WIDE_WORK      (1200 << 10) /* and when only a pair along width is, with larger partial results to go over */
 #define NARROW_PARTIAL (1 << 20)    /* most bytes of a partial result whose points are summed together */
 #define LEAST_SLAB     8            /* tiles */
-#define MOST_SLAB      64
-#define CHUNK_SLABS    4 /* slabs of a chunk, at least */
+#define MOST_SLAB      48           /* MOST_SLAB of the kernel */
+#define CHUNK_SLABS    4            /* slabs of a chunk, at least */
 #define MOST_CHUNKS    32
 #define MAX_PARTIAL    (32 << 20) /* bytes of all partial results, where there are several chunks */
 #define SUM_CHANNELS   4          /* CHANNELS of the kernel that adds them */

@@ -11,16 +11,14 @@
 #define FEW   8    /* work-items in a group where each has a chunk to do, as in dropout.cl */
 #define STATE 4    /* numbers in a state */
 
-static const hf_op dropout, dropout_dx;
-
-static hf_status infer(const hf_op *op, const hf_params *params, const hf_desc *in, hf_desc *out)
+static hf_status infer(const hf_query *q, hf_desc *out)
 {
-    if (!(params->p >= 0.0f && params->p < 1.0f))
-        return hf_fail(HF_ERR_ARGUMENT, "%s: p is %g, expected at least 0 and less than 1", op->name, params->p);
-    HF_TRY(hf_expect_type(op, in, 1, HF_I32));
-    HF_TRY(hf_expect_shape(op, in, 1, HF_SHAPE(STATE)));
-    if (params->channels || in[0].shape.rank == 5) HF_TRY(hf_expect_rows(op, in, 0, true));
-    return hf_infer_alike(op, in, 1, out);
+    if (!(q->params->p >= 0.0f && q->params->p < 1.0f))
+        return hf_fail(HF_ERR_ARGUMENT, "%s: p is %g, expected at least 0 and less than 1", q->op->name, q->params->p);
+    HF_TRY(hf_expect_type(q, 1, HF_I32));
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(STATE)));
+    if (q->params->channels || q->in[0].shape.rank == 5) HF_TRY(hf_expect_rows(q, 0, true));
+    return hf_infer_first_alike(q, 1, out);
 }
 
 static hf_arg threshold_of(const hf_params *params)
@@ -52,11 +50,6 @@ static hf_status plain(hf_call *call)
         HF_ARGS(HF_T(x), HF_T(state), HF_T(y), HF_L(n), HF_U(params->stream), threshold_of(params), scale_of(params)));
 }
 
-static const char *refuse_flat(const hf_call *call)
-{
-    return call->in[0].desc.shape.rank == 5 ? NULL : "x has no blocked layout";
-}
-
 static hf_status blocked(hf_call *call)
 {
     const hf_params *params = &call->params;
@@ -70,18 +63,6 @@ static hf_status blocked(hf_call *call)
                              HF_I(rows.voxels), HF_U(params->stream), threshold_of(params), scale_of(params)));
 }
 
-static hf_status dropout_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)n_in;
-    return infer(&dropout, params, in, out);
-}
-
-static hf_status dropout_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)n_in;
-    return infer(&dropout_dx, params, in, out);
-}
-
 static const hf_op dropout = {
     .name = "dropout",
     .min_in = 2,
@@ -90,8 +71,9 @@ static const hf_op dropout = {
     .in_names = "x state",
     .out_names = "y",
     .formula = "x / (1 - p) with probability 1 - p, else 0",
-    .infer = dropout_infer,
-    .impls = { { "blocked", "BP>B", refuse_flat, NULL, blocked }, { "plain", "PP>P", NULL, NULL, plain } },
+    .infer = infer,
+    .impls = { { .name = "blocked", .layouts = "BP>B", .refuse = hf_refuse_flat, .prepare = blocked },
+               { .name = "plain", .layouts = "PP>P", .prepare = plain } },
     .rules = { { "dropout_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } } },
 };
 
@@ -103,8 +85,9 @@ static const hf_op dropout_dx = {
     .in_names = "dy state",
     .out_names = "dx",
     .formula = "dy / (1 - p) where the element was kept, else 0",
-    .infer = dropout_dx_infer,
-    .impls = { { "blocked", "BP>B", refuse_flat, NULL, blocked }, { "plain", "PP>P", NULL, NULL, plain } },
+    .infer = infer,
+    .impls = { { .name = "blocked", .layouts = "BP>B", .refuse = hf_refuse_flat, .prepare = blocked },
+               { .name = "plain", .layouts = "PP>P", .prepare = plain } },
 };
 
 const hf_op *const hf_ops_dropout[] = { &dropout, &dropout_dx, NULL };

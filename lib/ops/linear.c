@@ -1,21 +1,18 @@
-/* linear.c: the linear layer with its gradients, and the outer product of two vectors a sample.
+/* linear.c: the linear layer with its gradients.
  *
  *   linear     x [N,I], w [O,I] or [N,O,I], b [O] or [N,O] (may be absent) -> y [N,O] = activation(w x + b)
  *   linear_dx  dy, w -> dx;   linear_dw  x, dy -> dw, one a sample with params.per_sample;   linear_db  dy -> db
- *   outer      x [N,I], e [N,J] -> z [N,I*J], z[n,i*J+j] = x[n,i] e[n,j]
- *   outer_dx   dz, e -> dx, shape in params.shape;   outer_de  dz, x -> de, likewise
  *
  * Weights a sample are what a hypernetwork generates; the generator itself is a linear layer whose O is the number of
- * generated weights. The gradients are those of the part before the activation. All but the outer product are skinny
- * matrix products, computed by linear_clblast.c where the result is
- * large, else by linear_tiled.c. */
+ * generated weights. The gradients are those of the part before the activation. All are skinny matrix products, computed
+ * by linear_clblast.c where the result is large, else by linear_tiled.c. */
 #include "each.h"
 #include "linear.h"
 #include "linear_tiled.h"
 
-#define GROUP 64
+#define GROUP 64 /* work-items in a group, as in linear.cl */
 
-static const hf_op linear, linear_dx, linear_dw, linear_db, outer, outer_dx, outer_de;
+static const hf_op linear_dw;
 
 hf_linear_size hf_linear_size_of(const hf_call *call)
 {
@@ -35,177 +32,89 @@ hf_linear_size hf_linear_size_of(const hf_call *call)
 
 /* ---- shape rules ------------------------------------------------------------------------------------------------- */
 
-/* Operand `index` is a float matrix whose axes can be counted with 32-bit integers, as the kernels do. */
-static hf_status expect_matrix(const hf_op *op, const hf_desc *in, int index)
-{
-    char text[96];
-    HF_TRY(hf_expect_type(op, in, index, HF_F32));
-    HF_TRY(hf_expect_rank(op, in, index, 2));
-    if (in[index].shape.dim[0] <= INT32_MAX && in[index].shape.dim[1] <= INT32_MAX) return HF_OK;
-    return hf_fail(HF_ERR_UNSUPPORTED, "%s: %s has an axis longer than 2^31", op->name,
-                   hf_shape_text(&in[index].shape, text));
-}
-
 /* Operand 1 is w [O,I] or [N,O,I]. */
-static hf_status expect_weights(const hf_op *op, const hf_desc *in, int64_t n, int64_t o, int64_t i)
+static hf_status expect_weights(const hf_query *q, int64_t n, int64_t o, int64_t i)
 {
-    HF_TRY(hf_expect_type(op, in, 1, HF_F32));
-    if (in[1].shape.rank == 3) return hf_expect_shape(op, in, 1, HF_SHAPE(n, o, i));
-    HF_TRY(hf_expect_rank(op, in, 1, 2));
-    return hf_expect_shape(op, in, 1, HF_SHAPE(o, i));
+    HF_TRY(hf_expect_type(q, 1, HF_F32));
+    if (q->in[1].shape.rank == 3) return hf_expect_shape(q, 1, HF_SHAPE(n, o, i));
+    HF_TRY(hf_expect_rank(q, 1, 2));
+    return hf_expect_shape(q, 1, HF_SHAPE(o, i));
 }
 
-static hf_status infer_linear(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_linear(const hf_query *q, hf_desc *out)
 {
-    (void)params;
-    HF_TRY(expect_matrix(&linear, in, 0));
-    const hf_shape *x = &in[0].shape, *w = &in[1].shape;
+    HF_TRY(hf_expect_matrix(q, 0));
+    const hf_shape *x = &q->in[0].shape, *w = &q->in[1].shape;
     int64_t n = x->dim[0], o = w->rank >= 2 ? w->dim[w->rank - 2] : 1;
-    HF_TRY(expect_weights(&linear, in, n, o, x->dim[1]));
-    if (n_in > 2 && hf_present(&in[2])) {
-        HF_TRY(hf_expect_type(&linear, in, 2, HF_F32));
-        HF_TRY(hf_expect_shape(&linear, in, 2, w->rank == 3 ? HF_SHAPE(n, o) : HF_SHAPE(o)));
+    HF_TRY(expect_weights(q, n, o, x->dim[1]));
+    if (q->n_in > 2 && hf_present(&q->in[2])) {
+        HF_TRY(hf_expect_type(q, 2, HF_F32));
+        HF_TRY(hf_expect_shape(q, 2, w->rank == 3 ? HF_SHAPE(n, o) : HF_SHAPE(o)));
     }
     out[0] = hf_desc_f32(HF_SHAPE(n, o));
     return HF_OK;
 }
 
 /* params.shape, when given, is the shape of x. */
-static hf_status infer_linear_dx(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_linear_dx(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(expect_matrix(&linear_dx, in, 0));
-    const hf_shape *dy = &in[0].shape, *w = &in[1].shape;
+    HF_TRY(hf_expect_matrix(q, 0));
+    const hf_shape *dy = &q->in[0].shape, *w = &q->in[1].shape;
     int64_t i = w->rank >= 2 ? w->dim[w->rank - 1] : 1;
-    if (params->shape.rank == 2) i = params->shape.dim[1];
-    HF_TRY(expect_weights(&linear_dx, in, dy->dim[0], dy->dim[1], i));
+    if (q->params->shape.rank == 2) i = q->params->shape.dim[1];
+    HF_TRY(expect_weights(q, dy->dim[0], dy->dim[1], i));
     out[0] = hf_desc_f32(HF_SHAPE(dy->dim[0], i));
     return HF_OK;
 }
 
-static hf_status infer_linear_dw(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_linear_dw(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(expect_matrix(&linear_dw, in, 0));
-    HF_TRY(expect_matrix(&linear_dw, in, 1));
-    int64_t n = in[0].shape.dim[0], i = in[0].shape.dim[1], o = in[1].shape.dim[1];
-    HF_TRY(hf_expect_shape(&linear_dw, in, 1, HF_SHAPE(n, o)));
-    out[0] = hf_desc_f32(params->per_sample ? HF_SHAPE(n, o, i) : HF_SHAPE(o, i));
+    HF_TRY(hf_expect_matrix(q, 0));
+    HF_TRY(hf_expect_matrix(q, 1));
+    int64_t n = q->in[0].shape.dim[0], i = q->in[0].shape.dim[1], o = q->in[1].shape.dim[1];
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(n, o)));
+    out[0] = hf_desc_f32(q->params->per_sample ? HF_SHAPE(n, o, i) : HF_SHAPE(o, i));
     return HF_OK;
 }
 
-static hf_status infer_linear_db(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status infer_linear_db(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(expect_matrix(&linear_db, in, 0));
-    const int64_t *dim = in[0].shape.dim;
-    out[0] = hf_desc_f32(params->per_sample ? HF_SHAPE(dim[0], dim[1]) : HF_SHAPE(dim[1]));
+    HF_TRY(hf_expect_matrix(q, 0));
+    const int64_t *dim = q->in[0].shape.dim;
+    out[0] = hf_desc_f32(q->params->per_sample ? HF_SHAPE(dim[0], dim[1]) : HF_SHAPE(dim[1]));
     return HF_OK;
-}
-
-static hf_status infer_outer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params;
-    (void)n_in;
-    HF_TRY(expect_matrix(&outer, in, 0));
-    HF_TRY(expect_matrix(&outer, in, 1));
-    const int64_t *x = in[0].shape.dim, *e = in[1].shape.dim;
-    HF_TRY(hf_expect_shape(&outer, in, 1, HF_SHAPE(x[0], e[1])));
-    if (x[0] * x[1] > INT32_MAX) {
-        char text[96];
-        return hf_fail(HF_ERR_UNSUPPORTED, "outer: x %s has more than 2^31 elements",
-                       hf_shape_text(&in[0].shape, text));
-    }
-    out[0] = hf_desc_f32(HF_SHAPE(x[0], x[1] * e[1]));
-    return HF_OK;
-}
-
-/* Both gradients: dz and one factor give the other, whose shape is an option. */
-static hf_status infer_outer_gradient(const hf_op *op, const hf_params *params, const hf_desc *in, hf_desc *out)
-{
-    char text[96];
-    HF_TRY(expect_matrix(op, in, 0));
-    HF_TRY(expect_matrix(op, in, 1));
-    const hf_shape *result = &params->shape, *factor = &in[1].shape;
-    if (result->rank != 2)
-        return hf_fail(HF_ERR_ARGUMENT, "%s: params.shape is %s, expected [N,features]", op->name,
-                       hf_shape_text(result, text));
-    HF_TRY(hf_expect_shape(op, in, 1, HF_SHAPE(result->dim[0], factor->dim[1])));
-    HF_TRY(hf_expect_shape(op, in, 0, HF_SHAPE(factor->dim[0], result->dim[1] * factor->dim[1])));
-    out[0] = hf_desc_f32(*result);
-    return HF_OK;
-}
-
-static hf_status infer_outer_dx(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)n_in;
-    return infer_outer_gradient(&outer_dx, params, in, out);
-}
-
-static hf_status infer_outer_de(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)n_in;
-    return infer_outer_gradient(&outer_de, params, in, out);
 }
 
 /* ---- cost and gradients ------------------------------------------------------------------------------------------ */
 
-static uint64_t flop_of_weights(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t flop_of_weights(const hf_query *q)
 {
-    (void)params;
-    (void)n_in;
-    const hf_shape *w = &in[1].shape;
-    return 2 * (uint64_t)in[0].shape.dim[0] * (uint64_t)w->dim[w->rank - 1] * (uint64_t)w->dim[w->rank - 2];
+    const hf_shape *w = &q->in[1].shape;
+    return 2 * (uint64_t)q->in[0].shape.dim[0] * (uint64_t)w->dim[w->rank - 1] * (uint64_t)w->dim[w->rank - 2];
 }
 
-static uint64_t flop_linear_dw(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t flop_linear_dw(const hf_query *q)
 {
-    (void)params;
-    (void)n_in;
-    return 2 * (uint64_t)hf_shape_count(&in[0].shape) * (uint64_t)in[1].shape.dim[1];
+    return 2 * (uint64_t)hf_shape_count(&q->in[0].shape) * (uint64_t)q->in[1].shape.dim[1];
 }
 
-static uint64_t flop_linear_db(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t flop_linear_db(const hf_query *q)
 {
-    (void)params;
-    (void)n_in;
-    return (uint64_t)hf_shape_count(&in[0].shape);
+    return (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
-static uint64_t flop_outer_gradient(const hf_params *params, const hf_desc *in, int n_in)
+static hf_params linear_rule_params(const hf_query *q, int rule)
 {
-    (void)params;
-    (void)n_in;
-    return 2 * (uint64_t)hf_shape_count(&in[0].shape);
-}
-
-static hf_params linear_rule_params(const hf_params *params, const hf_desc *in, int n_in, int rule)
-{
-    (void)params;
-    (void)n_in;
     (void)rule;
-    return (hf_params){ .per_sample = in[1].shape.rank == 3, .shape = in[0].shape };
-}
-
-/* Rule 0 is the gradient of operand 0, rule 1 that of operand 1. */
-static hf_params outer_rule_params(const hf_params *params, const hf_desc *in, int n_in, int rule)
-{
-    (void)params;
-    (void)n_in;
-    return (hf_params){ .shape = in[rule].shape };
+    return (hf_params){ .per_sample = q->in[1].shape.rank == 3, .shape = q->in[0].shape };
 }
 
 /* ---- plain implementations --------------------------------------------------------------------------------------- */
 
-static hf_range line(int64_t items)
-{
-    return (hf_range){ .groups = { hf_ceil_div((size_t)items, GROUP) }, .items = { GROUP }, .shrinks = true };
-}
-
 static hf_status prepare_linear_plain(hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    return hf_launch(call, "linear", "linear_plain", NULL, line(s.n * s.o),
+    return hf_launch(call, "linear", "linear_plain", NULL, hf_range_over(s.n * s.o, GROUP, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(&call->out[0]), HF_I(s.n),
                              HF_I(s.i), HF_I(s.o), HF_I(s.per_sample), HF_I(hf_present(&call->in[2].desc)),
                              HF_I(call->params.activation == HF_RELU)));
@@ -214,7 +123,7 @@ static hf_status prepare_linear_plain(hf_call *call)
 static hf_status prepare_linear_dx_plain(hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    return hf_launch(call, "linear", "linear_dx_plain", NULL, line(s.n * s.i),
+    return hf_launch(call, "linear", "linear_dx_plain", NULL, hf_range_over(s.n * s.i, GROUP, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(s.n), HF_I(s.i),
                              HF_I(s.o), HF_I(s.per_sample)));
 }
@@ -222,7 +131,8 @@ static hf_status prepare_linear_dx_plain(hf_call *call)
 static hf_status prepare_linear_dw_plain(hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    return hf_launch(call, "linear", "linear_dw_plain", NULL, line((s.per_sample ? s.n : 1) * s.o * s.i),
+    return hf_launch(call, "linear", "linear_dw_plain", NULL,
+                     hf_range_over((s.per_sample ? s.n : 1) * s.o * s.i, GROUP, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(s.n), HF_I(s.i),
                              HF_I(s.o), HF_I(s.per_sample)));
 }
@@ -232,46 +142,17 @@ static hf_status prepare_linear_db(hf_call *call)
     const int64_t *dim = call->in[0].desc.shape.dim;
     if (call->params.per_sample) return hf_launch_copy(call, &call->out[0], &call->in[0]);
     const size_t pieces = hf_ceil_div((size_t)dim[1], (size_t)hf_vector(call));
-    return hf_launch(call, "linear", "linear_db_plain", hf_vector_define(call), line((int64_t)pieces),
+    return hf_launch(call, "linear", "linear_db_plain", hf_vector_define(call),
+                     hf_range_over((int64_t)pieces, GROUP, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_I(dim[0]), HF_I(dim[1])));
-}
-
-static hf_status prepare_outer(hf_call *call)
-{
-    const int64_t *x = call->in[0].desc.shape.dim, *e = call->in[1].desc.shape.dim;
-    return hf_launch(call, "linear", "outer_plain", NULL, line(x[0] * x[1]),
-                     HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0] * x[1]), HF_I(x[1]),
-                             HF_I(e[1])));
-}
-
-static hf_status prepare_outer_dx_plain(hf_call *call)
-{
-    const int64_t *x = call->params.shape.dim, *e = call->in[1].desc.shape.dim;
-    return hf_launch(
-        call, "linear", "outer_dx_plain", NULL, line(x[0] * x[1]),
-        HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0]), HF_I(x[1]), HF_I(e[1])));
-}
-
-static hf_status prepare_outer_de_plain(hf_call *call)
-{
-    const int64_t *x = call->in[1].desc.shape.dim, *e = call->params.shape.dim;
-    return hf_launch(
-        call, "linear", "outer_de_plain", NULL, line(e[0] * e[1]),
-        HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0]), HF_I(x[1]), HF_I(e[1])));
 }
 
 /* ---- tiled implementations: the strides of each product ---------------------------------------------------------- */
 
-/* What all have in common: operand 0 times operand 1 gives result 0. */
-static hf_matmul matmul_of(const hf_call *call)
-{
-    return (hf_matmul){ .batch = 1, .a = &call->in[0], .b = &call->in[1], .c = &call->out[0] };
-}
-
 static hf_matmul forward_matmul(const hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    hf_matmul p = matmul_of(call);
+    hf_matmul p = hf_matmul_of(call);
     p.m = s.per_sample ? 1 : s.n;
     p.batch = s.per_sample ? s.n : 1;
     p.n = s.o;
@@ -289,7 +170,7 @@ static hf_matmul forward_matmul(const hf_call *call)
 static hf_matmul dx_matmul(const hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    hf_matmul p = matmul_of(call);
+    hf_matmul p = hf_matmul_of(call);
     p.m = s.per_sample ? 1 : s.n;
     p.batch = s.per_sample ? s.n : 1;
     p.n = s.i;
@@ -304,7 +185,7 @@ static hf_matmul dx_matmul(const hf_call *call)
 static hf_matmul dw_matmul(const hf_call *call)
 {
     hf_linear_size s = hf_linear_size_of(call);
-    hf_matmul p = matmul_of(call);
+    hf_matmul p = hf_matmul_of(call);
     p.a = &call->in[1]; /* dy */
     p.b = &call->in[0];
     p.m = s.o;
@@ -318,57 +199,7 @@ static hf_matmul dw_matmul(const hf_call *call)
     return p;
 }
 
-static hf_matmul outer_dx_matmul(const hf_call *call)
-{
-    int64_t n = call->params.shape.dim[0], i = call->params.shape.dim[1], j = call->in[1].desc.shape.dim[1];
-    hf_matmul p = matmul_of(call);
-    p.a = &call->in[1]; /* e */
-    p.b = &call->in[0]; /* dz */
-    p.m = 1;
-    p.n = i;
-    p.k = j;
-    p.batch = n;
-    p.a_stride[0] = p.a_stride[2] = p.b_stride[1] = j;
-    p.a_stride[1] = p.b_stride[0] = p.c_stride[1] = 1;
-    p.b_stride[2] = i * j;
-    p.c_stride[0] = p.c_stride[2] = i;
-    return p;
-}
-
-static hf_matmul outer_de_matmul(const hf_call *call)
-{
-    int64_t n = call->params.shape.dim[0], j = call->params.shape.dim[1], i = call->in[1].desc.shape.dim[1];
-    hf_matmul p = matmul_of(call);
-    p.a = &call->in[1]; /* x */
-    p.b = &call->in[0]; /* dz */
-    p.m = 1;
-    p.n = j;
-    p.k = i;
-    p.batch = n;
-    p.a_stride[0] = p.a_stride[2] = i;
-    p.a_stride[1] = p.b_stride[1] = p.c_stride[1] = 1;
-    p.b_stride[0] = p.c_stride[0] = p.c_stride[2] = j;
-    p.b_stride[2] = i * j;
-    return p;
-}
-
-/* For each product its scratch size and its launches. */
-#define TILED(name)                                                                                                    \
-    static size_t name##_scratch(const hf_call *call)                                                                  \
-    {                                                                                                                  \
-        hf_matmul problem = name##_matmul(call);                                                                       \
-        return hf_matmul_scratch(&problem);                                                                            \
-    }                                                                                                                  \
-    static hf_status name##_tiled(hf_call *call)                                                                       \
-    {                                                                                                                  \
-        hf_matmul problem = name##_matmul(call);                                                                       \
-        return hf_matmul_prepare(call, &problem);                                                                      \
-    }
-TILED(forward)
-TILED(dx)
-TILED(dw)
-TILED(outer_dx)
-TILED(outer_de)
+static const hf_product forward_product = { forward_matmul }, dx_product = { dx_matmul }, dw_product = { dw_matmul };
 
 /* ---- tables ------------------------------------------------------------------------------------------------------ */
 
@@ -382,9 +213,16 @@ static const hf_op linear = {
     .formula = "y[n,o] = act(b[o] + sum i: w[o,i] x[n,i]); w and b may have a leading n",
     .infer = infer_linear,
     .flop = flop_of_weights,
-    .impls = { { "clblast", "PPP>P", hf_linear_clblast_refuse, NULL, hf_linear_clblast_prepare },
-               { "tiled", "PPP>P", NULL, forward_scratch, forward_tiled },
-               { "plain", "PPP>P", NULL, NULL, prepare_linear_plain } },
+    .impls = { { .name = "clblast",
+                 .layouts = "PPP>P",
+                 .refuse = hf_linear_clblast_refuse,
+                 .prepare = hf_linear_clblast_prepare },
+               { .name = "tiled",
+                 .layouts = "PPP>P",
+                 .scratch = hf_tiled_scratch,
+                 .prepare = hf_tiled_prepare,
+                 .variant = &forward_product },
+               { .name = "plain", .layouts = "PPP>P", .prepare = prepare_linear_plain } },
     .rules = { { "linear_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } },
                { "linear_dw", { HF_IN(0), HF_DOUT(0), HF_RULE_END }, { 1, HF_RULE_END } },
                { "linear_db", { HF_DOUT(0), HF_RULE_END }, { 2, HF_RULE_END } } },
@@ -401,9 +239,16 @@ static const hf_op linear_dx = {
     .formula = "dx[n,i] = sum o: w[o,i] dy[n,o]",
     .infer = infer_linear_dx,
     .flop = flop_of_weights,
-    .impls = { { "clblast", "PP>P", hf_linear_clblast_refuse_dx, NULL, hf_linear_clblast_prepare_dx },
-               { "tiled", "PP>P", NULL, dx_scratch, dx_tiled },
-               { "plain", "PP>P", NULL, NULL, prepare_linear_dx_plain } },
+    .impls = { { .name = "clblast",
+                 .layouts = "PP>P",
+                 .refuse = hf_linear_clblast_refuse_dx,
+                 .prepare = hf_linear_clblast_prepare_dx },
+               { .name = "tiled",
+                 .layouts = "PP>P",
+                 .scratch = hf_tiled_scratch,
+                 .prepare = hf_tiled_prepare,
+                 .variant = &dx_product },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_linear_dx_plain } },
 };
 
 static const hf_op linear_dw = {
@@ -416,9 +261,16 @@ static const hf_op linear_dw = {
     .formula = "dw[o,i] = sum n: dy[n,o] x[n,i]; per_sample: dw[n,o,i] = dy[n,o] x[n,i]",
     .infer = infer_linear_dw,
     .flop = flop_linear_dw,
-    .impls = { { "clblast", "PP>P", hf_linear_clblast_refuse_dw, NULL, hf_linear_clblast_prepare_dw },
-               { "tiled", "PP>P", NULL, dw_scratch, dw_tiled },
-               { "plain", "PP>P", NULL, NULL, prepare_linear_dw_plain } },
+    .impls = { { .name = "clblast",
+                 .layouts = "PP>P",
+                 .refuse = hf_linear_clblast_refuse_dw,
+                 .prepare = hf_linear_clblast_prepare_dw },
+               { .name = "tiled",
+                 .layouts = "PP>P",
+                 .scratch = hf_tiled_scratch,
+                 .prepare = hf_tiled_prepare,
+                 .variant = &dw_product },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_linear_dw_plain } },
 };
 
 static const hf_op linear_db = {
@@ -431,52 +283,7 @@ static const hf_op linear_db = {
     .formula = "db[o] = sum n: dy[n,o]; per_sample: db[n,o] = dy[n,o]",
     .infer = infer_linear_db,
     .flop = flop_linear_db,
-    .impls = { { "plain", "P>P", NULL, NULL, prepare_linear_db } },
+    .impls = { { .name = "plain", .layouts = "P>P", .prepare = prepare_linear_db } },
 };
 
-static const hf_op outer = {
-    .name = "outer",
-    .min_in = 2,
-    .max_in = 2,
-    .n_out = 1,
-    .in_names = "x e",
-    .out_names = "z",
-    .formula = "z[n,i*J+j] = x[n,i] e[n,j]",
-    .infer = infer_outer,
-    .impls = { { "plain", "PP>P", NULL, NULL, prepare_outer } },
-    .rules = { { "outer_dx", { HF_DOUT(0), HF_IN(1), HF_RULE_END }, { 0, HF_RULE_END } },
-               { "outer_de", { HF_DOUT(0), HF_IN(0), HF_RULE_END }, { 1, HF_RULE_END } } },
-    .rule_params = outer_rule_params,
-};
-
-static const hf_op outer_dx = {
-    .name = "outer_dx",
-    .min_in = 2,
-    .max_in = 2,
-    .n_out = 1,
-    .in_names = "dz e",
-    .out_names = "dx",
-    .formula = "dx[n,i] = sum j: dz[n,i*J+j] e[n,j]",
-    .infer = infer_outer_dx,
-    .flop = flop_outer_gradient,
-    .impls = { { "tiled", "PP>P", NULL, outer_dx_scratch, outer_dx_tiled },
-               { "plain", "PP>P", NULL, NULL, prepare_outer_dx_plain } },
-};
-
-static const hf_op outer_de = {
-    .name = "outer_de",
-    .min_in = 2,
-    .max_in = 2,
-    .n_out = 1,
-    .in_names = "dz x",
-    .out_names = "de",
-    .formula = "de[n,j] = sum i: dz[n,i*J+j] x[n,i]",
-    .infer = infer_outer_de,
-    .flop = flop_outer_gradient,
-    .impls = { { "tiled", "PP>P", NULL, outer_de_scratch, outer_de_tiled },
-               { "plain", "PP>P", NULL, NULL, prepare_outer_de_plain } },
-};
-
-const hf_op *const hf_ops_linear[] = {
-    &linear, &linear_dx, &linear_dw, &linear_db, &outer, &outer_dx, &outer_de, NULL
-};
+const hf_op *const hf_ops_linear[] = { &linear, &linear_dx, &linear_dw, &linear_db, NULL };

@@ -59,7 +59,7 @@ static matmul_plan plan_of(const hf_matmul *problem)
     return plan;
 }
 
-size_t hf_matmul_scratch(const hf_matmul *problem)
+static size_t scratch_of(const hf_matmul *problem)
 {
     matmul_plan plan = plan_of(problem);
     if (plan.chunks == 1) return 0;
@@ -102,7 +102,7 @@ static hf_status launch_parts(hf_call *call, const matmul_plan *plan, const char
                              HF_L(p->bias_stride), HF_I(p->has_bias), HF_I(p->relu)));
 }
 
-hf_status hf_matmul_prepare(hf_call *call, const hf_matmul *problem)
+static hf_status prepare(hf_call *call, const hf_matmul *problem)
 {
     matmul_plan plan = plan_of(problem);
     const hf_matmul *p = &plan.p;
@@ -123,4 +123,27 @@ hf_status hf_matmul_prepare(hf_call *call, const hf_matmul *problem)
     HF_TRY(hf_scratch_part(&pieces, call, 0, plan.chunks * p->batch * p->m * p->n));
     HF_TRY(launch_product(call, &plan, defines, range, &pieces));
     return launch_parts(call, &plan, defines, &pieces);
+}
+
+hf_matmul hf_matmul_of(const hf_call *call)
+{
+    return (hf_matmul){ .batch = 1, .a = &call->in[0], .b = &call->in[1], .c = &call->out[0] };
+}
+
+static hf_matmul product_of(const hf_call *call)
+{
+    const hf_product *product = call->impl->variant;
+    return product->of(call);
+}
+
+size_t hf_tiled_scratch(const hf_call *call)
+{
+    const hf_matmul product = product_of(call);
+    return scratch_of(&product);
+}
+
+hf_status hf_tiled_prepare(hf_call *call)
+{
+    const hf_matmul product = product_of(call);
+    return prepare(call, &product);
 }

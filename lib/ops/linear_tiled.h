@@ -15,7 +15,14 @@ typedef struct hf_matmul {
     bool has_bias, relu;
 } hf_matmul;
 
-size_t hf_matmul_scratch(const hf_matmul *problem);
-hf_status hf_matmul_prepare(hf_call *call, const hf_matmul *problem);
+/* Operand 0 times operand 1 gives result 0: what all products have in common. */
+hf_matmul hf_matmul_of(const hf_call *call);
+
+/* An implementation that is such a product, and has it as its variant. */
+typedef struct hf_product {
+    hf_matmul (*of)(const hf_call *call);
+} hf_product;
+size_t hf_tiled_scratch(const hf_call *call);
+hf_status hf_tiled_prepare(hf_call *call);
 
 #endif

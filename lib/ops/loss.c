@@ -11,28 +11,25 @@
 
 #define CHUNK 512 /* elements of one partial sum, as in loss.cl */
 
-static const hf_op cross_entropy, cross_entropy_dx, mse, mse_dx, l1, l1_dx;
-
 /* ---- classification ---------------------------------------------------------------------------------------------- */
 
 /* Operands 0 to 2: a matrix [N,F], labels [N], weights [F] or nothing. */
-static hf_status check_classes(const hf_op *op, const hf_desc *in, int n_in)
+static hf_status check_classes(const hf_query *q)
 {
-    HF_TRY(hf_expect_type(op, in, 0, HF_F32));
-    HF_TRY(hf_expect_rank(op, in, 0, 2));
-    HF_TRY(hf_expect_type(op, in, 1, HF_I32));
-    HF_TRY(hf_expect_shape(op, in, 1, HF_SHAPE(in[0].shape.dim[0])));
-    if (n_in < 3 || !hf_present(&in[2])) return HF_OK;
-    HF_TRY(hf_expect_type(op, in, 2, HF_F32));
-    return hf_expect_shape(op, in, 2, HF_SHAPE(in[0].shape.dim[1]));
+    HF_TRY(hf_expect_type(q, 0, HF_F32));
+    HF_TRY(hf_expect_rank(q, 0, 2));
+    HF_TRY(hf_expect_type(q, 1, HF_I32));
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(q->in[0].shape.dim[0])));
+    if (q->n_in < 3 || !hf_present(&q->in[2])) return HF_OK;
+    HF_TRY(hf_expect_type(q, 2, HF_F32));
+    return hf_expect_shape(q, 2, HF_SHAPE(q->in[0].shape.dim[1]));
 }
 
-static hf_status cross_entropy_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status cross_entropy_infer(const hf_query *q, hf_desc *out)
 {
-    (void)params;
-    HF_TRY(check_classes(&cross_entropy, in, n_in));
+    HF_TRY(check_classes(q));
     out[0] = hf_desc_f32(HF_SHAPE(1));
-    out[1] = hf_desc_f32(in[0].shape);
+    out[1] = hf_desc_f32(q->in[0].shape);
     return HF_OK;
 }
 
@@ -51,10 +48,9 @@ static hf_status cross_entropy_prepare(hf_call *call)
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[0]), HF_I(dim[0])));
 }
 
-static uint64_t cross_entropy_flop(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t cross_entropy_flop(const hf_query *q)
 {
-    (void)params, (void)n_in;
-    return 6 * (uint64_t)hf_shape_count(&in[0].shape);
+    return 6 * (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
 static const hf_op cross_entropy = {
@@ -68,20 +64,22 @@ static const hf_op cross_entropy = {
         "loss = sum_n w[label_n] (-log probability[n,label_n]) / sum_n w[label_n]; probability = softmax(logits)",
     .infer = cross_entropy_infer,
     .flop = cross_entropy_flop,
-    .impls = { { "plain", "PPP>PP", NULL, cross_entropy_scratch, cross_entropy_prepare } },
+    .impls = { { .name = "plain",
+                 .layouts = "PPP>PP",
+                 .scratch = cross_entropy_scratch,
+                 .prepare = cross_entropy_prepare } },
     .rules = { { "softmax_cross_entropy_dx",
                  { HF_OUT(1), HF_IN(1), HF_IN(2), HF_DOUT(0), HF_RULE_END },
                  { 0, HF_RULE_END } } },
 };
 
-static hf_status cross_entropy_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status cross_entropy_dx_infer(const hf_query *q, hf_desc *out)
 {
-    (void)params;
-    if (n_in < 4) return hf_fail(HF_ERR_SHAPE, "softmax_cross_entropy_dx: dloss is missing");
-    HF_TRY(check_classes(&cross_entropy_dx, in, n_in));
-    HF_TRY(hf_expect_type(&cross_entropy_dx, in, 3, HF_F32));
-    HF_TRY(hf_expect_shape(&cross_entropy_dx, in, 3, HF_SHAPE(1)));
-    out[0] = hf_desc_f32(in[0].shape);
+    if (q->n_in < 4) return hf_fail(HF_ERR_SHAPE, "softmax_cross_entropy_dx: dloss is missing");
+    HF_TRY(check_classes(q));
+    HF_TRY(hf_expect_type(q, 3, HF_F32));
+    HF_TRY(hf_expect_shape(q, 3, HF_SHAPE(1)));
+    out[0] = hf_desc_f32(q->in[0].shape);
     return HF_OK;
 }
 
@@ -114,23 +112,23 @@ static const hf_op cross_entropy_dx = {
     .out_names = "dlogits",
     .formula = "dloss w[label_n] / sum_n w[label_n] (probability[n,f] - [f == label_n])",
     .infer = cross_entropy_dx_infer,
-    .impls = { { "plain", "PPPP>P", NULL, one_number, cross_entropy_dx_prepare } },
+    .impls = { { .name = "plain", .layouts = "PPPP>P", .scratch = one_number, .prepare = cross_entropy_dx_prepare } },
 };
 
 /* ---- regression -------------------------------------------------------------------------------------------------- */
 
-static hf_status infer_loss(const hf_op *op, const hf_desc *in, hf_desc *out)
+static hf_status infer_loss(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(hf_infer_alike(op, in, 2, out));
+    HF_TRY(hf_infer_first_alike(q, 2, out));
     out[0] = hf_desc_f32(HF_SHAPE(1));
     return HF_OK;
 }
 
-static hf_status infer_loss_dx(const hf_op *op, const hf_desc *in, hf_desc *out)
+static hf_status infer_loss_dx(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(hf_expect_type(op, in, 2, HF_F32));
-    HF_TRY(hf_expect_shape(op, in, 2, HF_SHAPE(1)));
-    return hf_infer_alike(op, in, 2, out);
+    HF_TRY(hf_expect_type(q, 2, HF_F32));
+    HF_TRY(hf_expect_shape(q, 2, HF_SHAPE(1)));
+    return hf_infer_first_alike(q, 2, out);
 }
 
 static int64_t chunks_of(const hf_call *call)
@@ -143,71 +141,26 @@ static size_t loss_scratch(const hf_call *call)
     return (size_t)chunks_of(call) * sizeof(float);
 }
 
-static hf_status launch_loss(hf_call *call, const char *kernel)
+static hf_status launch_loss(hf_call *call)
 {
     const int64_t n = hf_shape_count(&call->in[0].desc.shape), chunks = chunks_of(call);
-    HF_TRY(hf_launch(call, "loss", kernel, hf_vector_define(call), hf_range_over(chunks, 64, 1),
+    HF_TRY(hf_launch(call, "loss", call->impl->variant, hf_vector_define(call), hf_range_over(chunks, 64, 1),
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->scratch), HF_L(n))));
     return hf_launch(call, "loss", "mean_of_partial", NULL, hf_range_over(1, 1, 1),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[0]), HF_L(chunks), HF_L(n)));
 }
 
-static hf_status launch_loss_dx(hf_call *call, const char *kernel)
+static hf_status launch_loss_dx(hf_call *call)
 {
     const int64_t n = hf_stored(&call->out[0]);
     return hf_launch_each(
-        call, "loss", kernel, n,
+        call, "loss", call->impl->variant, n,
         HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(&call->out[0]), HF_L(n)));
 }
 
-static uint64_t loss_flop(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t loss_flop(const hf_query *q)
 {
-    (void)params, (void)n_in;
-    return 3 * (uint64_t)hf_shape_count(&in[0].shape);
-}
-
-static hf_status mse_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params, (void)n_in;
-    return infer_loss(&mse, in, out);
-}
-
-static hf_status mse_prepare(hf_call *call)
-{
-    return launch_loss(call, "mse_partial");
-}
-
-static hf_status mse_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params, (void)n_in;
-    return infer_loss_dx(&mse_dx, in, out);
-}
-
-static hf_status mse_dx_prepare(hf_call *call)
-{
-    return launch_loss_dx(call, "mse_dx");
-}
-
-static hf_status l1_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params, (void)n_in;
-    return infer_loss(&l1, in, out);
-}
-
-static hf_status l1_prepare(hf_call *call)
-{
-    return launch_loss(call, "l1_partial");
-}
-
-static hf_status l1_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params, (void)n_in;
-    return infer_loss_dx(&l1_dx, in, out);
-}
-
-static hf_status l1_dx_prepare(hf_call *call)
-{
-    return launch_loss_dx(call, "l1_dx");
+    return 3 * (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
 static const hf_op mse = {
@@ -218,9 +171,13 @@ static const hf_op mse = {
     .in_names = "x target",
     .out_names = "loss",
     .formula = "the mean of (x - target)^2",
-    .infer = mse_infer,
+    .infer = infer_loss,
     .flop = loss_flop,
-    .impls = { { "plain", "PP>P", NULL, loss_scratch, mse_prepare } },
+    .impls = { { .name = "plain",
+                 .layouts = "PP>P",
+                 .scratch = loss_scratch,
+                 .prepare = launch_loss,
+                 .variant = "mse_partial" } },
     .rules = { { "mse_dx", { HF_IN(0), HF_IN(1), HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
 };
 
@@ -232,8 +189,8 @@ static const hf_op mse_dx = {
     .in_names = "x target dloss",
     .out_names = "dx",
     .formula = "2 dloss (x - target) / elements",
-    .infer = mse_dx_infer,
-    .impls = { { "plain", "PPP>P", NULL, NULL, mse_dx_prepare } },
+    .infer = infer_loss_dx,
+    .impls = { { .name = "plain", .layouts = "PPP>P", .prepare = launch_loss_dx, .variant = "mse_dx" } },
 };
 
 static const hf_op l1 = {
@@ -244,9 +201,13 @@ static const hf_op l1 = {
     .in_names = "x target",
     .out_names = "loss",
     .formula = "the mean of |x - target|",
-    .infer = l1_infer,
+    .infer = infer_loss,
     .flop = loss_flop,
-    .impls = { { "plain", "PP>P", NULL, loss_scratch, l1_prepare } },
+    .impls = { { .name = "plain",
+                 .layouts = "PP>P",
+                 .scratch = loss_scratch,
+                 .prepare = launch_loss,
+                 .variant = "l1_partial" } },
     .rules = { { "l1_dx", { HF_IN(0), HF_IN(1), HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
 };
 
@@ -258,8 +219,8 @@ static const hf_op l1_dx = {
     .in_names = "x target dloss",
     .out_names = "dx",
     .formula = "dloss sign(x - target) / elements",
-    .infer = l1_dx_infer,
-    .impls = { { "plain", "PPP>P", NULL, NULL, l1_dx_prepare } },
+    .infer = infer_loss_dx,
+    .impls = { { .name = "plain", .layouts = "PPP>P", .prepare = launch_loss_dx, .variant = "l1_dx" } },
 };
 
 const hf_op *const hf_ops_loss[] = { &cross_entropy, &cross_entropy_dx, &mse, &mse_dx, &l1, &l1_dx, NULL };

@@ -12,20 +12,21 @@
 
 #define SCHEDULE 8 /* numbers in a schedule */
 
-static const hf_op adam, adamw, sgd;
+static const hf_op adamw;
 
-/* Operands 0 to last - 1 are alike, operand `last` is a schedule, the results are like operand 0. */
-static hf_status infer_step(const hf_op *op, const hf_desc *in, int last, hf_desc *out)
+/* The last operand is a schedule, those before it are alike, and so are the results. */
+static hf_status infer_step(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(hf_expect_type(op, in, last, HF_F32));
-    HF_TRY(hf_expect_shape(op, in, last, HF_SHAPE(SCHEDULE)));
-    HF_TRY(hf_infer_alike(op, in, last, out));
-    for (int k = 1; k < op->n_out; k++)
+    const int last = q->op->max_in - 1;
+    HF_TRY(hf_expect_type(q, last, HF_F32));
+    HF_TRY(hf_expect_shape(q, last, HF_SHAPE(SCHEDULE)));
+    HF_TRY(hf_infer_first_alike(q, last, out));
+    for (int k = 1; k < q->op->n_out; k++)
         out[k] = out[0];
     return HF_OK;
 }
 
-static hf_status launch_adam(hf_call *call, bool decoupled)
+static hf_status prepare_adam(hf_call *call)
 {
     const hf_params *params = &call->params;
     const int64_t n = hf_stored(&call->out[0]);
@@ -36,24 +37,13 @@ static hf_status launch_adam(hf_call *call, bool decoupled)
                           HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->in[2]), HF_T(&call->in[3]),
                                   HF_T(&call->in[4]), HF_T(&call->out[0]), HF_T(&call->out[1]), HF_T(&call->out[2]),
                                   HF_L(n), HF_F(beta1), HF_F(1.0 - (double)beta1), HF_F(beta2),
-                                  HF_F(1.0 - (double)beta2), HF_F(eps), HF_F(params->weight_decay), HF_I(decoupled)));
+                                  HF_F(1.0 - (double)beta2), HF_F(eps), HF_F(params->weight_decay),
+                                  HF_I(call->op == &adamw)));
 }
 
-static uint64_t adam_flop(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t adam_flop(const hf_query *q)
 {
-    (void)params, (void)n_in;
-    return 16 * (uint64_t)hf_shape_count(&in[0].shape);
-}
-
-static hf_status adam_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params, (void)n_in;
-    return infer_step(&adam, in, 4, out);
-}
-
-static hf_status adam_prepare(hf_call *call)
-{
-    return launch_adam(call, false);
+    return 16 * (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
 static const hf_op adam = {
@@ -65,22 +55,11 @@ static const hf_op adam = {
     .out_names = "theta m v",
     .formula = "g = s grad + decay theta; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; "
                "theta -= rate (m / c1) / (sqrt(v / c2) + eps)",
-    .infer = adam_infer,
+    .infer = infer_step,
     .flop = adam_flop,
-    .impls = { { "plain", "AAAAP>AAA", NULL, NULL, adam_prepare } },
+    .impls = { { .name = "plain", .layouts = "AAAAP>AAA", .prepare = prepare_adam } },
     .replaces = { 1 + 0, 1 + 2, 1 + 3 },
 };
-
-static hf_status adamw_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params, (void)n_in;
-    return infer_step(&adamw, in, 4, out);
-}
-
-static hf_status adamw_prepare(hf_call *call)
-{
-    return launch_adam(call, true);
-}
 
 static const hf_op adamw = {
     .name = "adamw",
@@ -90,17 +69,11 @@ static const hf_op adamw = {
     .in_names = "theta grad m v schedule",
     .out_names = "theta m v",
     .formula = "theta -= rate decay theta; then as adam with decay 0",
-    .infer = adamw_infer,
+    .infer = infer_step,
     .flop = adam_flop,
-    .impls = { { "plain", "AAAAP>AAA", NULL, NULL, adamw_prepare } },
+    .impls = { { .name = "plain", .layouts = "AAAAP>AAA", .prepare = prepare_adam } },
     .replaces = { 1 + 0, 1 + 2, 1 + 3 },
 };
-
-static hf_status sgd_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)params, (void)n_in;
-    return infer_step(&sgd, in, 3, out);
-}
 
 static hf_status sgd_prepare(hf_call *call)
 {
@@ -119,8 +92,8 @@ static const hf_op sgd = {
     .in_names = "theta grad m schedule",
     .out_names = "theta m",
     .formula = "m = momentum m + s grad + decay theta; theta -= rate m",
-    .infer = sgd_infer,
-    .impls = { { "plain", "AAAP>AA", NULL, NULL, sgd_prepare } },
+    .infer = infer_step,
+    .impls = { { .name = "plain", .layouts = "AAAP>AA", .prepare = sgd_prepare } },
     .replaces = { 1 + 0, 1 + 2 },
 };
 

@@ -16,7 +16,7 @@
 #define FEW        8   /* work-items in a group where each has a row or a chunk to do, as in pool3d.cl */
 #define MAX_WINDOW 6   /* 6^3 positions fit a byte */
 
-static const hf_op max_pool3d, max_pool3d_dx, avg_pool3d, avg_pool3d_dx, global_avg_pool3d, global_avg_pool3d_dx;
+static const hf_op max_pool3d, avg_pool3d;
 
 typedef struct hf_window {
     int kernel, stride;
@@ -32,18 +32,19 @@ static hf_window window_of(const hf_params *params)
 }
 
 /* The shape of the pooled volume. */
-static hf_status pooled(hf_shape *out, const hf_op *op, const hf_params *params, const hf_shape *shape)
+static hf_status pooled(hf_shape *out, const hf_query *q, const hf_shape *shape)
 {
-    const hf_window window = window_of(params);
+    const hf_window window = window_of(q->params);
     char text[96];
     if (window.kernel < 1 || window.kernel > MAX_WINDOW || window.stride < 1)
-        return hf_fail(HF_ERR_UNSUPPORTED, "%s: window %d and stride %d, expected 1 to %d and at least 1", op->name,
+        return hf_fail(HF_ERR_UNSUPPORTED, "%s: window %d and stride %d, expected 1 to %d and at least 1", q->op->name,
                        window.kernel, window.stride, MAX_WINDOW);
-    if (params->pad != 0) return hf_fail(HF_ERR_UNSUPPORTED, "%s: padding %d, expected 0", op->name, params->pad);
+    if (q->params->pad != 0)
+        return hf_fail(HF_ERR_UNSUPPORTED, "%s: padding %d, expected 0", q->op->name, q->params->pad);
     *out = *shape;
     for (int i = 2; i < 5; i++) {
         if (shape->dim[i] < window.kernel)
-            return hf_fail(HF_ERR_SHAPE, "%s: x has shape %s, smaller than the window of %d", op->name,
+            return hf_fail(HF_ERR_SHAPE, "%s: x has shape %s, smaller than the window of %d", q->op->name,
                            hf_shape_text(shape, text), window.kernel);
         out->dim[i] = (shape->dim[i] - window.kernel) / window.stride + 1;
     }
@@ -51,84 +52,68 @@ static hf_status pooled(hf_shape *out, const hf_op *op, const hf_params *params,
 }
 
 /* For gradients: params.shape must be one that pools to dy's. */
-static hf_status unpooled(const hf_op *op, const hf_params *params, const hf_desc *in, hf_desc *out)
+static hf_status unpooled(const hf_query *q, hf_desc *out)
 {
     hf_shape expected;
     char text[96];
-    out[0] = hf_desc_f32(params->shape);
-    if (params->shape.rank != 5)
-        return hf_fail(HF_ERR_SHAPE, "%s: params.shape is %s, expected 5 axes", op->name,
-                       hf_shape_text(&params->shape, text));
-    HF_TRY(hf_expect_rows(op, in, 0, false));
-    HF_TRY(hf_expect_rows(op, out, 0, false));
-    HF_TRY(pooled(&expected, op, params, &params->shape));
-    return hf_expect_shape(op, in, 0, expected);
+    out[0] = hf_desc_f32(q->params->shape);
+    if (q->params->shape.rank != 5)
+        return hf_fail(HF_ERR_SHAPE, "%s: params.shape is %s, expected 5 axes", q->op->name,
+                       hf_shape_text(&q->params->shape, text));
+    HF_TRY(hf_expect_rows(q, 0, false));
+    const hf_query result = { q->op, q->params, out, 1 };
+    HF_TRY(hf_expect_rows(&result, 0, false));
+    HF_TRY(pooled(&expected, q, &q->params->shape));
+    return hf_expect_shape(q, 0, expected);
 }
 
-/* Launches a kernel with one work-item per `items` and dimension 1 over rows; args are followed by the sizes of the
+/* One work-item a voxel of the result; blocked: one a row along W of sixteen channels, or one for each four channels of a
+ * voxel. */
+static hf_range range_of(const hf_call *call)
+{
+    const hf_rows rows = hf_rows_of(&call->out[0].desc);
+    if (!hf_blocked(call)) return hf_range_over(rows.voxels, 64, rows.n * rows.channels);
+    if (hf_teams(call)) return hf_range_over(rows.voxels * (HF_BLOCK / 4), HF_TEAM, rows.n * rows.blocks);
+    return hf_range_over(rows.voxels / call->out[0].desc.shape.dim[4], FEW, rows.n * rows.blocks);
+}
+
+/* Launches the kernel that is the implementation's variant: its arguments are operands, results, and the sizes of the
  * volume and of the pooled volume. */
-static hf_status launch_pool(hf_call *call, const char *kernel, hf_range range, const hf_tensor *volume,
-                             const hf_tensor *small, const hf_arg *tensors, int n_tensors)
+static hf_status prepare_windows(hf_call *call)
 {
     const hf_window window = window_of(&call->params);
+    const bool forward = call->op == &max_pool3d || call->op == &avg_pool3d;
+    const hf_desc *size[] = { &(forward ? call->in : call->out)->desc, &(forward ? call->out : call->in)->desc };
     char defines[sizeof window.defines + 16];
     hf_arg args[9];
     int n = 0;
-    for (; n < n_tensors; n++)
-        args[n] = tensors[n];
-    for (int i = 2; i < 5; i++)
-        args[n++] = HF_I(volume->desc.shape.dim[i]);
-    for (int i = 2; i < 5; i++)
-        args[n++] = HF_I(small->desc.shape.dim[i]);
+    for (int i = 0; i < call->n_in; i++)
+        args[n++] = HF_T(&call->in[i]);
+    for (int i = 0; i < call->n_out; i++)
+        args[n++] = HF_T(&call->out[i]);
+    for (int i = 0; i < 6; i++)
+        args[n++] = HF_I(size[i / 3]->shape.dim[2 + i % 3]);
     snprintf(defines, sizeof defines, "%s%s", window.defines, hf_teams(call) ? " -DVEC=4" : "");
-    return hf_launch(call, "pool3d", kernel, defines, range, args, n);
-}
-
-/* One work-item a voxel of the result; one a row along W of sixteen channels, or one for each four channels of a voxel. */
-static hf_range plain_range(const hf_tensor *result)
-{
-    const hf_rows rows = hf_rows_of(&result->desc);
-    return hf_range_over(rows.voxels, 64, rows.n * rows.channels);
-}
-
-static hf_range blocked_range(const hf_call *call, const hf_tensor *result)
-{
-    const hf_rows rows = hf_rows_of(&result->desc);
-    if (hf_teams(call)) return hf_range_over(rows.voxels * (HF_BLOCK / 4), HF_TEAM, rows.n * rows.blocks);
-    return hf_range_over(rows.voxels / result->desc.shape.dim[4], FEW, rows.n * rows.blocks);
+    return hf_launch(call, "pool3d", call->impl->variant, defines, range_of(call), args, n);
 }
 
 /* ---- maximum ----------------------------------------------------------------------------------------------------- */
 
-static hf_status max_pool3d_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status max_pool3d_infer(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
     hf_shape shape;
-    HF_TRY(hf_expect_rows(&max_pool3d, in, 0, false));
-    HF_TRY(pooled(&shape, &max_pool3d, params, &in[0].shape));
+    HF_TRY(hf_expect_rows(q, 0, false));
+    HF_TRY(pooled(&shape, q, &q->in[0].shape));
     out[0] = hf_desc_f32(shape);
     out[1] = (hf_desc){ .shape = shape, .type = HF_U8 };
     return HF_OK;
 }
 
-static hf_status max_pool3d_plain(hf_call *call)
+static uint64_t pool_flop(const hf_query *q)
 {
-    return launch_pool(call, "max_pool", plain_range(&call->out[0]), &call->in[0], &call->out[0],
-                       HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_T(&call->out[1])));
-}
-
-static hf_status max_pool3d_blocked(hf_call *call)
-{
-    return launch_pool(call, "max_pool_blocked", blocked_range(call, &call->out[0]), &call->in[0], &call->out[0],
-                       HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_T(&call->out[1])));
-}
-
-static uint64_t pool_flop(const hf_params *params, const hf_desc *in, int n_in)
-{
-    (void)n_in;
     hf_shape shape;
-    const uint64_t kernel = (uint64_t)window_of(params).kernel;
-    if (pooled(&shape, &max_pool3d, params, &in[0].shape) != HF_OK) return 0;
+    const uint64_t kernel = (uint64_t)window_of(q->params).kernel;
+    if (pooled(&shape, q, &q->in[0].shape) != HF_OK) return 0;
     return (uint64_t)hf_shape_count(&shape) * kernel * kernel * kernel;
 }
 
@@ -142,36 +127,23 @@ static const hf_op max_pool3d = {
     .formula = "y = largest of each window; position = where in it the first largest is",
     .infer = max_pool3d_infer,
     .flop = pool_flop,
-    .impls = { { "blocked", "B>BB", NULL, NULL, max_pool3d_blocked },
-               { "plain", "P>PP", NULL, NULL, max_pool3d_plain } },
+    .impls = { { .name = "blocked", .layouts = "B>BB", .prepare = prepare_windows, .variant = "max_pool_blocked" },
+               { .name = "plain", .layouts = "P>PP", .prepare = prepare_windows, .variant = "max_pool" } },
     .rules = { { "max_pool3d_dx", { HF_DOUT(0), HF_OUT(1), HF_RULE_END }, { 0, HF_RULE_END } } },
     .rule_params = hf_params_with_shape,
 };
 
-static hf_status max_pool3d_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status max_pool3d_dx_infer(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(unpooled(&max_pool3d_dx, params, in, out));
-    HF_TRY(hf_expect_type(&max_pool3d_dx, in, 1, HF_U8));
-    return hf_expect_shape(&max_pool3d_dx, in, 1, in[0].shape);
-}
-
-static hf_status max_pool3d_dx_plain(hf_call *call)
-{
-    return launch_pool(call, "max_pool_dx", plain_range(&call->out[0]), &call->out[0], &call->in[0],
-                       HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0])));
+    HF_TRY(unpooled(q, out));
+    HF_TRY(hf_expect_type(q, 1, HF_U8));
+    return hf_expect_shape(q, 1, q->in[0].shape);
 }
 
 static const char *refuse_overlap(const hf_call *call)
 {
     const hf_window window = window_of(&call->params);
     return window.stride < window.kernel ? "windows overlap" : NULL;
-}
-
-static hf_status max_pool3d_dx_blocked(hf_call *call)
-{
-    return launch_pool(call, "max_pool_dx_blocked", blocked_range(call, &call->out[0]), &call->out[0], &call->in[0],
-                       HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0])));
 }
 
 static const hf_op max_pool3d_dx = {
@@ -183,26 +155,23 @@ static const hf_op max_pool3d_dx = {
     .out_names = "dx",
     .formula = "the sum of dy over the windows whose largest voxel this is",
     .infer = max_pool3d_dx_infer,
-    .impls = { { "blocked", "BB>B", refuse_overlap, NULL, max_pool3d_dx_blocked },
-               { "plain", "PP>P", NULL, NULL, max_pool3d_dx_plain } },
+    .impls = { { .name = "blocked",
+                 .layouts = "BB>B",
+                 .refuse = refuse_overlap,
+                 .prepare = prepare_windows,
+                 .variant = "max_pool_dx_blocked" },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_windows, .variant = "max_pool_dx" } },
 };
 
 /* ---- average ----------------------------------------------------------------------------------------------------- */
 
-static hf_status avg_pool3d_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status avg_pool3d_infer(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
     hf_shape shape;
-    HF_TRY(hf_expect_rows(&avg_pool3d, in, 0, false));
-    HF_TRY(pooled(&shape, &avg_pool3d, params, &in[0].shape));
+    HF_TRY(hf_expect_rows(q, 0, false));
+    HF_TRY(pooled(&shape, q, &q->in[0].shape));
     out[0] = hf_desc_f32(shape);
     return HF_OK;
-}
-
-static hf_status avg_pool3d_plain(hf_call *call)
-{
-    return launch_pool(call, "avg_pool", plain_range(&call->out[0]), &call->in[0], &call->out[0],
-                       HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0])));
 }
 
 static const hf_op avg_pool3d = {
@@ -215,22 +184,10 @@ static const hf_op avg_pool3d = {
     .formula = "the mean of each window",
     .infer = avg_pool3d_infer,
     .flop = pool_flop,
-    .impls = { { "plain", "P>P", NULL, NULL, avg_pool3d_plain } },
+    .impls = { { .name = "plain", .layouts = "P>P", .prepare = prepare_windows, .variant = "avg_pool" } },
     .rules = { { "avg_pool3d_dx", { HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
     .rule_params = hf_params_with_shape,
 };
-
-static hf_status avg_pool3d_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
-{
-    (void)n_in;
-    return unpooled(&avg_pool3d_dx, params, in, out);
-}
-
-static hf_status avg_pool3d_dx_plain(hf_call *call)
-{
-    return launch_pool(call, "avg_pool_dx", plain_range(&call->out[0]), &call->out[0], &call->in[0],
-                       HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0])));
-}
 
 static const hf_op avg_pool3d_dx = {
     .name = "avg_pool3d_dx",
@@ -240,24 +197,22 @@ static const hf_op avg_pool3d_dx = {
     .in_names = "dy",
     .out_names = "dx",
     .formula = "the sum of dy / K^3 over the windows that hold this voxel",
-    .infer = avg_pool3d_dx_infer,
-    .impls = { { "plain", "P>P", NULL, NULL, avg_pool3d_dx_plain } },
+    .infer = unpooled,
+    .impls = { { .name = "plain", .layouts = "P>P", .prepare = prepare_windows, .variant = "avg_pool_dx" } },
 };
 
 /* ---- mean of a whole channel ------------------------------------------------------------------------------------- */
 
-static hf_status global_avg_pool3d_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status global_avg_pool3d_infer(const hf_query *q, hf_desc *out)
 {
-    (void)params, (void)n_in;
-    HF_TRY(hf_expect_rows(&global_avg_pool3d, in, 0, false));
-    out[0] = hf_desc_f32(HF_SHAPE(in[0].shape.dim[0], in[0].shape.dim[1]));
+    HF_TRY(hf_expect_rows(q, 0, false));
+    out[0] = hf_desc_f32(HF_SHAPE(q->in[0].shape.dim[0], q->in[0].shape.dim[1]));
     return HF_OK;
 }
 
-static uint64_t global_flop(const hf_params *params, const hf_desc *in, int n_in)
+static uint64_t global_flop(const hf_query *q)
 {
-    (void)params, (void)n_in;
-    return (uint64_t)hf_shape_count(&in[0].shape);
+    return (uint64_t)hf_shape_count(&q->in[0].shape);
 }
 
 static int64_t chunks_of(const hf_rows *rows)
@@ -265,40 +220,25 @@ static int64_t chunks_of(const hf_rows *rows)
     return (int64_t)hf_ceil_div((size_t)rows->voxels, CHUNK);
 }
 
-static size_t global_scratch_plain(const hf_call *call)
+static size_t global_scratch(const hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return (size_t)(rows.n * rows.channels * chunks_of(&rows)) * sizeof(float);
+    return (size_t)(hf_stored_rows(call, &rows) * chunks_of(&rows)) * sizeof(float);
 }
 
-static size_t global_scratch_blocked(const hf_call *call)
-{
-    const hf_rows rows = hf_rows_of(&call->in[0].desc);
-    return (size_t)(rows.n * rows.blocks * HF_BLOCK * chunks_of(&rows)) * sizeof(float);
-}
-
-static hf_status global_avg_pool3d_sums(hf_call *call, const char *kernel, int block)
+static hf_status prepare_global(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const int64_t chunks = chunks_of(&rows);
     const char *defines = hf_vector_define(call);
-    const hf_range range = block == 1 ? hf_range_over(chunks, FEW, rows.n * rows.channels)
-                                      : hf_range_teams(call, chunks, FEW, rows.n * rows.blocks);
-    HF_TRY(hf_launch(call, "pool3d", kernel, defines, range,
+    const bool blocked = hf_blocked(call);
+    const hf_range range = blocked ? hf_range_teams(call, chunks, FEW, rows.n * rows.blocks)
+                                   : hf_range_over(chunks, FEW, rows.n * rows.channels);
+    HF_TRY(hf_launch(call, "pool3d", blocked ? "sum_voxels_blocked" : "sum_voxels", defines, range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->scratch), HF_I(rows.voxels), HF_I(chunks))));
     return hf_launch(call, "pool3d", "mean_of_sums", defines, hf_range_teams(call, rows.channels, FEW, rows.n),
                      HF_ARGS(HF_T(&call->scratch), HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels),
-                             HF_I(chunks), HF_I(block)));
-}
-
-static hf_status global_avg_pool3d_plain(hf_call *call)
-{
-    return global_avg_pool3d_sums(call, "sum_voxels", 1);
-}
-
-static hf_status global_avg_pool3d_blocked(hf_call *call)
-{
-    return global_avg_pool3d_sums(call, "sum_voxels_blocked", HF_BLOCK);
+                             HF_I(chunks), HF_I(blocked ? HF_BLOCK : 1)));
 }
 
 static const hf_op global_avg_pool3d = {
@@ -311,22 +251,21 @@ static const hf_op global_avg_pool3d = {
     .formula = "y[n,c] = the mean of x[n,c,:,:,:]",
     .infer = global_avg_pool3d_infer,
     .flop = global_flop,
-    .impls = { { "blocked", "B>P", NULL, global_scratch_blocked, global_avg_pool3d_blocked },
-               { "plain", "P>P", NULL, global_scratch_plain, global_avg_pool3d_plain } },
+    .impls = { { .name = "blocked", .layouts = "B>P", .scratch = global_scratch, .prepare = prepare_global },
+               { .name = "plain", .layouts = "P>P", .scratch = global_scratch, .prepare = prepare_global } },
     .rules = { { "global_avg_pool3d_dx", { HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
     .rule_params = hf_params_with_shape,
 };
 
-static hf_status global_avg_pool3d_dx_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status global_avg_pool3d_dx_infer(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
     char text[96];
-    out[0] = hf_desc_f32(params->shape);
-    if (params->shape.rank != 5)
+    out[0] = hf_desc_f32(q->params->shape);
+    if (q->params->shape.rank != 5)
         return hf_fail(HF_ERR_SHAPE, "global_avg_pool3d_dx: params.shape is %s, expected 5 axes",
-                       hf_shape_text(&params->shape, text));
-    HF_TRY(hf_expect_type(&global_avg_pool3d_dx, in, 0, HF_F32));
-    return hf_expect_shape(&global_avg_pool3d_dx, in, 0, HF_SHAPE(params->shape.dim[0], params->shape.dim[1]));
+                       hf_shape_text(&q->params->shape, text));
+    HF_TRY(hf_expect_type(q, 0, HF_F32));
+    return hf_expect_shape(q, 0, HF_SHAPE(q->params->shape.dim[0], q->params->shape.dim[1]));
 }
 
 static hf_status global_avg_pool3d_dx_plain(hf_call *call)
@@ -355,8 +294,8 @@ static const hf_op global_avg_pool3d_dx = {
     .out_names = "dx",
     .formula = "dx[n,c,:,:,:] = dy[n,c] / voxels",
     .infer = global_avg_pool3d_dx_infer,
-    .impls = { { "blocked", "P>B", NULL, NULL, global_avg_pool3d_dx_blocked },
-               { "plain", "P>P", NULL, NULL, global_avg_pool3d_dx_plain } },
+    .impls = { { .name = "blocked", .layouts = "P>B", .prepare = global_avg_pool3d_dx_blocked },
+               { .name = "plain", .layouts = "P>P", .prepare = global_avg_pool3d_dx_plain } },
 };
 
 const hf_op *const hf_ops_pool3d[] = { &max_pool3d,        &max_pool3d_dx,        &avg_pool3d, &avg_pool3d_dx,

@@ -12,8 +12,6 @@
 #define PIECE 64 /* voxels that one work-item of a conversion takes, as in shape.cl */
 #define FEW   8  /* work-items in its group, as in shape.cl */
 
-static const hf_op reshape, concat, slice, pad_slice, convert;
-
 static hf_status copy_prepare(hf_call *call)
 {
     return hf_launch_copy(call, &call->out[0], &call->in[0]);
@@ -21,15 +19,14 @@ static hf_status copy_prepare(hf_call *call)
 
 /* ---- reshape ----------------------------------------------------------------------------------------------------- */
 
-static hf_status reshape_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status reshape_infer(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
     char from[96], to[96];
-    HF_TRY(hf_expect_type(&reshape, in, 0, HF_F32));
-    if (hf_shape_count(&params->shape) != hf_shape_count(&in[0].shape))
+    HF_TRY(hf_expect_type(q, 0, HF_F32));
+    if (hf_shape_count(&q->params->shape) != hf_shape_count(&q->in[0].shape))
         return hf_fail(HF_ERR_SHAPE, "reshape: x has shape %s, which does not have as many elements as %s",
-                       hf_shape_text(&in[0].shape, from), hf_shape_text(&params->shape, to));
-    out[0] = hf_desc_f32(params->shape);
+                       hf_shape_text(&q->in[0].shape, from), hf_shape_text(&q->params->shape, to));
+    out[0] = hf_desc_f32(q->params->shape);
     return HF_OK;
 }
 
@@ -42,7 +39,7 @@ static const hf_op reshape = {
     .out_names = "y",
     .formula = "the elements of x in the same order, under params.shape",
     .infer = reshape_infer,
-    .impls = { { "plain", "P>P", NULL, NULL, copy_prepare } },
+    .impls = { { .name = "plain", .layouts = "P>P", .prepare = copy_prepare } },
     .rules = { { "reshape", { HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
     .rule_params = hf_params_with_shape,
 };
@@ -82,37 +79,37 @@ static hf_status launch_rows(hf_call *call, const hf_tensor *from, const hf_tens
                                   HF_L(to_whole ? cut->whole : cut->run), HF_L(to_whole ? cut->offset : 0)));
 }
 
-static hf_status check_axis(const hf_op *op, const hf_params *params, const hf_shape *shape)
+static hf_status check_axis(const hf_query *q, const hf_shape *shape)
 {
     char text[96];
-    if (params->axis >= 0 && params->axis < shape->rank) return HF_OK;
-    return hf_fail(HF_ERR_ARGUMENT, "%s: params.axis is %d, expected an axis of %s", op->name, params->axis,
+    if (q->params->axis >= 0 && q->params->axis < shape->rank) return HF_OK;
+    return hf_fail(HF_ERR_ARGUMENT, "%s: params.axis is %d, expected an axis of %s", q->op->name, q->params->axis,
                    hf_shape_text(shape, text));
 }
 
 /* Fails unless `part` fits into `whole` from params.kernel along params.axis and is as large along the others. */
-static hf_status check_cut(const hf_op *op, const hf_params *params, const hf_shape *part, const hf_shape *whole)
+static hf_status check_cut(const hf_query *q, const hf_shape *part, const hf_shape *whole)
 {
     char a[96], b[96];
-    HF_TRY(check_axis(op, params, whole));
-    bool fits = part->rank == whole->rank && params->kernel >= 0;
+    HF_TRY(check_axis(q, whole));
+    bool fits = part->rank == whole->rank && q->params->kernel >= 0;
     for (int i = 0; fits && i < whole->rank; i++)
-        fits = i == params->axis ? part->dim[i] <= whole->dim[i] - params->kernel : part->dim[i] == whole->dim[i];
+        fits = i == q->params->axis ? part->dim[i] <= whole->dim[i] - q->params->kernel : part->dim[i] == whole->dim[i];
     if (fits) return HF_OK;
-    return hf_fail(HF_ERR_SHAPE, "%s of x: %s is not a part of %s from index %d along axis %d", op->name,
-                   hf_shape_text(part, a), hf_shape_text(whole, b), params->kernel, params->axis);
+    return hf_fail(HF_ERR_SHAPE, "%s of x: %s is not a part of %s from index %d along axis %d", q->op->name,
+                   hf_shape_text(part, a), hf_shape_text(whole, b), q->params->kernel, q->params->axis);
 }
 
-static hf_status concat_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status concat_infer(const hf_query *q, hf_desc *out)
 {
-    HF_TRY(check_axis(&concat, params, &in[0].shape));
-    hf_shape shape = in[0].shape;
-    for (int i = 0; i < n_in; i++) {
-        HF_TRY(hf_expect_type(&concat, in, i, HF_F32));
-        hf_shape same = in[0].shape;
-        if (in[i].shape.rank == same.rank) same.dim[params->axis] = in[i].shape.dim[params->axis];
-        HF_TRY(hf_expect_shape(&concat, in, i, same));
-        if (i > 0) shape.dim[params->axis] += in[i].shape.dim[params->axis];
+    HF_TRY(check_axis(q, &q->in[0].shape));
+    hf_shape shape = q->in[0].shape;
+    for (int i = 0; i < q->n_in; i++) {
+        HF_TRY(hf_expect_type(q, i, HF_F32));
+        hf_shape same = q->in[0].shape;
+        if (q->in[i].shape.rank == same.rank) same.dim[q->params->axis] = q->in[i].shape.dim[q->params->axis];
+        HF_TRY(hf_expect_shape(q, i, same));
+        if (i > 0) shape.dim[q->params->axis] += q->in[i].shape.dim[q->params->axis];
     }
     out[0] = hf_desc_f32(shape);
     return HF_OK;
@@ -130,13 +127,13 @@ static hf_status concat_prepare(hf_call *call)
     return HF_OK;
 }
 
-static hf_params concat_rule_params(const hf_params *params, const hf_desc *in, int n_in, int rule)
+static hf_params concat_rule_params(const hf_query *q, int rule)
 {
-    hf_params result = *params;
+    hf_params result = *q->params;
     result.kernel = 0;
-    for (int i = 0; i < rule && i < n_in; i++)
-        result.kernel += (int)in[i].shape.dim[params->axis];
-    if (rule < n_in) result.shape = in[rule].shape;
+    for (int i = 0; i < rule && i < q->n_in; i++)
+        result.kernel += (int)q->in[i].shape.dim[q->params->axis];
+    if (rule < q->n_in) result.shape = q->in[rule].shape;
     return result;
 }
 
@@ -157,18 +154,17 @@ static const hf_op concat = {
     .out_names = "y",
     .formula = "the operands one after another along params.axis",
     .infer = concat_infer,
-    .impls = { { "plain", "PPPPPPPP>P", NULL, NULL, concat_prepare } },
+    .impls = { { .name = "plain", .layouts = "PPPPPPPP>P", .prepare = concat_prepare } },
     .rules = { CONCAT_RULE(0), CONCAT_RULE(1), CONCAT_RULE(2), CONCAT_RULE(3), CONCAT_RULE(4), CONCAT_RULE(5),
                CONCAT_RULE(6), CONCAT_RULE(7) },
     .rule_params = concat_rule_params,
 };
 
-static hf_status slice_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status slice_infer(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(hf_expect_type(&slice, in, 0, HF_F32));
-    HF_TRY(check_cut(&slice, params, &params->shape, &in[0].shape));
-    out[0] = hf_desc_f32(params->shape);
+    HF_TRY(hf_expect_type(q, 0, HF_F32));
+    HF_TRY(check_cut(q, &q->params->shape, &q->in[0].shape));
+    out[0] = hf_desc_f32(q->params->shape);
     return HF_OK;
 }
 
@@ -188,17 +184,16 @@ static const hf_op slice = {
     .out_names = "y",
     .formula = "params.shape elements of x from index params.kernel along params.axis on",
     .infer = slice_infer,
-    .impls = { { "plain", "P>P", NULL, NULL, slice_prepare } },
+    .impls = { { .name = "plain", .layouts = "P>P", .prepare = slice_prepare } },
     .rules = { { "pad_slice", { HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
     .rule_params = hf_params_with_shape,
 };
 
-static hf_status pad_slice_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status pad_slice_infer(const hf_query *q, hf_desc *out)
 {
-    (void)n_in;
-    HF_TRY(hf_expect_type(&pad_slice, in, 0, HF_F32));
-    HF_TRY(check_cut(&pad_slice, params, &in[0].shape, &params->shape));
-    out[0] = hf_desc_f32(params->shape);
+    HF_TRY(hf_expect_type(q, 0, HF_F32));
+    HF_TRY(check_cut(q, &q->in[0].shape, &q->params->shape));
+    out[0] = hf_desc_f32(q->params->shape);
     return HF_OK;
 }
 
@@ -219,38 +214,27 @@ static const hf_op pad_slice = {
     .out_names = "y",
     .formula = "x at index params.kernel along params.axis of a tensor of zeros of params.shape",
     .infer = pad_slice_infer,
-    .impls = { { "plain", "P>P", NULL, NULL, pad_slice_prepare } },
+    .impls = { { .name = "plain", .layouts = "P>P", .prepare = pad_slice_prepare } },
     .rules = { { "slice", { HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
     .rule_params = hf_params_with_shape,
 };
 
 /* ---- convert ----------------------------------------------------------------------------------------------------- */
 
-static hf_status convert_infer(const hf_params *params, const hf_desc *in, int n_in, hf_desc *out)
+static hf_status convert_infer(const hf_query *q, hf_desc *out)
 {
-    (void)params, (void)n_in;
-    HF_TRY(hf_expect_rows(&convert, in, 0, false));
-    out[0] = hf_desc_f32(in[0].shape);
+    HF_TRY(hf_expect_rows(q, 0, false));
+    out[0] = hf_desc_f32(q->in[0].shape);
     return HF_OK;
 }
 
-static hf_status convert_launch(hf_call *call, const char *kernel)
+static hf_status convert_launch(hf_call *call)
 {
     const hf_rows rows = hf_rows_of(&call->in[0].desc);
     const hf_range range = hf_teams(call) ? hf_range_over(rows.voxels * (HF_BLOCK / 4), HF_TEAM, rows.n * rows.blocks)
                                           : hf_range_over((rows.voxels + PIECE - 1) / PIECE, FEW, rows.n * rows.blocks);
-    return hf_launch(call, "shape", kernel, hf_vector_define(call), range,
+    return hf_launch(call, "shape", call->impl->variant, hf_vector_define(call), range,
                      HF_ARGS(HF_T(&call->in[0]), HF_T(&call->out[0]), HF_I(rows.channels), HF_I(rows.voxels)));
-}
-
-static hf_status to_blocked_prepare(hf_call *call)
-{
-    return convert_launch(call, "to_blocked");
-}
-
-static hf_status to_plain_prepare(hf_call *call)
-{
-    return convert_launch(call, "to_plain");
 }
 
 static const hf_op convert = {
@@ -262,8 +246,8 @@ static const hf_op convert = {
     .out_names = "y",
     .formula = "x in the other memory layout",
     .infer = convert_infer,
-    .impls = { { "to_blocked", "P>B", NULL, NULL, to_blocked_prepare },
-               { "to_plain", "B>P", NULL, NULL, to_plain_prepare } },
+    .impls = { { .name = "to_blocked", .layouts = "P>B", .prepare = convert_launch, .variant = "to_blocked" },
+               { .name = "to_plain", .layouts = "B>P", .prepare = convert_launch, .variant = "to_plain" } },
     .rules = { { "convert", { HF_DOUT(0), HF_RULE_END }, { 0, HF_RULE_END } } },
 };
 

@@ -85,7 +85,7 @@ says err "--subjects: found 'many', expected a whole number from 1 to 100000"
 run 2 cohort make x --shape 45x55x45
 says err "expected three sizes D,H,W"
 run 2 cohort make x --task cat
-says err "expected brain-age or ad"
+says err "expected brain-age, ad or interaction"
 
 # ---- failures: status 1 and a message
 run 1 plan missing.yaml
@@ -104,6 +104,10 @@ run 0 plan "$source_root/recipes/brain-age.yaml" --json
 json 'j["parameters"] == 1482206 and j["shape"] == [90, 120, 99] and j["batch"] == 64 and j["tabular"] == 2'
 json 'j["flop_forward"] > 1e12 and j["flop"] > j["flop_forward"] and j["bytes_peak"] > 0 and j["tasks"] > 0'
 json 'any(n["op"] == "conv3d" and n["impl"] for n in j["nodes"])'
+if [ "$(awk '/^MemTotal/ { print $2 }' /proc/meminfo 2>/dev/null || echo 0)" -lt 200000000 ]; then # KiB
+    run 0 plan "$source_root/recipes/brain-age.yaml" --set train.batch_size=1200
+    says err "warning: training needs"
+fi
 run 0 plan "$source_root/recipes/brain-age.yaml" --set train.batch_size=2 --set model.name=brain-age-image-only
 says out "batch 2 of 1x90x120x99"
 says out "parameters      "

@@ -69,17 +69,30 @@ def is_fma(opcode):
     return opcode.startswith(("FFMA", "HMMA", "v_fma_f32", "v_fmac_f32", "v_pk_fma_f32", "v_dual_fmac", "v_mfma"))
 
 
-def main_loop(body, target):
-    """Opcodes of the main loop, and whether it is one."""
-    found = loops(body, target)
-    opcodes = [[op for _, op, _ in body[first:last + 1] if op] for first, last in found]
-    fma = [sum(map(is_fma, ops)) for ops in opcodes]
+def opcodes_of(body, loop):
+    """Opcodes from its first to its last line; of the whole body where there is no loop."""
+    return [op for _, op, _ in (body[loop[0]:loop[1] + 1] if loop else body) if op]
+
+
+def main_loop(body, found):
+    """The main one of the loops, or None."""
+    ops = {loop: opcodes_of(body, loop) for loop in found}
+    fma = {loop: sum(map(is_fma, ops[loop])) for loop in found}
     if not found:
-        return [op for _, op, _ in body if op], False
-    if max(fma):
-        return min((ops for ops, n in zip(opcodes, fma) if 2 * n >= max(fma)), key=len), True
-    inner = [ops for a, ops in zip(found, opcodes) if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in found)]
-    return max(inner, key=len), True
+        return None
+    if max(fma.values()):
+        return min((loop for loop in found if 2 * fma[loop] >= max(fma.values())), key=lambda loop: len(ops[loop]))
+    inner = [a for a in found if not any(b != a and a[0] <= b[0] and b[1] <= a[1] for b in found)]
+    return max(inner, key=lambda loop: len(ops[loop]))
+
+
+def around(body, found, main):
+    """Opcodes of the smallest loop that holds the main one, without it: what each of its passes adds."""
+    outer = [loop for loop in found if main and loop[0] <= main[0] and main[1] <= loop[1] and loop[0] < main[0]]
+    if not outer:
+        return []
+    first, last = min(outer, key=lambda loop: loop[1] - loop[0])
+    return [op for _, op, _ in body[first:main[0]] + body[main[1] + 1:last + 1] if op]
 
 
 def nvidia_width(opcode):
@@ -110,28 +123,34 @@ def memory(opcode):
 
 
 ON_FMA = ("FFMA", "FMUL", "FADD", "IMAD")
-ELSEWHERE = ("BRA", "BAR", "EXIT", "S2R", "BSSY", "BSYNC", "MUFU", "CALL", "RET", "DEPBAR", "I2F", "F2I")
+ELSEWHERE = ("BRA", "BAR", "EXIT", "S2R", "HMMA", "BSSY", "BSYNC", "MUFU", "CALL", "RET", "DEPBAR", "I2F", "F2I")
 
 
 def nvidia_pipes(ops):
-    """Instructions on the multiply-add and the integer pipe, and turns of the load-store unit, as predict.py uses them."""
+    """Instructions on the multiply-add, the integer and the matrix pipe, and turns of the load-store unit, as predict.py
+    uses them."""
     moves = [(memory(op), op) for op in ops]
     turns = sum(move[1] / 32 * (0.5 if move[0] == "lds" and move[1] > 32 else 1) for move, _ in moves if move)
     fma = sum(op.startswith(ON_FMA) for op in ops)
-    return {"fma": fma, "alu": sum(not move and not op.startswith(ON_FMA + ELSEWHERE) for move, op in moves), "lsu": turns}
+    alu = sum(not move and not op.startswith(ON_FMA + ELSEWHERE) for move, op in moves)
+    return {"fma": fma, "alu": alu, "lsu": turns, "mma": sum(op.startswith("HMMA") for op in ops)}
 
 
 def describe(body, target):
-    """The main loop in numbers: instructions, multiply-adds, pipes, memory instructions by kind and width."""
-    ops, has_loop = main_loop(body, target)
+    """The main loop in numbers: instructions, multiply-adds, pipes, memory instructions by kind and width; and what the loop
+    around it adds."""
+    found = loops(body, target)
+    main = main_loop(body, found)
+    ops, outer = opcodes_of(body, main), around(body, found, main)
     moves = {}
     for op in ops:
         found = memory(op)
         if found:
             key = f"{found[0]}{found[1]}"
             moves[key] = moves.get(key, 0) + 1
-    return {"all": sum(1 for _, op, _ in body if op), "loop": len(ops), "has_loop": has_loop,
-            "fma": sum(map(is_fma, ops)), "pipes": nvidia_pipes(ops), "moves": moves}
+    return {"all": sum(1 for _, op, _ in body if op), "loop": len(ops), "has_loop": bool(main),
+            "fma": sum(map(is_fma, ops)), "pipes": nvidia_pipes(ops), "moves": moves,
+            "around": {"loop": len(outer), "pipes": nvidia_pipes(outer)}}
 
 
 def nvidia(text):

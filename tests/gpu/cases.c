@@ -7,10 +7,14 @@
 
 #define SEED 1 /* of drawn cases */
 
-/* Convolutions of networks that are not built here: the diagnosis network at 64 x 96 x 64, and a U-Net's at 96^3. */
+/* Convolutions of networks: brain age at 90 x 120 x 99, the diagnosis network at 64 x 96 x 64, a U-Net's at 96^3. */
 static const struct {
     const char *network, *text; /* a case of conv3d without its batch size */
 } layers[] = {
+    { "brain-age", "c16o16_d88h118w97_k3" },      { "brain-age", "c16o32_d43h58w47_k3" },
+    { "brain-age", "c32o32_d41h56w45_k3" },       { "brain-age", "c32o64_d19h27w21_k3" },
+    { "brain-age", "c64o64_d17h25w19_k3" },
+
     { "diagnosis", "c1o16_d64h96w64_k3p1b0" },    { "diagnosis", "c16o32_d32h48w32_k3p1b0" },
     { "diagnosis", "c32o32_d32h48w32_k3p1b0" },   { "diagnosis", "c16o32_d32h48w32_k1b0" },
     { "diagnosis", "c32o64_d32h48w32_k3p1s2b0" }, { "diagnosis", "c64o64_d16h24w16_k3p1b0" },
@@ -68,6 +72,7 @@ static hf_status run_case(hf_origin *o, hf_context *context, const hf_op_test *t
     char text[160];
     HF_TRY(hf_problem_shape(&problem, test, test_case));
     const int impl = hf_op_choose(context, problem.op, &problem.params, problem.in, problem.n_in);
+    if (o->by && strcmp(hf_op_impl_name(problem.op, impl), o->by) != 0) return HF_OK;
     o->op = test->op;
     o->what = hf_case_text(test_case, text);
     o->flop = hf_problem_flop(&problem);
@@ -108,14 +113,14 @@ hf_status hf_list_operators(const char *device, hf_context *context, int shapes)
     return HF_OK;
 }
 
-hf_status hf_list_layers(const char *device, hf_context *context)
+hf_status hf_list_layers(const char *device, hf_context *context, const char *by)
 {
     static const char *const passes[] = { "conv3d", "conv3d_dx", "conv3d_dw" };
     for (int b = 0; b < COUNT(batches); b++)
         for (int i = 0; i < COUNT(layers); i++)
             for (int k = 0; k < COUNT(passes); k++) {
                 char text[96];
-                hf_origin o = { .device = device, .set = layers[i].network, .n = batches[b], .step = i };
+                hf_origin o = { .device = device, .set = layers[i].network, .by = by, .n = batches[b], .step = i };
                 snprintf(text, sizeof text, "n%d%s", batches[b], layers[i].text);
                 HF_TRY(hf_unless_memory(run_text(&o, context, hf_test_find(passes[k]), text)));
             }

@@ -41,6 +41,20 @@ def front(target, arch, library):
             os.path.join(CLC, library)]
 
 
+def kernels_of(text, before, groups):
+    """(kernel, what is said of it) for those that are launched; `before` stands before a kernel's name."""
+    for part in text.split(before)[1:]:
+        kernel = re.match(r"\s*(\w+)", part).group(1)
+        if kernel in groups:
+            yield kernel, part
+
+
+def number(pattern, text):
+    """What the pattern's group matches; 0 where nothing does."""
+    found = re.search(pattern, text)
+    return int(found.group(1)) if found else 0
+
+
 # ---- NVIDIA ----------------------------------------------------------------------------------------------------------
 
 NVIDIA_SHARED = {"sm_70": (98304, 0), "sm_80": (167936, 1024), "sm_90": (233472, 1024)}  # bytes, and kept per group
@@ -88,17 +102,11 @@ def nvidia(program, defines, arch, groups):
         said = run([os.path.join(FOLDER, "nvidia", "ptxas"), f"-arch={arch}", "-v", ptx, "-o", cubin])
         mix = assembly.nvidia(run([os.path.join(FOLDER, "nvidia", "nvdisasm"), "-c", cubin]))
     result = {}
-    for part in said.split("Compiling entry function '")[1:]:
-        kernel = part.split("'")[0]
-        if kernel not in groups:
-            continue
-        stack, stores, loads = map(int, re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill",
-                                                  part).groups())
-        registers = int(re.search(r"Used (\d+) registers", part).group(1))
-        shared = re.search(r"(\d+) bytes smem", part)
-        shared = int(shared.group(1)) if shared else 0
+    for kernel, part in kernels_of(said, "Compiling entry function '", groups):
+        registers, shared = number(r"Used (\d+) registers", part), number(r"(\d+) bytes smem", part)
         items = groups[kernel][0] * groups[kernel][1] * groups[kernel][2]
-        result[kernel] = {"registers": registers, "spills": stores + loads, "stack": stack, "shared": shared,
+        result[kernel] = {"registers": registers, "stack": number(r"(\d+) bytes stack frame", part), "shared": shared,
+                          "spills": number(r"(\d+) bytes spill stores", part) + number(r"(\d+) bytes spill loads", part),
                           "warps": nvidia_warps(arch, registers, shared, items), **mix[kernel]}
     return result
 
@@ -121,18 +129,13 @@ def amd(program, defines, arch, groups):
         with open(out, encoding="utf-8") as file:
             mix = assembly.amd(file.read())
     result = {}
-    for part in said.split("Function Name: ")[1:]:
-        kernel = part.split()[0]
-        if kernel not in groups:
-            continue
-
-        def value(name, part=part):
-            found = re.search(rf"{re.escape(name)}: (\d+)", part)
-            return int(found.group(1)) if found else 0
+    for kernel, part in kernels_of(said, "Function Name: ", groups):
         # Scalar registers spill into lanes of vector registers, which are counted already, or into scratch memory.
-        result[kernel] = {"registers": value(" VGPRs") + value("AGPRs"), "spills": value("VGPRs Spill"),
-                          "stack": value("ScratchSize [bytes/lane]"), "shared": value("LDS Size [bytes/block]"),
-                          "warps": value("Occupancy [waves/SIMD]"), **mix[kernel]}
+        result[kernel] = {"registers": number(r" VGPRs: (\d+)", part) + number(r"AGPRs: (\d+)", part),
+                          "spills": number(r"VGPRs Spill: (\d+)", part),
+                          "stack": number(r"ScratchSize \[bytes/lane\]: (\d+)", part),
+                          "shared": number(r"LDS Size \[bytes/block\]: (\d+)", part),
+                          "warps": number(r"Occupancy \[waves/SIMD\]: (\d+)", part), **mix[kernel]}
     return result
 
 
@@ -163,22 +166,13 @@ def intel(program, defines, arch, groups):
         raise Failed(said.strip()[-2000:])
     about = binary[start:].split(b"\0")[0].decode("latin1").split("kernels_misc_info:")[0]
     result = {}
-    for part in about.split("- name: ")[1:]:
-        kernel = part.split()[0]
-        if kernel not in groups:
-            continue
-
-        def value(name, part=part):
-            found = re.search(rf"\b{name}:\s+(\d+)", part)
-            return int(found.group(1)) if found else 0
-        buffers = {usage: int(size) for usage, size in
-                   re.findall(r"usage:\s+(\w+)\s+size:\s+(\d+)", part)}
-        result[kernel] = {"registers": value("grf_count"), "spills": buffers.get("spill_fill_space", 0),
-                          "stack": buffers.get("private_space", 0), "shared": value("slm_size"),
-                          "warps": value("simd_size"), "all": 0, "loop": 0, "has_loop": False, "fma": 0, "moves": {}}
-        spilled = re.search(rf"kernel {kernel}\s.*spilled around (\d+)", said)
-        if spilled and not result[kernel]["spills"]:
-            result[kernel]["spills"] = int(spilled.group(1))
+    for kernel, part in kernels_of(about, "- name: ", groups):
+        buffers = {usage: int(size) for usage, size in re.findall(r"usage:\s+(\w+)\s+size:\s+(\d+)", part)}
+        spills = buffers.get("spill_fill_space", 0) or number(rf"kernel {kernel}\s.*spilled around (\d+)", said)
+        result[kernel] = {"registers": number(r"\bgrf_count:\s+(\d+)", part), "spills": spills,
+                          "stack": buffers.get("private_space", 0), "shared": number(r"\bslm_size:\s+(\d+)", part),
+                          "warps": number(r"\bsimd_size:\s+(\d+)", part), "all": 0, "loop": 0, "has_loop": False,
+                          "fma": 0, "moves": {}, "around": {}}
     return result
 
 

@@ -5,7 +5,8 @@
  * For each device of the table (or the one named) it makes the tasks of
  *   - every operator under test: its named cases and SHAPES drawn ones (default 40), by the implementation that is
  *     chosen, in every layout that it takes,
- *   - the convolution layers of `layers` below, all passes, at several batch sizes,
+ *   - the convolution layers of cases.c, all passes, at several batch sizes,
+ *   - those that `asked` below names, which no rule chooses, where they fit,
  *   - a training step of every network,
  * and prints each launch as a line of JSON. Nothing is computed: contexts are described ones, operands have no memory.
  * tests/gpu/check.py compiles what is listed here and judges it. */
@@ -23,11 +24,12 @@
 /* Names of layers are made of letters, digits, '.', '-' and '_', so nothing needs escaping. */
 static void print_launch(const hf_origin *o, const hf_launch_info *l)
 {
-    printf("{\"device\":\"%s\",\"set\":\"%s\",\"op\":\"%s\",\"what\":\"%s\",\"n\":%d,\"step\":%d,\"flop\":%.0f,"
+    printf("{\"device\":\"%s\",\"set\":\"%s%s%s\",\"op\":\"%s\",\"what\":\"%s\",\"n\":%d,\"step\":%d,\"flop\":%.0f,"
            "\"program\":\"%s\",\"kernel\":\"%s\",\"defines\":\"%s\",\"groups\":[%zu,%zu,%zu],\"items\":[%zu,%zu,%zu],"
            "\"args\":[",
-           o->device, o->set, o->op, o->what, o->n, o->step, o->flop, l->program ? l->program : "", l->kernel,
-           l->defines, l->groups[0], l->groups[1], l->groups[2], l->items[0], l->items[1], l->items[2]);
+           o->device, o->set, o->by ? " by " : "", o->by ? o->by : "", o->op, o->what, o->n, o->step, o->flop,
+           l->program ? l->program : "", l->kernel, l->defines, l->groups[0], l->groups[1], l->groups[2], l->items[0],
+           l->items[1], l->items[2]);
     for (int i = 0; i < l->n_args; i++)
         printf("%s%lld", i ? "," : "", (long long)l->arg[i]);
     printf("],\"tensors\":[");
@@ -43,13 +45,33 @@ void hf_print_task(const hf_origin *o, const hf_task *task)
         print_launch(o, &launch);
 }
 
+/* Implementations that run only where a user asks for them. */
+static const struct {
+    const char *by, *force;
+} asked[] = {
+    { "gpu_winograd", "conv3d=gpu_winograd,conv3d_dx=gpu_winograd" },
+    { "gpu_tensor", "conv3d=gpu_tensor,conv3d_dx=gpu_tensor" },
+};
+
+static hf_status run_asked(const char *id, const hf_device_info *device, int i)
+{
+    hf_context *context = NULL;
+    const hf_context_options options = { .described = device, .force = asked[i].force, .tensor_cores = true };
+    HF_TRY(hf_context_new(&context, NULL, &options));
+    const hf_status status = hf_list_layers(id, context, asked[i].by);
+    hf_context_free(&context);
+    return status;
+}
+
 static hf_status run_device(const char *id, const hf_device_info *device, int shapes)
 {
     hf_context *context = NULL;
     hf_status status = HF_OK;
+    for (int i = 0; i < COUNT(asked); i++)
+        HF_TRY(run_asked(id, device, i));
     HF_TRY(hf_context_new(&context, NULL, &(hf_context_options){ .described = device }));
     HF_TRY_OUT(hf_list_operators(id, context, shapes));
-    HF_TRY_OUT(hf_list_layers(id, context));
+    HF_TRY_OUT(hf_list_layers(id, context, NULL));
     HF_TRY_OUT(hf_list_steps(id, context));
 out:
     hf_context_free(&context);
@@ -78,6 +100,12 @@ static size_t number(const char *text)
     return (size_t)strtoull(text, NULL, 10);
 }
 
+/* sm_70 is compute capability 7.0; other makers have none. */
+static unsigned capability(const char *arch)
+{
+    return strncmp(arch, "sm_", 3) == 0 ? (unsigned)number(arch + 3) : 0;
+}
+
 static hf_device_info describe(char *const column[COLUMNS])
 {
     const size_t group = number(column[GROUP]), memory = number(column[MEMORY]) << 30;
@@ -91,7 +119,8 @@ static hf_device_info describe(char *const column[COLUMNS])
                             .align = number(column[ALIGN]),
                             .float_width = 1,
                             .fp16 = true,
-                            .fp64 = true };
+                            .fp64 = true,
+                            .compute_capability = capability(column[ARCH]) };
     snprintf(info.id, sizeof info.id, "gpu:0");
     snprintf(info.name, sizeof info.name, "%s", column[NAME]);
     snprintf(info.platform, sizeof info.platform, "%s", column[PLATFORM]);

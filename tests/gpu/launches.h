@@ -9,6 +9,7 @@
 /* Where a launch comes from. */
 typedef struct hf_origin {
     const char *device, *set; /* "case", or the network */
+    const char *by;           /* the only implementation that is wanted, or NULL */
     const char *op, *what;    /* the case, or the layer */
     int n;                    /* batch size of a network, or 0 */
     int step;                 /* a counter of tasks within a network's step */
@@ -26,7 +27,7 @@ static inline hf_status hf_unless_memory(hf_status status)
 
 /* cases.c: operators and layers. */
 hf_status hf_list_operators(const char *device, hf_context *context, int shapes);
-hf_status hf_list_layers(const char *device, hf_context *context);
+hf_status hf_list_layers(const char *device, hf_context *context, const char *by);
 
 /* steps.c: whole training steps. */
 hf_status hf_list_steps(const char *device, hf_context *context);

@@ -4,10 +4,12 @@ No latency of memory, no bank conflict and no imbalance between warps is in it: 
 binds. For a launch of G groups of w warps on S multiprocessors at f Hz, the busiest of which runs g = ceil(G / S) groups:
 
     time = launch + max(pipes, bytes / bandwidth, depth)
-    pipes = (trips max(warps of a scheduler x max(32 F / lanes, 2 A, I), g w L) + the rest of the instructions once) / f
+    pipes = (trips max(warps of a scheduler x max(32 F / lanes, 2 A, 128 / lanes M, I), g w L) + the rest of the instructions once) / f
 
-warps of a scheduler = ceil(g w / 4). F, A, I, L are of one pass of the main loop: instructions on the multiply-add pipe
-(FFMA, FMUL, FADD, IMAD), with `lanes` a quarter of the multiprocessor's; on the integer pipe, 16 lanes; issue slots, one a
+warps of a scheduler = ceil(g w / 4). F, A, I, L are of one pass of the main loop, with its share of what the loop around
+it adds, where INNER says how many passes it makes there: instructions on the multiply-add pipe
+(FFMA, FMUL, FADD, IMAD), with `lanes` a quarter of the multiprocessor's; on the integer pipe, 16 lanes; M, products of
+16x8x8 by matrix units, which make 8 lanes' work a lane; issue slots, one a
 clock; and turns of the load-store unit, which four schedulers share: one for 32 bits, 2 and 4 for 64 and 128 from global
 memory, half of that from local memory, where neighbours read the same.
 
@@ -22,8 +24,13 @@ import re
 LAUNCH = 4e-6    # seconds from one launch to the next in a queue that is never empty
 LATENCY = 450.0  # clocks from global memory to a register
 
+HEADS = 3        # products by matrix units for one of cl_kernels/matrix.h
+
 # Passes through the main loop of one work-item, of the kernel's arguments.
-TRIPS = {"conv3d_gpu": "rows / 16", "conv3d_gpu_dw": "chunk_size / 16"}
+TRIPS = {"conv3d_gpu_dw": "chunk_size / 16", "conv3d_gpu_winograd": "16 * in_blocks"}
+# Passes of the main loop in one of the loop around it: the first row whose kernel and defines fit.
+INNER = [("conv3d_gpu_direct", "TENSOR=1", 9), ("conv3d_gpu_direct", "", 4), ("conv3d_gpu_dw", "", 4), ("conv3d_gpu_dw_direct", "-DS=2", 4),
+         ("conv3d_gpu_dw_direct", "", 8), ("conv3d_gpu_dw_first", "", 4), ("conv3d_gpu_winograd", "", 4)]
 # Terms that a work-item adds up one after another, and how many of them a pass of the main loop takes is its loads.
 DEPTH = {"conv3d_db_part": "voxels_per_chunk", "conv3d_db_sum": "chunks", "conv3d_gpu_dw_sum": "chunks",
          "mean_of_partial": "chunks", "prelu_dslope": "count", "linear_parts": "chunks",
@@ -47,6 +54,19 @@ def evaluate(expression, launch, names):
         return None
 
 
+def pass_of(launch, kernel):
+    """Instructions that run once; and of one pass of the main loop: instructions, F, A, L, M."""
+    pipes, around = kernel["pipes"], kernel["around"]
+    counts = [kernel["loop"], pipes["fma"], pipes["alu"], pipes["lsu"], pipes["mma"]]
+    once = kernel["all"] - kernel["loop"] if kernel["has_loop"] else 0
+    inner = next((n for name, word, n in INNER if name == launch["kernel"] and word in launch["defines"]), 0)
+    if inner and around["loop"]:
+        more = [around["loop"]] + [around["pipes"][pipe] for pipe in ("fma", "alu", "lsu", "mma")]
+        counts = [count + extra / inner for count, extra in zip(counts, more)]
+        once -= around["loop"]
+    return once, *counts
+
+
 def seconds(device, launch, kernel, names, flop):
     """(seconds without the launch itself, what binds)."""
     units, clock, lanes = int(device["units"]), float(device["mhz"]) * 1e6, float(device["lanes"]) / 4
@@ -58,17 +78,17 @@ def seconds(device, launch, kernel, names, flop):
     warps = (launch["items"][0] * launch["items"][1] * launch["items"][2] + 31) // 32
     busiest = -(-groups // units)
     mine = -(-busiest * warps // 4)
-    pipes = kernel["pipes"]
     trips = 1.0 if not kernel["has_loop"] else None
     if launch["kernel"] in TRIPS:
         trips = evaluate(TRIPS[launch["kernel"]], launch, names)
     elif kernel["has_loop"] and kernel["fma"] and flop:
-        trips = flop / 2 / (32 * kernel["fma"] * groups * warps)
+        mma = kernel["pipes"]["mma"]
+        made = 1024 * mma / HEADS if mma else 32 * kernel["fma"]
+        trips = flop / 2 / (made * groups * warps)
     if trips is not None:
-        loop = max(mine * max(32 * pipes["fma"] / lanes, 2 * pipes["alu"], kernel["loop"]),
-                   busiest * warps * pipes["lsu"])
-        rest = mine * max(kernel["all"] - kernel["loop"], 0) if kernel["has_loop"] else 0
-        times["pipes"] = (trips * loop + rest) / clock
+        once, loop, fma, alu, lsu, mma = pass_of(launch, kernel)
+        clocks = max(mine * max(32 * fma / lanes, 2 * alu, 128 / lanes * mma, loop), busiest * warps * lsu)
+        times["pipes"] = (trips * clocks + mine * once) / clock
     if launch["kernel"] in DEPTH:
         terms = evaluate(DEPTH[launch["kernel"]], launch, names)
         loads = max(1, sum(n for key, n in kernel["moves"].items() if key.startswith("ldg")))

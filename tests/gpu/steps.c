@@ -29,9 +29,13 @@ static hf_status run_step(const char *device, hf_context *context, int index)
     HF_TRY_OUT(hf_plan_bind(plan, NULL));
     for (int i = 0; i < plan->n_tasks; i++) {
         const hf_node *node = plan->task_node[i];
-        hf_origin o = {
-            device, steps[index].network, hf_op_name(node->op), node->name, n, i, (double)hf_node_flop(node)
-        };
+        hf_origin o = { .device = device,
+                        .set = steps[index].network,
+                        .op = hf_op_name(node->op),
+                        .what = node->name,
+                        .n = n,
+                        .step = i,
+                        .flop = (double)hf_node_flop(node) };
         hf_print_task(&o, plan->task[i]);
     }
 out:

@@ -263,15 +263,23 @@ static double largest(const hf_desc *desc, const double *values)
     return most;
 }
 
-/* gpu_winograd is F(2x2, 3x3) over height and width, y = A' [sum of (G w G') * (B' x B)] A: with magnitudes instead of
- * values, and X and W the largest of x and w, an axis contributes at most the larger sum over the points of |a| |G row|
- * |B row|: 1*2 + 3/2*2 + 3/2*2 = 8. So what is rounded is at most 64 X W for each input channel and tap of the depth,
- * and each of these passes 2 roundings in B' x B, 4 in G w G' (halves are exact), 1 product, the sum, 4 in A and that of
- * the bias. Weights stand second, what they meet stands first, and channels are those that are summed over. */
+/* gpu_winograd is F(2x2x2, 3x3x3), y = A' [sum of (G w) * (B' x)] along each axis: with magnitudes instead of values, and
+ * X and W the largest of x and w, an axis contributes at most the larger sum over the points of |a| |G row| |B row|:
+ * 1*2 + 3/2*2 + 3/2*2 = 8. So what is rounded is at most 512 X W for each input channel, and each of these passes 3
+ * roundings in B' x, 6 in G w (halves are exact), 1 product, the sum, 6 in A and that of the bias. Weights stand second,
+ * what they meet stands first, and channels are those that are summed over. */
 static double slack_gpu(const hf_desc *in, double *const *values)
 {
-    double terms = 3 * (double)in[0].shape.dim[1], bias = values[2] ? largest(&in[2], values[2]) : 0;
-    return hf_gamma(terms + 12) * (64 * terms * largest(&in[0], values[0]) * largest(&in[1], values[1]) + bias);
+    double terms = (double)in[0].shape.dim[1], bias = values[2] ? largest(&in[2], values[2]) : 0;
+    return hf_gamma(terms + 17) * (512 * terms * largest(&in[0], values[0]) * largest(&in[1], values[1]) + bias);
+}
+
+/* gpu_tensor leaves 5 * 2^-22 of each product out, 20 units of rounding, and adds up three products for one. */
+static double slack_tensor(const hf_desc *in, double *const *values)
+{
+    const hf_shape *w = &in[1].shape;
+    double k = (double)w->dim[w->rank - 1], terms = (double)in[0].shape.dim[1] * k * k * k;
+    return hf_gamma(2 * terms + 20) * terms * largest(&in[0], values[0]) * largest(&in[1], values[1]);
 }
 
 /* cpu_winograd is F(4, 3) in all directions, at the points 0, infinity, +-21/32, +-23/16. Magnitudes would bound its error a
@@ -314,6 +322,7 @@ hf_slack hf_winograd_slack(const char *op, const char *impl, const hf_params *pa
                            double *const *values)
 {
     const bool gradient = strcmp(op, "conv3d_dw") == 0;
+    if (strcmp(impl, "gpu_tensor") == 0) return (hf_slack){ .absolute = slack_tensor(in, values) };
     if (strcmp(impl, "gpu_winograd") == 0) return (hf_slack){ .absolute = slack_gpu(in, values) };
     if (strcmp(impl, "cpu_winograd") != 0) return (hf_slack){ 0 };
     double terms = gradient ? tiles_of(params, &in[1]) : (double)in[0].shape.dim[1];
@@ -342,6 +351,8 @@ static const char *const cases[] = { "n2c1o16_d10h9w11_k3r1",       "n2c16o16_d8
                                      "n2c2o3_d17h18w16_k1",         "n2c3o2_d17h19w17_k2m1",
                                      "n2c2o1_d41h43w42_k3p1r1",     "n2c1o2_d43h41w42_k3p1s2",
                                      "n1c1o2_d4h4w4_k3p1r1",        "n2c17o1_d2h1w2_k3p1m1",
+                                     "n3c20o40_d3h4w4_k3p1r1",      "n2c33o32_d4h5w6_k3s2p1m1",
+                                     "n1c17o5_d41h40w41_k1s2b0",
 
                                      "n2c1o16_d90h120w99_k3r1",     "n2c16o16_d88h118w97_k3r1",
                                      "n2c16o32_d43h58w47_k3r1",     "n2c32o32_d41h56w45_k3r1",

@@ -1,31 +1,22 @@
-/* linear.c: the linear layer, its gradients and the outer product against their formulas in double.
+/* linear.c: the linear layer and its gradients against their formulas in double.
  *
- * Letters: n samples, i inputs, o outputs, m 1: weights and bias a sample, b 0: no bias, r 1: ReLU; for the outer
- * product i and j. Gradient operators take the case of the layer they belong to. */
-#include "driver.h"
-
-#include <math.h>
-
-#define DENORMAL 1e-38 /* results that small may be flushed to zero */
-
-static hf_desc matrix(int rows, int columns)
-{
-    return (hf_desc){ .shape = HF_SHAPE(rows, columns), .type = HF_F32, .layout = HF_PLAIN };
-}
+ * Letters: n samples, i inputs, o outputs, m 1: weights and bias a sample, b 0: no bias, r 1: ReLU. Gradient operators
+ * take the case of the layer they belong to. */
+#include "matrix.h"
 
 static hf_desc x_desc(const hf_case *t)
 {
-    return matrix(hf_case_get(t, 'n', 1), hf_case_get(t, 'i', 1));
+    return hf_matrix(hf_case_get(t, 'n', 1), hf_case_get(t, 'i', 1));
 }
 
 static hf_desc y_desc(const hf_case *t)
 {
-    return matrix(hf_case_get(t, 'n', 1), hf_case_get(t, 'o', 1));
+    return hf_matrix(hf_case_get(t, 'n', 1), hf_case_get(t, 'o', 1));
 }
 
 static hf_desc w_desc(const hf_case *t)
 {
-    hf_desc w = matrix(hf_case_get(t, 'o', 1), hf_case_get(t, 'i', 1));
+    hf_desc w = hf_matrix(hf_case_get(t, 'o', 1), hf_case_get(t, 'i', 1));
     if (hf_case_get(t, 'm', 0)) w.shape = HF_SHAPE(hf_case_get(t, 'n', 1), w.shape.dim[0], w.shape.dim[1]);
     return w;
 }
@@ -64,81 +55,17 @@ static int setup_db(const hf_case *t, hf_params *params, hf_desc *in)
     return 1;
 }
 
-static hf_desc e_desc(const hf_case *t)
-{
-    return matrix(hf_case_get(t, 'n', 1), hf_case_get(t, 'j', 1));
-}
-
-static hf_desc z_desc(const hf_case *t)
-{
-    return matrix(hf_case_get(t, 'n', 1), hf_case_get(t, 'i', 1) * hf_case_get(t, 'j', 1));
-}
-
-static int setup_outer(const hf_case *t, hf_params *params, hf_desc *in)
-{
-    (void)params;
-    in[0] = x_desc(t);
-    in[1] = e_desc(t);
-    return 2;
-}
-
-static int setup_outer_dx(const hf_case *t, hf_params *params, hf_desc *in)
-{
-    params->shape = x_desc(t).shape;
-    in[0] = z_desc(t);
-    in[1] = e_desc(t);
-    return 2;
-}
-
-static int setup_outer_de(const hf_case *t, hf_params *params, hf_desc *in)
-{
-    params->shape = e_desc(t).shape;
-    in[0] = z_desc(t);
-    in[1] = x_desc(t);
-    return 2;
-}
-
-/* A length: 1, about a vector, about two, or anything up to `most`. */
-static int draw_length(hf_draw *d, int most)
-{
-    static const int edges[] = { 1, 2, 3, 4, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65 };
-    int length = hf_draw_int(d, 0, 2) ? edges[hf_draw_int(d, 0, 13)] : hf_draw_int(d, 1, most);
-    return length < most ? length : most;
-}
-
 static void draw(hf_case *t, hf_draw *d)
 {
-    int n = hf_draw_int(d, 0, 3) ? hf_draw_int(d, 1, 9) : draw_length(d, 64);
+    int n = hf_draw_int(d, 0, 3) ? hf_draw_int(d, 1, 9) : hf_draw_length(d, 64);
     bool long_sum = hf_draw_int(d, 0, 1);
-    int i = draw_length(d, long_sum ? 5000 / n : 65), o = draw_length(d, 50000 / n / i > 0 ? 50000 / n / i : 1);
+    int i = hf_draw_length(d, long_sum ? 5000 / n : 65), o = hf_draw_length(d, 50000 / n / i > 0 ? 50000 / n / i : 1);
     hf_case_set(t, 'n', n);
     hf_case_set(t, 'i', i);
     hf_case_set(t, 'o', o);
     hf_case_set(t, 'm', hf_draw_int(d, 0, 1));
     hf_case_set(t, 'b', hf_draw_int(d, 0, 1));
     hf_case_set(t, 'r', hf_draw_int(d, 0, 1));
-}
-
-static void draw_outer(hf_case *t, hf_draw *d)
-{
-    int n = hf_draw_int(d, 1, 5);
-    hf_case_set(t, 'n', n);
-    hf_case_set(t, 'i', draw_length(d, hf_draw_int(d, 0, 1) ? 3000 : 65));
-    hf_case_set(t, 'j', hf_draw_int(d, 0, 3) ? hf_draw_int(d, 1, 9) : hf_draw_int(d, 1, 70));
-}
-
-/* result[at] and the sum of magnitudes that will become its bound, of `count` products a[k*a_step] * b[k*b_step]. */
-static void dot(double *result, double *bound, const double *a, int64_t a_step, const double *b, int64_t b_step,
-                int64_t count)
-{
-    double sum = 0, size = 0;
-    for (int64_t k = 0; k < count; k++) {
-        double product = a[k * a_step] * b[k * b_step];
-        sum += product;
-        size += fabs(product);
-    }
-    *result = sum;
-    *bound = hf_gamma((double)count + 2) * size + DENORMAL;
 }
 
 static void reference(const hf_params *params, const hf_desc *in, double *const *values, const hf_desc *out,
@@ -149,7 +76,7 @@ static void reference(const hf_params *params, const hf_desc *in, double *const 
     for (int64_t at = 0; at < hf_count(out); at++) {
         int64_t row = per_sample ? at : at % o;
         double *y = &result[0][at];
-        dot(y, &bound[0][at], values[1] + row * i, 1, values[0] + at / o * i, 1, i);
+        hf_dot(y, &bound[0][at], values[1] + row * i, 1, values[0] + at / o * i, 1, i);
         if (values[2]) {
             *y += values[2][row];
             bound[0][at] += hf_gamma((double)i + 3) * fabs(values[2][row]) + HF_UNIT * bound[0][at];
@@ -165,8 +92,8 @@ static void reference_dx(const hf_params *params, const hf_desc *in, double *con
     int64_t i = out[0].shape.dim[1], o = in[0].shape.dim[1];
     bool per_sample = in[1].shape.rank == 3;
     for (int64_t at = 0; at < hf_count(out); at++)
-        dot(&result[0][at], &bound[0][at], values[1] + (per_sample ? at / i * o * i : 0) + at % i, i,
-            values[0] + at / i * o, 1, o);
+        hf_dot(&result[0][at], &bound[0][at], values[1] + (per_sample ? at / i * o * i : 0) + at % i, i,
+               values[0] + at / i * o, 1, o);
 }
 
 static void reference_dw(const hf_params *params, const hf_desc *in, double *const *values, const hf_desc *out,
@@ -175,8 +102,8 @@ static void reference_dw(const hf_params *params, const hf_desc *in, double *con
     int64_t n = in[0].shape.dim[0], i = in[0].shape.dim[1], o = in[1].shape.dim[1];
     for (int64_t at = 0; at < hf_count(out); at++) {
         int64_t first = at / i / o; /* the sample, or 0 */
-        dot(&result[0][at], &bound[0][at], values[1] + first * o + at / i % o, o, values[0] + first * i + at % i, i,
-            params->per_sample ? 1 : n);
+        hf_dot(&result[0][at], &bound[0][at], values[1] + first * o + at / i % o, o, values[0] + first * i + at % i, i,
+               params->per_sample ? 1 : n);
     }
 }
 
@@ -186,36 +113,9 @@ static void reference_db(const hf_params *params, const hf_desc *in, double *con
     static const double one = 1;
     int64_t n = in[0].shape.dim[0], o = in[0].shape.dim[1];
     for (int64_t at = 0; at < hf_count(out); at++) {
-        dot(&result[0][at], &bound[0][at], values[0] + at, o, &one, 0, params->per_sample ? 1 : n);
+        hf_dot(&result[0][at], &bound[0][at], values[0] + at, o, &one, 0, params->per_sample ? 1 : n);
         if (params->per_sample) bound[0][at] = 0; /* a copy */
     }
-}
-
-static void reference_outer(const hf_params *params, const hf_desc *in, double *const *values, const hf_desc *out,
-                            double *const *result, double *const *bound)
-{
-    (void)params;
-    int64_t i = in[0].shape.dim[1], j = in[1].shape.dim[1];
-    for (int64_t at = 0; at < hf_count(out); at++)
-        dot(&result[0][at], &bound[0][at], values[0] + at / j, 0, values[1] + at / j / i * j + at % j, 0, 1);
-}
-
-static void reference_outer_dx(const hf_params *params, const hf_desc *in, double *const *values, const hf_desc *out,
-                               double *const *result, double *const *bound)
-{
-    (void)params;
-    int64_t i = out[0].shape.dim[1], j = in[1].shape.dim[1];
-    for (int64_t at = 0; at < hf_count(out); at++)
-        dot(&result[0][at], &bound[0][at], values[0] + at * j, 1, values[1] + at / i * j, 1, j);
-}
-
-static void reference_outer_de(const hf_params *params, const hf_desc *in, double *const *values, const hf_desc *out,
-                               double *const *result, double *const *bound)
-{
-    (void)params;
-    int64_t i = in[1].shape.dim[1], j = out[0].shape.dim[1];
-    for (int64_t at = 0; at < hf_count(out); at++)
-        dot(&result[0][at], &bound[0][at], values[0] + at / j * i * j + at % j, j, values[1] + at / j * i, 1, i);
 }
 
 /* The brain-age head with shared and generated weights, its generators (few inputs, very many outputs), long sums that
@@ -237,31 +137,10 @@ static const char *const cases[] = { "n2i39424o16_r1",
                                      "n4i16o630784",
                                      "n64i4096o1024",
                                      NULL };
-static const char *const outer_cases[] = { "n2i39424j1", "n3i500j8",    "n1i1j1", "n2i3j70",
-                                           "n2i4099j3",  "n64i39424j2", NULL };
-
 HF_OP_TESTS(linear) = {
     { .op = "linear", .cases = cases, .exact = true, .setup = setup, .draw = draw, .reference = reference },
     { .op = "linear_dx", .cases = cases, .exact = true, .setup = setup_dx, .draw = draw, .reference = reference_dx },
     { .op = "linear_dw", .cases = cases, .exact = true, .setup = setup_dw, .draw = draw, .reference = reference_dw },
     { .op = "linear_db", .cases = cases, .exact = true, .setup = setup_db, .draw = draw, .reference = reference_db },
-    { .op = "outer",
-      .cases = outer_cases,
-      .exact = true,
-      .setup = setup_outer,
-      .draw = draw_outer,
-      .reference = reference_outer },
-    { .op = "outer_dx",
-      .cases = outer_cases,
-      .exact = true,
-      .setup = setup_outer_dx,
-      .draw = draw_outer,
-      .reference = reference_outer_dx },
-    { .op = "outer_de",
-      .cases = outer_cases,
-      .exact = true,
-      .setup = setup_outer_de,
-      .draw = draw_outer,
-      .reference = reference_outer_de },
     { 0 },
 };

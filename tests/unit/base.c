@@ -34,6 +34,7 @@ static void test_message(void)
     hf_fail_in(HF_ERR_IO, "front");
     CHECK(strlen(hf_error_message()) == 2047 && strncmp(hf_error_message(), "front: xx", 9) == 0);
     CHECK(strcmp(hf_status_name(HF_ERR_NUMBER), "HF_ERR_NUMBER") == 0);
+    CHECK(strcmp(hf_status_name(HF_ERR_STOPPED), "HF_ERR_STOPPED") == 0);
     CHECK(strcmp(hf_status_name((hf_status)99), "unknown status") == 0);
 }
 
@@ -255,6 +256,27 @@ static void digest_of(char hex[33], const void *a, size_t size_a, const void *b,
     hf_digest_text(&digest, hex);
 }
 
+/* Of a file of more than one piece: equal contents, equal digests; the last byte counts. */
+static void test_digest_file(void)
+{
+    enum { SIZE = (1 << 20) + 5 };
+    char path[300], first[33], second[33];
+    char *bytes = calloc(SIZE, 1);
+    if (!CHECK(bytes != NULL)) return;
+    snprintf(path, sizeof path, "%s/large", folder);
+    CHECK(hf_file_write(path, bytes, SIZE) == HF_OK && hf_digest_file(first, path) == HF_OK);
+    CHECK(hf_file_write(path, bytes, SIZE) == HF_OK && hf_digest_file(second, path) == HF_OK);
+    CHECK(strcmp(first, second) == 0);
+    bytes[SIZE - 1] = 1;
+    CHECK(hf_file_write(path, bytes, SIZE) == HF_OK && hf_digest_file(second, path) == HF_OK);
+    CHECK(strcmp(first, second) != 0);
+    CHECK(hf_file_write(path, bytes, SIZE - 1) == HF_OK && hf_digest_file(second, path) == HF_OK);
+    CHECK(strcmp(first, second) != 0);
+    CHECK_STATUS(hf_digest_file(first, folder), HF_ERR_IO, "a folder");
+    remove(path);
+    free(bytes);
+}
+
 static void test_digest(void)
 {
     char one[33], two[33];
@@ -352,6 +374,7 @@ int main(void)
     test_cache_dir();
     test_lock();
     test_digest();
+    test_digest_file();
     test_random();
     test_permutation();
     CHECK(rmdir(folder) == 0); /* nothing was left behind */

@@ -50,9 +50,9 @@ static hf_status train(net *n, int first, int steps)
             x[i] = (float)hf_random_normal(1, (uint64_t)step, (uint64_t)i);
         for (int i = 0; i < SAMPLES; i++)
             y[i] = (float)hf_random_normal(2, (uint64_t)step, (uint64_t)i);
-        HF_TRY(hf_plan_set(n->plan, "x", x));
-        HF_TRY(hf_plan_set(n->plan, "row", row));
-        HF_TRY(hf_plan_set(n->plan, "y", y));
+        HF_TRY(hf_plan_set(n->plan, "x", x, SAMPLES * INPUTS));
+        HF_TRY(hf_plan_set(n->plan, "row", row, SAMPLES * ROW));
+        HF_TRY(hf_plan_set(n->plan, "y", y, SAMPLES));
         HF_TRY(hf_plan_run(n->plan));
         HF_TRY(hf_optimizer_step(n->optimizer));
     }

@@ -263,6 +263,27 @@ static void test_check(void)
     hf_cohort_free(&c);
 }
 
+/* A table of which nearly nobody has an image: the report counts them, and stays short. */
+static void test_many_problems(void)
+{
+    enum { ROWS = 5000 };
+    hf_cohort c;
+    hf_text table = { 0 }, report = { 0 };
+    clear();
+    hf_text_add(&table, "participant_id\tage\n");
+    for (int i = 0; i < ROWS; i++)
+        hf_text_add(&table, "sub-%04d\t70\n", i);
+    put_ball("sub-0007.nii.gz", 9, 0, 1);
+    put("participants.tsv", table.data);
+    if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
+    CHECK_OK(hf_cohort_check(&c, &report, NULL, NULL));
+    CHECK(report.size < 20000 && strstr(report.data, "4999 found") && strstr(report.data, "and 4899 more"));
+    CHECK(c.n_problems >= ROWS - 1);
+    hf_text_free(&table);
+    hf_text_free(&report);
+    hf_cohort_free(&c);
+}
+
 int main(void)
 {
     if (!mkdtemp(folder)) return 2;
@@ -275,6 +296,7 @@ int main(void)
     test_table_choice();
     test_nothing_left();
     test_check();
+    test_many_problems();
     check_remove_tree(folder);
     CHECK(!hf_path_exists(folder));
     return check_done("cohort");

@@ -64,8 +64,8 @@ static void check_launches(size_t group, const char *defines, size_t items)
     if (!context || !CHECK_OK(hf_tensor_new(&x, context, HF_SHAPE(1000))) ||
         !CHECK_OK(hf_tensor_new(&y, context, HF_SHAPE(1000))))
         goto out;
-    CHECK_OK(hf_tensor_write(&x, values));
-    CHECK_STATUS(hf_tensor_read(&x, values), HF_ERR_DEVICE, "only described");
+    CHECK_OK(hf_tensor_write(&x, values, 1000));
+    CHECK_STATUS(hf_tensor_read(&x, values, 1000), HF_ERR_DEVICE, "only described");
     if (!CHECK_OK(hf_task_new(&task, context, hf_op_find("relu"), NULL, &x, 1, &y, 1, NULL))) goto out;
     CHECK(hf_task_launch(task, 0, &launch) && !hf_task_launch(task, 1, &launch) && !hf_task_launch(task, -1, &launch));
     CHECK(strcmp(launch.program, "activation") == 0 && strcmp(launch.kernel, "relu") == 0);
@@ -79,6 +79,35 @@ out:
     hf_task_free(&task);
     hf_tensor_free(&x);
     hf_tensor_free(&y);
+    hf_context_free(&context);
+}
+
+/* Matrix units: only where the device has those that are known, and only where they were asked for. */
+static void check_tensor_cores(void)
+{
+    static const unsigned capability[] = { 0, 70, 80 };
+    for (int i = 0; i < 3; i++)
+        for (int asked = 0; asked < 2; asked++) {
+            hf_device_info info = gpu(1024, 48 << 10);
+            hf_context *context = NULL;
+            info.compute_capability = capability[i];
+            const hf_context_options options = { .described = &info, .tensor_cores = asked };
+            if (!CHECK_OK(hf_context_new(&context, NULL, &options))) return;
+            CHECK(hf_context_tensor_cores(context) == (capability[i] >= 80));
+            CHECK((strcmp(chosen(context, "conv3d", 16), "gpu_tensor") == 0) == (asked && capability[i] >= 80));
+            hf_context_free(&context);
+        }
+}
+
+/* A device that is here, and whose compiler may not know the instruction, is not asked to compile it. */
+static void check_real_tensor_cores(void)
+{
+    hf_context *context = NULL;
+    if (!CHECK_OK(hf_context_new(&context, NULL, &(hf_context_options){ .tensor_cores = true }))) return;
+    if (hf_context_device(context)->compute_capability < 80) {
+        CHECK(!hf_context_tensor_cores(context));
+        CHECK(strcmp(chosen(context, "conv3d", 16), "gpu_tensor") != 0);
+    }
     hf_context_free(&context);
 }
 
@@ -107,6 +136,8 @@ int main(void)
     check_choice();
     check_launches(1024, "-DVEC=4", 64);
     check_launches(32, "-DVEC=4 -DWG=32", 32);
+    check_tensor_cores();
+    check_real_tensor_cores();
     check_memory();
     return check_done("described");
 }

@@ -43,11 +43,11 @@ static hf_status convolve(answer *out, hf_context *context)
     HF_TRY_OUT(hf_tensor_new(&in[0], context, HF_SHAPE(1, 2, 6, 6, 6)));
     HF_TRY_OUT(hf_tensor_new(&in[1], context, HF_SHAPE(3, 2, 3, 3, 3)));
     HF_TRY_OUT(hf_tensor_new(&y, context, HF_SHAPE(1, 3, 4, 4, 4)));
-    HF_TRY_OUT(hf_tensor_write(&in[0], x_values));
-    HF_TRY_OUT(hf_tensor_write(&in[1], w_values));
+    HF_TRY_OUT(hf_tensor_write(&in[0], x_values, 2 * 6 * 6 * 6));
+    HF_TRY_OUT(hf_tensor_write(&in[1], w_values, 3 * 2 * 27));
     HF_TRY_OUT(hf_task_new(&task, context, hf_op_find("conv3d"), &(hf_params){ 0 }, in, 2, &y, 1, NULL));
     HF_TRY_OUT(hf_task_run(task));
-    HF_TRY_OUT(hf_tensor_read(&y, y_values));
+    HF_TRY_OUT(hf_tensor_read(&y, y_values, 3 * 4 * 4 * 4));
     hf_digest_add(&digest, y_values, sizeof y_values);
     hf_digest_text(&digest, out->digest);
 out:

@@ -33,7 +33,7 @@ static hf_status run_impl(hf_context *context, const hf_op *op, int impl, const 
     for (int i = 0; i < n_in; i++) {
         desc[i] = (hf_desc){ in[i].shape, in[i].type, layout_of(letters, i, in[i].shape.rank) };
         HF_TRY_OUT(hf_tensor_new_desc(&tensors[i], context, &desc[i]));
-        HF_TRY_OUT(hf_tensor_write(&tensors[i], in[i].data));
+        HF_TRY_OUT(hf_tensor_write(&tensors[i], in[i].data, hf_shape_count(&in[i].shape)));
     }
     HF_TRY_OUT(hf_op_infer(op, params, desc, n_in, out, &n_out));
     for (int k = 0; k < n_out; k++) {
@@ -44,7 +44,7 @@ static hf_status run_impl(hf_context *context, const hf_op *op, int impl, const 
         hf_task_new(&task, context, op, params, tensors, n_in, results, n_out, &(hf_task_options){ .impl = 1 + impl }));
     HF_TRY_OUT(hf_task_run(task));
     for (int k = 0; k < n_out; k++)
-        HF_TRY_OUT(hf_tensor_read(&results[k], y[k]));
+        HF_TRY_OUT(hf_tensor_read(&results[k], y[k], hf_shape_count(&out[k].shape)));
 out:
     hf_task_free(&task);
     for (int i = 0; i < n_in; i++)

@@ -25,14 +25,14 @@ static hf_status mask_of(hf_context *context, float p, hf_shape shape, int chann
     HF_TRY_OUT(hf_tensor_new(&in[0], context, shape));
     HF_TRY_OUT(hf_tensor_new_desc(&in[1], context, &state_desc));
     HF_TRY_OUT(hf_tensor_new(&out, context, shape));
-    HF_TRY_OUT(hf_tensor_write(&in[0], y));
-    HF_TRY_OUT(hf_tensor_write(&in[1], words));
+    HF_TRY_OUT(hf_tensor_write(&in[0], y, (int64_t)count));
+    HF_TRY_OUT(hf_tensor_write(&in[1], words, 4));
     const hf_op *op = hf_op_find("dropout");
     const hf_params params = { .p = p, .stream = STREAM, .channels = channels };
     const hf_task_options plain = { .impl = hf_op_impl_count(op) };
     HF_TRY_OUT(hf_task_new(&task, context, op, &params, in, 2, &out, 1, &plain));
     HF_TRY_OUT(hf_task_run(task));
-    HF_TRY_OUT(hf_tensor_read(&out, y));
+    HF_TRY_OUT(hf_tensor_read(&out, y, (int64_t)count));
 out:
     hf_task_free(&task);
     hf_tensor_free(&in[0]);

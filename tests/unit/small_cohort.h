@@ -30,10 +30,12 @@ static inline const char *small_path(const char *name)
     return next;
 }
 
-/* Where the test keeps its cache of volumes; the text stays. */
+/* Where the test keeps its cache of volumes; the text stays. The folder must have been made: before that it has no name
+ * of its own. */
 static inline const char *small_cache(void)
 {
     static char path[512];
+    small_must(hf_path_exists(small_folder), "the cache of a cohort that is not there");
     snprintf(path, sizeof path, "%s/cache", small_folder);
     return path;
 }

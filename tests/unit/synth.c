@@ -64,12 +64,55 @@ static void check_cohort(const char *name, int subjects, const char *column)
     free(path);
 }
 
+/* A label is one of "yes" and "no" by the bit and the measure, each half of the cohort on one side of the threshold. */
+static void check_labels(const char *name, int subjects)
+{
+    char *path = inside(name);
+    hf_cohort cohort = { 0 };
+    double lowest_dark = INFINITY, highest_light = -INFINITY;
+    int dark = 0;
+    const bool opened = CHECK_OK(hf_cohort_open(&cohort, path, NULL));
+    free(path);
+    if (!opened) return;
+    const hf_table *t = &cohort.table;
+    const int bit = hf_table_column(t, "bit"), label = hf_table_column(t, "label");
+    const int darkness = hf_table_column(t, "darkness");
+    CHECK(t->rows == subjects && cohort.n_subjects == subjects && bit >= 0 && label >= 0 && darkness >= 0);
+    for (int row = 0; row < t->rows; row++) {
+        char **cell = t->cell + (size_t)row * (size_t)t->columns;
+        double measure;
+        const bool is_dark = (strcmp(cell[label], "yes") == 0) == (strcmp(cell[bit], "a") == 0);
+        CHECK_OK(hf_table_number(&measure, t, row, darkness));
+        dark += is_dark;
+        lowest_dark = is_dark ? fmin(lowest_dark, measure) : lowest_dark;
+        highest_light = is_dark ? highest_light : fmax(highest_light, measure);
+    }
+    CHECK(dark == subjects / 2);
+    CHECK(highest_light < lowest_dark);
+    hf_cohort_free(&cohort);
+}
+
+static void check_interaction(void)
+{
+    char *drawn = inside("drawn");
+    make("drawn", &(hf_synth_options){ .task = "interaction", .subjects = 12, .shape = { 20, 24, 20 }, .seed = 3 });
+    check_labels("drawn", 12);
+    make("taken", &(hf_synth_options){ .task = "interaction", .source = drawn, .seed = 5 });
+    check_labels("taken", 12);
+    CHECK(same_file("drawn/sub-0003/anat/sub-0003_T1w.nii.gz", "taken/sub-0003/anat/sub-0003_T1w.nii.gz"));
+    make("fewer", &(hf_synth_options){ .task = "interaction", .source = drawn, .subjects = 6 });
+    check_labels("fewer", 6);
+    free(drawn);
+}
+
 static void check_refusals(void)
 {
     char *path = inside("small"), *fresh = inside("fresh");
     CHECK_STATUS(hf_cohort_make(path, NULL), HF_ERR_ARGUMENT, "there is a cohort already");
     CHECK_STATUS(hf_cohort_make(fresh, &(hf_synth_options){ .task = "brainage" }), HF_ERR_ARGUMENT, "'brain-age'");
     CHECK_STATUS(hf_cohort_make(fresh, &(hf_synth_options){ .subjects = 3 }), HF_ERR_ARGUMENT, "expected 4");
+    CHECK_STATUS(hf_cohort_make(fresh, &(hf_synth_options){ .source = path }), HF_ERR_ARGUMENT,
+                 "'brain-age' says what brains look like");
     CHECK_STATUS(hf_cohort_make(fresh, &(hf_synth_options){ .shape = { 8, 40, 40 } }), HF_ERR_ARGUMENT, "8x40x40");
     CHECK(!hf_path_exists(fresh));
     free(path);
@@ -116,6 +159,7 @@ int main(void)
     check_cohort("small", 4, "age");
     make("clinical", &(hf_synth_options){ .task = "ad", .subjects = 9, .shape = { 20, 24, 20 } });
     check_cohort("clinical", 9, "PTAU");
+    check_interaction();
     check_refusals();
     check_ageing();
     check_remove_tree(folder);

@@ -4,6 +4,8 @@
 #include "check.h"
 #include "run/parts.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SUBJECTS = 14, SIDE = 36 };
@@ -149,6 +151,223 @@ static void test_runs(const char *root, hf_recipe *recipe)
     CHECK_OK(hf_recipe_set(recipe, "train.seed=1"));
 }
 
+static void copy_file(const char *from, const char *to, const char *name)
+{
+    char path[600];
+    void *data = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/%s", from, name);
+    CHECK_OK(hf_file_read(&data, &size, path, (size_t)64 << 20));
+    snprintf(path, sizeof path, "%s/%s", to, name);
+    CHECK_OK(hf_file_write(path, data, size));
+    free(data);
+}
+
+/* Weights that are not numbers make no predictions, whoever put them there. */
+static void test_nan_predictions(const char *root, const char *cohort)
+{
+    char one[300], run[300], path[700];
+    double value;
+    hf_archive archive = { 0 };
+    hf_predictions all = { 0 };
+    snprintf(one, sizeof one, "%s/one", root);
+    snprintf(run, sizeof run, "%s/nan", root);
+    snprintf(path, sizeof path, "%s/best.safetensors", one);
+    CHECK_OK(hf_archive_read(&archive, path));
+    hf_entry *bias = (hf_entry *)hf_archive_find(&archive, "final_layer.bias_generator.bias");
+    if (CHECK(bias != NULL)) ((float *)bias->data)[0] = NAN;
+    CHECK_OK(hf_make_dirs(run));
+    snprintf(path, sizeof path, "%s/best.safetensors", run);
+    CHECK_OK(hf_archive_write(&archive, path));
+    hf_archive_free(&archive);
+    copy_file(one, run, "split.tsv");
+    CHECK_STATUS(hf_run_predict(&all, run, &(hf_evaluate_options){ .part = HF_TEST }), HF_ERR_NUMBER,
+                 "the prediction for 'sub-");
+    CHECK(all.count == 0);
+    snprintf(path, sizeof path, "%s/sub-02/anat/sub-02_T1w.nii", cohort);
+    CHECK_STATUS(hf_run_predict_image(&value, run, path, (const char *[]){ "sex=F" }, 1, NULL, NULL), HF_ERR_NUMBER,
+                 "sub-02_T1w.nii' is nan");
+}
+
+static bool stop_in_second_epoch(void *user)
+{
+    return ++*(int *)user > 3; /* two steps an epoch */
+}
+
+/* Asked to stop it ends after the step, says what it kept, and goes on to the same bits. */
+static void test_stop(const char *root, const hf_recipe *recipe)
+{
+    char one[300], run[300];
+    int steps = 2;
+    snprintf(one, sizeof one, "%s/one", root);
+    snprintf(run, sizeof run, "%s/stopped", root);
+    const hf_train_options stopping = { .watch = { .stop = stop_in_second_epoch, .user = &steps } };
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, &stopping), HF_ERR_STOPPED, "stopped in epoch 1, after step 2");
+    CHECK(strstr(hf_error_message(), "is kept") == NULL && !hf_run_has(run, "last.safetensors"));
+    steps = 0;
+    const hf_train_options again = { .resume = true, .watch = stopping.watch };
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, &again), HF_ERR_STOPPED, "the checkpoint of the epoch before is kept");
+    CHECK_OK(hf_run_train(NULL, recipe, run, &(hf_train_options){ .resume = true }));
+    CHECK(same_files(one, run, "last.safetensors"));
+}
+
+/* ---- resuming ---------------------------------------------------------------------------------------------------- */
+
+static void remove_files(const char *folder, const char *const *names)
+{
+    char path[600];
+    for (; *names; names++) {
+        snprintf(path, sizeof path, "%s/%s", folder, *names);
+        remove(path);
+    }
+}
+
+/* A start that ended after its first file, or after its second, goes on as if nothing had been there. */
+static void test_cut_start(const char *root, const hf_recipe *recipe)
+{
+    static const char *const later[] = { "best.safetensors", "last.safetensors",     "log.jsonl",
+                                         "report.html",      "predictions-test.tsv", NULL };
+    static const char *const split[] = { "split.tsv", NULL };
+    char one[300], cut[300];
+    snprintf(one, sizeof one, "%s/one", root);
+    snprintf(cut, sizeof cut, "%s/cut", root);
+    const hf_train_options resume = { .resume = true };
+    CHECK_OK(hf_run_train(NULL, recipe, cut, NULL));
+    for (int without_split = 0; without_split < 2; without_split++) {
+        remove_files(cut, later);
+        if (without_split) remove_files(cut, split);
+        CHECK_STATUS(hf_run_train(NULL, recipe, cut, NULL), HF_ERR_ARGUMENT, "resume the run that is there");
+        CHECK_OK(hf_run_train(NULL, recipe, cut, &resume));
+        CHECK(same_files(one, cut, "last.safetensors") && same_files(one, cut, "split.tsv"));
+    }
+}
+
+/* Volumes of another size than the checkpoint's, where the recipe leaves the size open: what was read beyond the end of
+ * a batch by augmentation. And the checkpoint of another run. */
+static void test_resume_elsewhere(const char *root, hf_recipe *recipe, const char *cohort)
+{
+    char one[300], run[300], other[300], path[700], setting[400];
+    const hf_train_options resume = { .resume = true };
+    snprintf(one, sizeof one, "%s/one", root);
+    snprintf(run, sizeof run, "%s/open", root);
+    snprintf(other, sizeof other, "%s/other", root);
+    CHECK_OK(hf_recipe_set(recipe, "cohort.shape=0,0,0"));
+    CHECK_OK(hf_recipe_set(recipe, "train.shift=2"));
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=1"));
+    CHECK_OK(hf_run_train(NULL, recipe, run, NULL));
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=2"));
+    for (int i = 0; i < SUBJECTS; i++) { /* the same names, longer along one axis */
+        hf_volume v = { 0 };
+        float *longer = NULL;
+        snprintf(path, sizeof path, "%s/sub-%02d/anat/sub-%02d_T1w.nii", cohort, i, i);
+        if (!CHECK_OK(hf_volume_read(&v, path))) continue;
+        CHECK_OK(hf_alloc(&longer, SIDE * SIDE * (SIDE + 4), sizeof *longer, "a volume"));
+        memcpy(longer, v.voxels, SIDE * SIDE * SIDE * sizeof *longer);
+        free(v.voxels);
+        v.voxels = longer;
+        v.shape[2] += 4;
+        snprintf(path, sizeof path, "%s/sub-%02d/anat", other, i);
+        CHECK_OK(hf_make_dirs(path));
+        snprintf(path, sizeof path, "%s/sub-%02d/anat/sub-%02d_T1w.nii", other, i, i);
+        CHECK_OK(hf_volume_write(&v, path, false));
+        hf_volume_free(&v);
+    }
+    copy_file(cohort, other, "participants.tsv");
+    snprintf(path, sizeof path, "%s.away", cohort);
+    CHECK(rename(cohort, path) == 0 && rename(other, cohort) == 0);
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, &resume), HF_ERR_ARGUMENT, "the image of 'sub-");
+    CHECK(rename(cohort, other) == 0 && rename(path, cohort) == 0);
+    CHECK_OK(hf_run_train(NULL, recipe, run, &resume));
+
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=3"));
+    copy_file(one, run, "last.safetensors");
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, &resume), HF_ERR_ARGUMENT, "last.safetensors': the run was started");
+    snprintf(setting, sizeof setting, "cohort.shape=%d,%d,%d", SIDE, SIDE, SIDE);
+    CHECK_OK(hf_recipe_set(recipe, setting));
+    CHECK_OK(hf_recipe_set(recipe, "train.shift=0"));
+}
+
+static hf_status resume_with_text(const char *root, const hf_recipe *recipe, const char *cohort, const char *from,
+                                  const char *to)
+{
+    char run[300], path[700];
+    void *data = NULL;
+    size_t size = 0;
+    hf_text table = { 0 };
+    snprintf(run, sizeof run, "%s/changed", root);
+    snprintf(path, sizeof path, "%s/participants.tsv", cohort);
+    CHECK_OK(hf_file_read(&data, &size, path, 1 << 20));
+    const char *at = strstr(data, from);
+    if (!CHECK(at != NULL)) return HF_ERR_ARGUMENT;
+    hf_text_add_bytes(&table, data, (size_t)(at - (const char *)data));
+    hf_text_add(&table, "%s%s", to, at + strlen(from));
+    CHECK_OK(hf_file_write(path, table.data, table.size));
+    const hf_status status = hf_run_train(NULL, recipe, run, &(hf_train_options){ .resume = true });
+    CHECK_OK(hf_file_write(path, data, size));
+    hf_text_free(&table);
+    free(data);
+    return status;
+}
+
+/* Another age, another sex, another image of the same size and time of change: none goes unnoticed, and with the data
+ * put back the run goes on. */
+static void test_changed_data(const char *root, hf_recipe *recipe, const char *cohort)
+{
+    char run[300], path[700];
+    void *image = NULL;
+    size_t size = 0;
+    struct stat info;
+    const hf_train_options resume = { .resume = true };
+    snprintf(run, sizeof run, "%s/changed", root);
+    snprintf(path, sizeof path, "%s/sub-05/anat/sub-05_T1w.nii", cohort);
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=1"));
+    CHECK_OK(hf_run_train(NULL, recipe, run, NULL));
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=2"));
+    CHECK_STATUS(resume_with_text(root, recipe, cohort, "\tM\nsub-02", "\tF\nsub-02"), HF_ERR_ARGUMENT,
+                 "the table row of 'sub-01' has changed since the run began");
+    CHECK_STATUS(resume_with_text(root, recipe, cohort, "\nsub-06\t", "\nsub-06\t1"), HF_ERR_ARGUMENT,
+                 "the table row of 'sub-06' has changed since the run began");
+    CHECK_STATUS(resume_with_text(root, recipe, cohort, "\nsub-07\t", "\nsub-77\t"), HF_ERR_FORMAT,
+                 "id 'sub-07' is not in the cohort");
+    CHECK_OK(hf_file_read(&image, &size, path, 1 << 20));
+    CHECK(stat(path, &info) == 0 && size > 352);
+    ((char *)image)[size / 2] ^= 1;
+    CHECK_OK(hf_file_write(path, image, size));
+    CHECK(utimensat(AT_FDCWD, path, (const struct timespec[2]){ info.st_mtim, info.st_mtim }, 0) == 0);
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, &resume), HF_ERR_ARGUMENT, "the image of 'sub-05' has changed");
+    ((char *)image)[size / 2] ^= 1;
+    CHECK_OK(hf_file_write(path, image, size));
+    CHECK_OK(hf_run_train(NULL, recipe, run, &resume));
+    free(image);
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=3"));
+}
+
+/* What was learned is compared field by field: the smallest difference is seen. */
+static void test_same_fixed(void)
+{
+    hf_run_fixed was = { .shape = { 8, 9, 10 }, .parameters = 5, .train_mean = 50, .train_median = 51 };
+    was.encoder = (hf_encoder){ .n_features = 1, .width = 2 };
+    was.encoder.feature[0] = (hf_feature){ .column = "sex", .n_categories = 2, .category = { "F", "M" }, .mean = NAN };
+    hf_run_fixed is = was;
+    CHECK_OK(hf_run_same_fixed(&was, &is));
+    is.shape[2]++;
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_SHAPE, "[8,9,10], they are [8,9,11]");
+    is = was, is.grid.spacing_expected[1] = 2;
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_SHAPE, "0x0x0 mm, they are 0x2x0 mm");
+    is = was, is.oriented = true;
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "another grid");
+    is = was, is.encoder.width = 3;
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_SHAPE, "rows of 2 numbers from 1 columns");
+    is = was, is.encoder.feature[0].category[1][0] = 'f';
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "column 'sex'");
+    is = was, is.encoder.feature[0].high = 1;
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "column 'sex'");
+    is = was, is.parameters = 6;
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_SHAPE, "5 parameters, the recipe's has 6");
+    is = was, is.train_median = 52;
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "median 52");
+}
+
 static void test_predict(const char *root, const char *cohort)
 {
     char run[300], image[400];
@@ -187,7 +406,7 @@ static void test_blow_up(const char *root, hf_recipe *recipe)
     CHECK_OK(hf_recipe_set(recipe, "train.learning_rate=100"));
     CHECK_OK(hf_recipe_set(recipe, "train.epochs=30"));
     CHECK_STATUS(hf_run_train(NULL, recipe, run, NULL), HF_ERR_NUMBER, "epoch 1");
-    CHECK(!hf_run_has(run, "last.safetensors"));
+    CHECK(!hf_run_has(run, "last.safetensors") && strstr(hf_error_message(), "is kept") == NULL);
 }
 
 static void test_refused_recipes(const char *root, hf_recipe *recipe)
@@ -196,6 +415,10 @@ static void test_refused_recipes(const char *root, hf_recipe *recipe)
     snprintf(run, sizeof run, "%s/refused", root);
     CHECK_OK(hf_recipe_set(recipe, "cohort.target=mmse"));
     CHECK_STATUS(hf_run_train(NULL, recipe, run, NULL), HF_ERR_ARGUMENT, "no column 'mmse'");
+    CHECK(!hf_path_exists(run)); /* a refused start leaves no folder; one that was there stays */
+    CHECK_OK(hf_make_dirs(run));
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, NULL), HF_ERR_ARGUMENT, "no column 'mmse'");
+    CHECK(hf_path_exists(run));
     CHECK_OK(hf_recipe_set(recipe, "cohort.target=age"));
     CHECK_OK(hf_recipe_set(recipe, "task=ad"));
     CHECK_OK(hf_recipe_set(recipe, "train.loss=cross-entropy"));
@@ -232,9 +455,15 @@ int main(void)
     snprintf(cohort, sizeof cohort, "%s/cohort", root);
     snprintf(cache, sizeof cache, "%s/cache", root);
     test_guard();
+    test_same_fixed();
     if (CHECK_OK(make_cohort(cohort)) && CHECK_OK(make_recipe(&recipe, cohort, cache))) {
         test_runs(root, &recipe);
+        test_cut_start(root, &recipe);
+        test_resume_elsewhere(root, &recipe, cohort);
+        test_changed_data(root, &recipe, cohort);
         test_predict(root, cohort);
+        test_nan_predictions(root, cohort);
+        test_stop(root, &recipe);
         test_refused_recipes(root, &recipe);
         test_blow_up(root, &recipe);
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/wait.h>
+#include <time.h>
 
 /* Values at the ends of what a float holds. */
 static void test_extremes(void)
@@ -13,22 +14,23 @@ static void test_extremes(void)
         { 0, 0, 0, 0 },          { 1e-45f, -1e-45f, 0, 0 }, { 1e-40f, -3e-41f, 0, 1e-42f },
         { 3e38f, -3e38f, 1, 0 }, { 1e-30f, 2e-30f, 0, 0 },  { -5, 4, 0, 1e-6f },
     };
-    const int shape[3] = { 1, 2, 2 };
     small_cohort_clear();
     for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+        const hf_cached about = { .shape = { 1, 2, 2 }, .spacing = { 1, 2, 3 }, .source = "whence" };
         hf_cached cached;
+        bool whole = false;
         float found[4], largest = 0;
-        CHECK_OK(hf_cached_write(small_path("x.vol"), rows[r], shape, (double[3]){ 1, 2, 3 }));
-        if (!CHECK_OK(hf_cached_map(&cached, small_path("x.vol"))) || !CHECK(cached.map)) return;
-        CHECK(memcmp(cached.shape, shape, sizeof shape) == 0 && cached.spacing[2] == 3);
-        CHECK(cached.bytes == hf_cached_bytes(shape) && isfinite(cached.scale) && cached.scale > 0);
-        hf_cached_expand(found, &cached);
+        CHECK_OK(hf_cached_write(small_path("x.vol"), rows[r], &about));
+        if (!CHECK_OK(hf_cached_open(&cached, small_path("x.vol"))) || !CHECK(cached.path)) return;
+        CHECK(memcmp(cached.shape, about.shape, sizeof cached.shape) == 0 && cached.spacing[2] == 3);
+        CHECK(strcmp(cached.source, "whence") == 0);
+        CHECK(hf_cached_read(found, &whole, &cached) == HF_OK && whole);
         for (int i = 0; i < 4; i++)
             largest = fmaxf(largest, fabsf(rows[r][i]));
-        CHECK(cached.scale <= fmaxf(largest > 0 ? 1.001f * largest / 32767 : 1, 1.2e-38f));
+        const double step = fmaxf(largest > 0 ? 1.001f * largest / 32767 : 1, 1.2e-38f);
         for (int i = 0; i < 4; i++)
-            CHECK_NEAR(found[i], rows[r][i], 0.51 * (double)cached.scale);
-        hf_cached_unmap(&cached);
+            CHECK_NEAR(found[i], rows[r][i], 0.51 * step);
+        hf_cached_close(&cached);
     }
 }
 
@@ -69,7 +71,10 @@ static void test_taken(void)
               after.st_mtim.tv_sec == before[i].st_mtim.tv_sec && after.st_mtim.tv_nsec == before[i].st_mtim.tv_nsec);
     for (int i = 0; i < 6 * 7 * 8; i++)
         sevens[i] = 7;
-    CHECK_OK(hf_cached_write(path[1], sevens, small_window.shape, small_window.spacing));
+    hf_cached about;
+    CHECK_OK(hf_cached_open(&about, path[1]));
+    CHECK_OK(hf_cached_write(path[1], sevens, &about));
+    hf_cached_close(&about);
     CHECK_OK(small_open(&dataset, &cohort, &small_window));
     CHECK_OK(hf_dataset_get(dataset, 1, found, NULL, NULL));
     CHECK(memcmp(found, sevens, sizeof found) == 0 &&
@@ -120,7 +125,7 @@ static void test_grid_in_key(void)
     hf_cohort_free(&cohort);
 }
 
-/* Size, time and place of the source count; a relative path from two folders names two files. */
+/* Size, times and place of the source count; a relative path from two folders names two files. */
 static void test_source_in_key(void)
 {
     hf_cohort cohort;
@@ -154,6 +159,18 @@ static void test_source_in_key(void)
     CHECK(strcmp(first, second) != 0 && strncmp(first, "cache/", 6) == 0);
     free(first);
     free(second);
+    /* Other contents under the same size and time of change are another file all the same. */
+    struct stat info;
+    CHECK_OK(hf_cached_path(&first, cache, image, NULL, &small_window));
+    CHECK(stat(image, &info) == 0);
+    const struct timespec pause = { 0, 20000000 }; /* file systems note times at the ticks of a clock */
+    nanosleep(&pause, NULL);
+    small_put_volume("sub-a.nii", 9, 7, 8, 78);
+    CHECK(utimensat(AT_FDCWD, image, (const struct timespec[2]){ info.st_mtim, info.st_mtim }, 0) == 0);
+    CHECK_OK(hf_cached_path(&second, cache, image, NULL, &small_window));
+    CHECK(strcmp(first, second) != 0);
+    free(first);
+    free(second);
     CHECK_STATUS(hf_cached_path(&first, cache, "/nonexistent.nii", NULL, &small_window), HF_ERR_IO,
                  "'/nonexistent.nii'");
     hf_cohort_free(&cohort);
@@ -164,9 +181,9 @@ static void test_source_in_key(void)
 static bool is_whole(const char *path)
 {
     hf_cached cached;
-    CHECK_OK(hf_cached_map(&cached, path));
-    const bool whole = cached.map != NULL;
-    hf_cached_unmap(&cached);
+    CHECK_OK(hf_cached_open(&cached, path));
+    const bool whole = cached.path != NULL;
+    hf_cached_close(&cached);
     return whole;
 }
 
@@ -289,6 +306,37 @@ static void test_rebuilt(void)
     hf_cohort_free(&cohort);
 }
 
+/* A file that is cut short, damaged or removed while the dataset is open: the same bits all the same, and a whole file
+ * again; but never other contents. */
+static void test_lost_while_open(void)
+{
+    enum { COUNT = 6 * 7 * 8 };
+    hf_cohort cohort;
+    hf_dataset *dataset;
+    unsigned char *bytes;
+    size_t size;
+    float before[COUNT], after[COUNT];
+    char *path = make_file(&cohort, &bytes, &size);
+    CHECK_OK(small_open(&dataset, &cohort, &small_window));
+    CHECK_OK(hf_dataset_get(dataset, 0, before, NULL, NULL));
+    for (int how = 0; how < 4; how++) {
+        if (how == 0) CHECK(truncate(path, 0) == 0); /* a mapping of it would end the process */
+        if (how == 1) CHECK(truncate(path, (off_t)size - 2) == 0);
+        if (how == 2) small_put(path, "damaged", 7);
+        if (how == 3) CHECK(remove(path) == 0);
+        memset(after, 0xff, sizeof after);
+        CHECK_OK(hf_dataset_get(dataset, 0, after, NULL, NULL));
+        CHECK(memcmp(before, after, sizeof before) == 0 && is_whole(path));
+    }
+    CHECK(remove(path) == 0);
+    small_put_volume("sub-a.nii", 9, 7, 8, 5);
+    CHECK_STATUS(hf_dataset_get(dataset, 0, after, NULL, NULL), HF_ERR_IO, "has changed since it was opened");
+    hf_dataset_free(&dataset);
+    free(bytes);
+    free(path);
+    hf_cohort_free(&cohort);
+}
+
 /* ---- a cache that cannot be used --------------------------------------------------------------------------------- */
 
 static void refuse(hf_cohort *cohort, const char *folder, const char *part)
@@ -404,6 +452,7 @@ int main(void)
     test_every_byte();
     test_wrong_shapes();
     test_rebuilt();
+    test_lost_while_open();
     test_unusable_cache();
     test_default_folder();
     small_cohort_remove();
