@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = "HFVOL03";
+static const char magic[8] = "HFVOL04";
 #define LARGEST      32767 /* the largest number stored; the smallest is its negative */
 #define DIGEST_BYTES 40    /* 32 digits, then zeros */
 #define SOURCE_BYTES 33
