@@ -2,10 +2,10 @@
  *
  * One file a volume: a header, then D*H*W signed 16-bit numbers; a voxel is number * scale, so zero stays exactly zero.
  * The name is a digest of what the contents depend on: the source file and its mask (path, size, times of change of
- * contents and of entry in the file system: the first can be set back, the second cannot) and the grid. The file carries a digest
- * of its name and contents, checked whenever it is read: a damaged or foreign one counts as absent and is written anew.
- * Files are written by rename, so processes that build the same one at once do no harm. They are read, not mapped:
- * touching a mapped file that has been cut short ends the process. */
+ * contents and of entry in the file system: the first can be set back, the second cannot) and the grid. The file carries
+ * a digest of its name and contents, checked whenever it is read: a damaged or foreign one counts as absent and is
+ * written anew. Files are written by rename, so processes that build the same one at once do no harm. They are read, not
+ * mapped: touching a mapped file that has been cut short ends the process. */
 #ifndef HF_CACHE_H
 #define HF_CACHE_H
 

@@ -1,4 +1,4 @@
-/* dataset.c: a cohort's volumes on one grid, its table rows encoded, its targets as numbers.
+/* dataset.c: a cohort's volumes on one grid, its table rows encoded, its targets as they were given.
  *
  * Opening reads the cached form of every volume through and makes those that are missing, on all cores. Without a cache
  * it reads every volume once all the same, so that what is no good shows now and not in the middle of a training. A
@@ -23,51 +23,21 @@ struct hf_dataset {
     int whole[3];   /* D,H,W of that */
     int shape[3];   /* D,H,W of a view */
     bool no_cache;
-    char *folder;      /* of the cache */
-    int n;             /* subjects */
-    bool *has;         /* [n] */
-    float *target;     /* [n] */
+    char *folder; /* of the cache */
+    int n;        /* subjects */
+    bool *has;    /* [n] */
+    int n_targets;
+    float *target;     /* [n,n_targets] */
     hf_cached *cached; /* [n]; without a cache path NULL */
     char **trouble;    /* [n] what was wrong with a subject's volume, or NULL */
 };
 
 /* ---- targets ----------------------------------------------------------------------------------------------------- */
 
-static hf_status class_target(float *out, const hf_table *table, int row, int column, const hf_dataset_options *o)
+static void copy_targets(hf_dataset *d, const hf_dataset_options *o)
 {
-    const char *text = hf_table_cell(table, row, column);
-    *out = NAN;
-    if (!text) return HF_OK;
-    for (int k = 0; k < o->n_classes; k++)
-        if (hf_text_same(text, o->classes[k])) {
-            *out = (float)k;
-            return HF_OK;
-        }
-    hf_text all = { 0 };
-    for (int k = 0; k < o->n_classes; k++)
-        hf_text_add(&all, "%s%s", k ? ", " : "", o->classes[k]);
-    hf_fail(HF_ERR_FORMAT, "'%s', line %d: '%s' in column '%s', expected one of: %s", table->path, table->line[row],
-            text, table->name[column], all.data ? all.data : "(no classes)");
-    hf_text_free(&all);
-    return HF_ERR_FORMAT;
-}
-
-static hf_status read_targets(hf_dataset *d, const hf_dataset_options *o)
-{
-    const hf_table *table = &d->cohort->table;
-    int column = -1;
-    if (o->target_column) HF_TRY(hf_table_require(&column, table, o->target_column, "the target"));
-    for (int i = 0; i < d->n; i++) {
-        const int row = d->cohort->subject[i].row;
-        double number = NAN;
-        if (column >= 0 && o->classes) {
-            HF_TRY(class_target(&d->target[i], table, row, column, o));
-            continue;
-        }
-        if (column >= 0) HF_TRY(hf_table_number(&number, table, row, column));
-        d->target[i] = (float)number;
-    }
-    return HF_OK;
+    for (size_t i = 0; i < (size_t)d->n * (size_t)d->n_targets; i++)
+        d->target[i] = o->targets ? o->targets[i] : NAN;
 }
 
 /* ---- volumes ----------------------------------------------------------------------------------------------------- */
@@ -234,10 +204,10 @@ static hf_status open_into(hf_dataset *d, const hf_dataset_options *o)
 {
     const size_t n = (size_t)d->n;
     HF_TRY(hf_alloc(&d->has, n, sizeof *d->has, "a dataset"));
-    HF_TRY(hf_alloc(&d->target, n, sizeof *d->target, "a dataset"));
+    HF_TRY(hf_alloc(&d->target, n * (size_t)d->n_targets, sizeof *d->target, "a dataset"));
     HF_TRY(hf_alloc(&d->cached, n, sizeof *d->cached, "a dataset"));
     HF_TRY(hf_alloc(&d->trouble, n, sizeof *d->trouble, "a dataset"));
-    HF_TRY(read_targets(d, o));
+    copy_targets(d, o);
     if (!d->no_cache) HF_TRY(cache_folder(&d->folder, o));
     HF_TRY(hf_parallel(d->n, open_subject, d, o->progress, o->user));
     return settle(d);
@@ -256,6 +226,7 @@ hf_status hf_dataset_open(hf_dataset **out, hf_cohort *cohort, const hf_grid *gr
     };
     if (!options) options = &defaults;
     d->no_cache = options->no_cache;
+    d->n_targets = options->n_targets > 0 ? options->n_targets : 1;
     const hf_status status = open_into(d, options);
     if (status != HF_OK) hf_dataset_free(&d);
     *out = d;
@@ -305,6 +276,11 @@ int hf_dataset_views(const hf_dataset *dataset)
 }
 
 /* From the source, which must still be what it was; `path`: into its cached form too. */
+int hf_dataset_targets(const hf_dataset *dataset)
+{
+    return dataset->n_targets;
+}
+
 static hf_status get_uncached(float *out, const hf_dataset *d, int index, const char *path)
 {
     float *voxels = NULL;
@@ -370,7 +346,8 @@ hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, fl
     if (!hf_dataset_has(dataset, index)) return hf_fail(HF_ERR_ARGUMENT, "the dataset has no subject number %d", index);
     if (volume) HF_TRY(hf_dataset_view(dataset, index, 0, false, volume));
     if (tabular && dataset->encoder) HF_TRY(hf_encoder_row(tabular, dataset->encoder, dataset->cohort, index));
-    if (target) *target = dataset->target[index];
+    const size_t T = (size_t)dataset->n_targets;
+    if (target) memcpy(target, dataset->target + (size_t)index * T, T * sizeof *target);
     return HF_OK;
 }
 

@@ -178,6 +178,11 @@ int hf_table_column(const hf_table *table, const char *name);
  * ("89+") are dropped. HF_ERR_FORMAT names file, line, column and text when it is no number. */
 hf_status hf_table_number(double *out, const hf_table *table, int row, int column) HF_MUST_USE;
 
+/* Which of the names [count] a cell holds: equal text, or equal numbers ("1" and "1.0"); -1 where it is missing.
+ * HF_ERR_FORMAT names file, line, column, text and the names when it is none of them. */
+hf_status hf_table_class(int *out, const hf_table *table, int row, int column, const char *const *names,
+                         int count) HF_MUST_USE;
+
 /* ---- cohorts (datasets/cohort.c) --------------------------------------------------------------------------------- */
 
 /* What is wrong with one subject or file; nothing is ever dropped without one of these. */
@@ -296,9 +301,8 @@ hf_status hf_encoder_pairs(float *out, const hf_encoder *encoder, const char *co
 typedef struct hf_dataset hf_dataset;
 
 typedef struct hf_dataset_options {
-    const char *target_column;  /* required unless predicting: e.g. "age"; NULL: targets are NaN */
-    const char *const *classes; /* [n_classes] text of each class: targets become class indices; NULL: a number */
-    int n_classes;
+    const float *targets;  /* [n_subjects,n_targets] truth of each subject, copied; NULL: one NaN for each */
+    int n_targets;         /* 0: 1 */
     const char *cache_dir; /* default: hf_cache_dir("volumes") */
     bool no_cache;         /* preprocess on every access instead; opening still reads every volume once */
     hf_progress *progress; /* called while the cache is built */
@@ -329,11 +333,12 @@ const int *hf_dataset_shape(const hf_dataset *dataset); /* D,H,W of one sample: 
 /* hf_digest_file of the image of a subject, as it was when its volume was made, and of its mask; "" for one that is left
  * out. */
 const char *hf_dataset_source(const hf_dataset *dataset, int index);
-int hf_dataset_width(const hf_dataset *dataset); /* length of a tabular row */
-int hf_dataset_views(const hf_dataset *dataset); /* samples a subject gives when it is judged: 1 or 2 */
+int hf_dataset_width(const hf_dataset *dataset);   /* length of a tabular row */
+int hf_dataset_targets(const hf_dataset *dataset); /* T */
+int hf_dataset_views(const hf_dataset *dataset);   /* samples a subject gives when it is judged: 1 or 2 */
 
-/* Copies one sample: volume [D,H,W] (view 0), tabular [width], target (years or class index, NaN when missing). Any of
- * the outputs may be NULL. Thread-safe. */
+/* Copies one sample: volume [D,H,W] (view 0), tabular [width], target [T], NaN where it is missing. Any of the outputs may be
+ * NULL. Thread-safe. */
 hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, float *tabular,
                          float *target) HF_MUST_USE;
 
@@ -345,7 +350,7 @@ typedef struct hf_batch {
     int count;      /* samples in it */
     float *volume;  /* [count,1,D,H,W] */
     float *tabular; /* [count,width] */
-    float *target;  /* [count] */
+    float *target;  /* [count,T] */
     int *index;     /* [count] subject indices */
 } hf_batch;
 

@@ -60,15 +60,15 @@ static hf_status fill(const hf_loader *l, hf_batch *batch, int sample, float *ro
 {
     const int *shape = hf_dataset_shape(l->dataset), k = sample % l->options.batch_size;
     const size_t voxels = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
-    const size_t width = (size_t)hf_dataset_width(l->dataset);
+    const size_t width = (size_t)hf_dataset_width(l->dataset), targets = (size_t)hf_dataset_targets(l->dataset);
     const int place = (int)l->order[sample] / l->repeat, index = l->indices[place];
     int view = (int)l->order[sample] % l->repeat;
     float *volume = batch->volume + (size_t)k * voxels;
     const bool trains = l->options.augment != NULL;
     if (trains && hf_dataset_views(l->dataset) > 1) view = hf_augment_side(l->augment.seed, l->epoch, (uint64_t)index);
     batch->index[k] = index;
-    HF_TRY(
-        hf_dataset_get(l->dataset, index, NULL, width ? batch->tabular + (size_t)k * width : NULL, &batch->target[k]));
+    HF_TRY(hf_dataset_get(l->dataset, index, NULL, width ? batch->tabular + (size_t)k * width : NULL,
+                          batch->target + (size_t)k * targets));
     HF_TRY(hf_dataset_view(l->dataset, index, view, trains, volume));
     if (trains) hf_augment_volume(volume, shape, &l->augment, l->epoch, (uint64_t)index, room);
     return HF_OK;
@@ -148,7 +148,8 @@ static hf_status make_batch(hf_batch *batch, const hf_loader *l)
         return hf_fail(HF_ERR_MEMORY, "a batch of %zu volumes of %zu voxels does not fit in memory", n, voxels);
     HF_TRY(hf_alloc(&batch->volume, all, sizeof *batch->volume, "a batch of volumes"));
     HF_TRY(hf_alloc(&batch->tabular, n * width + 1, sizeof *batch->tabular, "a batch of table rows"));
-    HF_TRY(hf_alloc(&batch->target, n, sizeof *batch->target, "a batch of targets"));
+    HF_TRY(hf_alloc(&batch->target, n * (size_t)hf_dataset_targets(l->dataset), sizeof *batch->target,
+                    "a batch of targets"));
     return hf_alloc(&batch->index, n, sizeof *batch->index, "a batch of indices");
 }
 

@@ -464,3 +464,23 @@ hf_status hf_table_number(double *out, const hf_table *table, int row, int colum
     *out = value;
     return HF_OK;
 }
+
+hf_status hf_table_class(int *out, const hf_table *table, int row, int column, const char *const *names, int count)
+{
+    const char *text = hf_table_cell(table, row, column);
+    hf_text all = { 0 };
+    *out = -1;
+    if (!text) return HF_OK;
+    for (int k = 0; k < count; k++)
+        if (hf_text_same(text, names[k])) {
+            *out = k;
+            return HF_OK;
+        }
+    for (int k = 0; k < count; k++)
+        hf_text_add(&all, "%s%s", k ? ", " : "", names[k]);
+    const hf_status status =
+        hf_fail(HF_ERR_FORMAT, "'%s', line %d: '%.60s' in column '%s', expected one of: %s", table->path,
+                table->line[row], text, table->name[column], all.data ? all.data : "(no classes)");
+    hf_text_free(&all);
+    return status;
+}

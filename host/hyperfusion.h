@@ -7,6 +7,7 @@
  *   networks  whole networks by name
  *   metrics   how good predictions are, with intervals
  *   recipe    one experiment as a YAML file
+ *   goal      what is predicted: a number, a class; its losses, metrics, columns
  *   report    a run on one page
  *   run       one experiment in one folder
  *
@@ -19,6 +20,7 @@
 #include "hfdata.h"
 
 #include "archive/archive.h"
+#include "goal/goal.h"
 #include "graph/graph.h"
 #include "metrics/calibration.h"
 #include "metrics/ensemble.h"

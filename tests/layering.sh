@@ -119,8 +119,9 @@ folder networks 'graph plan'
 folder metrics ''
 folder recipe ''
 folder archive 'graph'
-folder report 'metrics'
-folder run 'graph plan networks metrics recipe archive report'
+folder goal 'graph plan metrics recipe'
+folder report 'goal metrics'
+folder run 'graph plan networks metrics goal recipe archive report'
 : >"$work/found"
 for file in $(files '*.[ch]' host/cli); do
     code "$file" | grep -nE '#[[:space:]]*include[[:space:]]*"' |
@@ -169,6 +170,10 @@ for file in $(files '*.c' lib datasets host tests bench); do
         if (NR - start > 71) print file ":" start ": a function of " NR - start - 1 " lines"; start = 0 }' "$file"
 done >"$work/found"
 verdict 'no function is longer than 70 lines'
+
+# What is predicted, and by what results are broken down, is said by recipes; cli/cohort.c draws the synthetic cohorts.
+forbid 'no age and no sex in host/ outside recipes and networks' '(^|[^A-Za-z_])([Aa]ges?|[Ss]ex|[Ss]exes)([^A-Za-z_]|$)' \
+    $(files '*.[ch]' host | grep -vE '^host/(recipe|networks|cli/cohort\.c)')
 
 # ---- text
 texts="$everything $(files '*.sh' tests bench) $(files '*.py' cl_kernels tests bench) $(files 'meson.build' .)"

@@ -23,7 +23,7 @@ static int run(const cli_args *args)
     hf_evaluate_options options = { .device = cli_value(args, "device"), .needs_truth = true };
     char *cohort = NULL;
     cli_progress progress;
-    cli_scores scores;
+    hf_scores scores = { 0 };
     hf_predictions predictions = { 0 };
     if (cli_has(args, "cohort") && cli_has(args, "split"))
         return cli_usage(args->command, "--cohort takes all subjects of a folder: --split does not go with it");
@@ -35,14 +35,15 @@ static int run(const cli_args *args)
     options.cohort = cohort;
     if (status == HF_OK) status = hf_run_predict(&predictions, args->argument[0], &options);
     cli_progress_end(&progress);
-    if (status == HF_OK) status = cli_scores_make(&scores, &predictions);
+    if (status == HF_OK) status = hf_scores_make(&scores, &predictions);
     const char *part = options.cohort ? "cohort" : hf_part_name(options.part);
     if (status != HF_OK)
         code = cli_failed();
     else if (cli_has(args, "json"))
-        code = cli_print_json(cli_scores_json(&scores, part));
+        code = cli_print_json(cli_scores_json(&scores, &predictions, part));
     else
-        cli_scores_print(&scores, part);
+        cli_scores_print(&scores, &predictions, part);
+    hf_scores_free(&scores);
     hf_predictions_free(&predictions);
     free(cohort);
     return code;
@@ -59,10 +60,10 @@ static const cli_option options[] = {
 const cli_command cli_evaluate = {
     .name = "evaluate",
     .operands = "RUN [--cohort DIR] [--split PART] [--device D] [--json]",
-    .summary = "judge a run on subjects of known age",
-    .about = "Predicts with the best weights of a run and prints the mean absolute error with its 95 %\n"
-             "bootstrap interval, for all subjects and for each sex, beside what always saying the\n"
-             "training mean or median would give.",
+    .summary = "judge a run on subjects of known truth",
+    .about = "Predicts with the best weights of a run and prints the metrics of its goal, with the 95 %\n"
+             "bootstrap interval of the one that chose the epoch, for all subjects and for each group\n"
+             "(evaluate.groups), beside what guessing by the training subjects would give.",
     .options = options,
     .least = 1,
     .most = 1,

@@ -13,10 +13,10 @@ static int print_json(const hf_run_plan *plan, const hf_recipe *recipe)
     json_t *nodes = json_loads(text.data, 0, NULL);
     hf_text_free(&text);
     return cli_print_json(
-        json_pack("{ss,ss,ss,si,s[iii],si,sI,sI,sI,sI,sI,sI,si,so}", "task", recipe->task, "model", recipe->model.name,
-                  "device", plan->device->id, "batch", plan->batch, "shape", plan->shape[0], plan->shape[1],
-                  plan->shape[2], "tabular", plan->width, "parameters", (json_int_t)info.parameters, "flop_forward",
-                  (json_int_t)info.flop_forward, "flop", (json_int_t)info.flop, "bytes_peak",
+        json_pack("{ss,ss,ss,si,s[iii],si,sI,sI,sI,sI,sI,sI,si,so}", "goal", recipe->goal.name, "model",
+                  recipe->model.name, "device", plan->device->id, "batch", plan->batch, "shape", plan->shape[0],
+                  plan->shape[1], plan->shape[2], "tabular", plan->width, "parameters", (json_int_t)info.parameters,
+                  "flop_forward", (json_int_t)info.flop_forward, "flop", (json_int_t)info.flop, "bytes_peak",
                   (json_int_t)info.bytes_peak, "bytes_parameters", (json_int_t)info.bytes_parameters, "bytes_device",
                   (json_int_t)plan->device_bytes, "tasks", info.tasks, "nodes", nodes));
 }

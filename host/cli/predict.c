@@ -32,7 +32,7 @@ static int predict_cohort(const cli_args *args, const hf_watch *watch, cli_progr
     return code;
 }
 
-/* Cuts "sex=F,mmse=29" at its commas, in place. */
+/* Cuts "site=3,mmse=29" at its commas, in place. */
 static int cut_pairs(const char **pairs, int *count, char *text, const cli_args *args)
 {
     *count = 0;
@@ -41,7 +41,7 @@ static int cut_pairs(const char **pairs, int *count, char *text, const cli_args 
         if (comma) *comma++ = '\0';
         if (*count == HF_MAX_FEATURES) return cli_usage(args->command, "--tabular: more than %d values", *count);
         if (!strchr(at, '=') || *at == '=')
-            return cli_usage(args->command, "--tabular: found '%s', expected NAME=VALUE, as in sex=F", at);
+            return cli_usage(args->command, "--tabular: found '%s', expected NAME=VALUE, as in mmse=29", at);
         pairs[(*count)++] = at;
         at = comma;
     }
@@ -53,21 +53,22 @@ static int predict_image(const cli_args *args, const hf_watch *watch)
     const char *given = cli_value(args, "tabular"), *pairs[HF_MAX_FEATURES], *image = args->argument[1];
     char *copy = NULL;
     int count = 0, code = CLI_OK;
-    double age;
+    hf_predictions made = { 0 };
     if (hf_strdup(&copy, given ? given : "") != HF_OK) return cli_failed();
     code = cut_pairs(pairs, &count, copy, args);
     if (code == CLI_OK &&
-        hf_run_predict_image(&age, args->argument[0], image, pairs, count, cli_value(args, "device"), watch) != HF_OK)
+        hf_run_predict_image(&made, args->argument[0], image, pairs, count, cli_value(args, "device"), watch) != HF_OK)
         code = cli_failed();
     if (code == CLI_OK) {
         hf_text text = { 0 };
         if (cli_has(args, "out"))
-            hf_text_add(&text, "image\tpredicted\n%s\t%.4f\n", image, age);
+            code = hf_predictions_text(&made, &text) == HF_OK ? CLI_OK : cli_failed();
         else
-            hf_text_add(&text, "%.2f\n", age);
-        code = hf_text_check(&text) == HF_OK ? emit(&text, cli_value(args, "out")) : cli_failed();
+            made.target.goal->say(&text, &made.target, made.predicted);
+        if (code == CLI_OK) code = hf_text_check(&text) == HF_OK ? emit(&text, cli_value(args, "out")) : cli_failed();
         hf_text_free(&text);
     }
+    hf_predictions_free(&made);
     free(copy);
     return code;
 }
@@ -87,7 +88,7 @@ static int run(const cli_args *args)
 
 static const cli_option options[] = {
     { "cohort", "DIR", "predict for all subjects of a folder", false },
-    { "tabular", "K=V,...", "table values of the one IMAGE, as in sex=F", false },
+    { "tabular", "K=V,...", "table values of the one IMAGE, as in mmse=29", false },
     { "out", "FILE", "write a table instead of printing", false },
     { "device", "D", "gpu:0, cpu:0, or part of a device's name", false },
     { 0 },
@@ -98,9 +99,9 @@ const cli_command cli_predict = {
     .operands = "RUN (--cohort DIR | IMAGE --tabular K=V,...) [--out FILE] [--device D]",
     .summary = "predict for new subjects",
     .about = "Predicts with the best weights of a run, either for the subjects of a cohort folder (a table\n"
-             "is printed) or for one image with its table values (the age is printed). Images are\n"
-             "brought to the grid the network was trained on; one that cannot be is refused, and one\n"
-             "that looks unlike the training images is warned about.",
+             "is printed) or for one image with its table values: the number, or the class and below it\n"
+             "the probability of each. Images are brought to the grid the network was trained on; one\n"
+             "that cannot be is refused, and one that looks unlike the training images is warned about.",
     .options = options,
     .least = 1,
     .most = 2,

@@ -27,9 +27,9 @@ const cli_command cli_report = {
     .name = "report",
     .operands = "RUN [--out FILE]",
     .summary = "write a run's report again",
-    .about = "Writes one self-contained HTML page from a run folder: learning curves, predicted against\n"
-             "true age, errors with intervals, slices of the best and worst subjects when the cohort is\n"
-             "still there, recipe, device and seeds.",
+    .about = "Writes one self-contained HTML page from a run folder: learning curves, the goal's\n"
+             "metrics with intervals, predicted against true or the confusion matrix, slices of the best\n"
+             "and worst subjects when the cohort is still there, recipe, device and seeds.",
     .options = options,
     .least = 1,
     .most = 1,

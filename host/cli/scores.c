@@ -1,88 +1,113 @@
-/* scores.c: mean absolute error with its interval, for all and for each sex, beside what guessing would give. */
+/* scores.c: predictions judged for people and for programs: a goal's metrics with intervals, for all and for each group,
+ * beside what guessing would give. */
 #include "scores.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
+enum { NAME_CELLS = 20, CELLS = 9 };
 
-static void find_groups(cli_scores *scores, const hf_predictions *p)
+static void print_cell(double value, int digits)
 {
-    for (int i = 0; p->group && i < p->count; i++) {
-        bool known = p->group[i] == NULL;
-        for (int k = 0; !known && k < scores->n_groups; k++)
-            known = strcmp(scores->group[k], p->group[i]) == 0;
-        if (!known && scores->n_groups < CLI_MAX_GROUPS) scores->group[scores->n_groups++] = p->group[i];
-    }
-    qsort(scores->group, (size_t)scores->n_groups, sizeof scores->group[0], by_text);
-}
-
-static double guessing(const hf_predictions *p, double guess)
-{
-    double sum = 0;
-    for (int i = 0; i < p->count; i++)
-        sum += fabs(p->truth[i] - guess);
-    return sum / p->count;
-}
-
-hf_status cli_scores_make(cli_scores *out, const hf_predictions *predictions)
-{
-    const hf_predictions *p = predictions;
-    *out = (cli_scores){ 0 };
-    HF_TRY(hf_regression_metrics(&out->all, p->truth, p->predicted, p->count, &p->bootstrap));
-    find_groups(out, p);
-    out->mean_baseline = guessing(p, p->train_mean);
-    out->median_baseline = guessing(p, p->train_median);
-    if (out->n_groups == 0) return HF_OK;
-    return hf_regression_by_group(out->of, out->group, out->n_groups, p->truth, p->predicted,
-                                  (const char *const *)p->group, p->count, &p->bootstrap);
-}
-
-static void print_row(const char *name, const hf_regression *r)
-{
-    printf("  %-18s %5d  %7.3f  %7.3f to %-7.3f  %+7.3f", name, r->count, r->mae.value, r->mae.low, r->mae.high,
-           r->bias);
-    if (isfinite(r->r))
-        printf("  %6.3f\n", r->r);
+    if (isfinite(value))
+        printf("  %*.*f", CELLS, digits, value);
     else
-        printf("       -\n");
+        printf("  %*s", CELLS, "-");
 }
 
-void cli_scores_print(const cli_scores *scores, const char *part)
+static void print_row(const hf_scores *scores, const hf_score_row *row, const char *name)
 {
-    printf("%s\n  %-18s %5s  %7s  %18s  %7s  %6s\n", part, "", "n", "MAE", "95 % interval", "bias", "r");
-    print_row("all", &scores->all);
-    for (int i = 0; i < scores->n_groups; i++)
-        print_row(scores->group[i], &scores->of[i]);
-    printf("  %-18s %5d  %7.3f\n", "training mean", scores->all.count, scores->mean_baseline);
-    printf("  %-18s %5d  %7.3f\n", "training median", scores->all.count, scores->median_baseline);
+    const hf_interval *select = &row->of[scores->select];
+    printf("  %-*s %5d", NAME_CELLS, name, row->count);
+    print_cell(select->value, 3);
+    printf("  %7.3f to %-7.3f", select->low, select->high);
+    for (int c = 0; c < scores->n_columns; c++)
+        if (c != scores->select) print_cell(row->of[c].value, scores->column[c].metric->digits);
+    printf("\n");
 }
+
+static void print_baseline(const hf_scores *scores, int b, const char *name)
+{
+    const double *value = scores->row[0].baseline[b];
+    printf("  %-*s %5d", NAME_CELLS, name, scores->row[0].count);
+    print_cell(value[scores->select], 3);
+    printf("  %18s", "");
+    for (int c = 0; c < scores->n_columns; c++)
+        if (c != scores->select) print_cell(value[c], scores->column[c].metric->digits);
+    printf("\n");
+}
+
+void cli_scores_print(const hf_scores *scores, const hf_predictions *predictions, const char *part)
+{
+    char name[NAME_CELLS + 1];
+    printf("%s\n  %-*s %5s  %*s  %18s", part, NAME_CELLS, "", "n", CELLS, scores->column[scores->select].label,
+           "95 % interval");
+    for (int c = 0; c < scores->n_columns; c++)
+        if (c != scores->select) printf("  %*s", CELLS, scores->column[c].label);
+    printf("\n");
+    for (int i = 0; i < scores->n_rows; i++) {
+        const hf_score_row *row = &scores->row[i];
+        snprintf(name, sizeof name, "%s%s%s", row->column ? row->column : "all", row->column ? " " : "",
+                 row->column ? row->value : "");
+        print_row(scores, row, name);
+    }
+    for (int b = 0; b < scores->n_baselines; b++)
+        print_baseline(scores, b, predictions->target.goal->baselines[b]);
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 static json_t *number(double value)
 {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static json_t *regression_json(const hf_regression *r)
+static json_t *row_json(const hf_scores *scores, const hf_score_row *row)
 {
-    return json_pack("{si,so,so,so,so,so,so}", "n", r->count, "mae", number(r->mae.value), "mae_low",
-                     number(r->mae.low), "mae_high", number(r->mae.high), "mse", number(r->mse.value), "bias",
-                     number(r->bias), "r", number(r->r));
+    char name[96];
+    json_t *json = json_pack("{si}", "n", row->count);
+    for (int c = 0; c < scores->n_columns; c++) {
+        const hf_interval *of = &row->of[c];
+        json_object_set_new(json, scores->column[c].name, number(of->value));
+        snprintf(name, sizeof name, "%s_low", scores->column[c].name);
+        json_object_set_new(json, name, number(of->low));
+        snprintf(name, sizeof name, "%s_high", scores->column[c].name);
+        json_object_set_new(json, name, number(of->high));
+    }
+    return json;
 }
 
-json_t *cli_scores_json(const cli_scores *scores, const char *part)
+/* {"sex": {"F": {...}, "M": {...}}, ...} */
+static json_t *groups_json(const hf_scores *scores)
 {
-    json_t *json = regression_json(&scores->all), *groups = json_object();
-    for (int i = 0; i < scores->n_groups; i++)
-        json_object_set_new(groups, scores->group[i], regression_json(&scores->of[i]));
+    json_t *groups = json_object();
+    for (int i = 1; i < scores->n_rows; i++) {
+        const hf_score_row *row = &scores->row[i];
+        if (!json_object_get(groups, row->column)) json_object_set_new(groups, row->column, json_object());
+        json_object_set_new(json_object_get(groups, row->column), row->value, row_json(scores, row));
+    }
+    return groups;
+}
+
+static json_t *baselines_json(const hf_scores *scores, const hf_predictions *predictions)
+{
+    json_t *all = json_object();
+    for (int b = 0; b < scores->n_baselines; b++) {
+        json_t *one = json_object();
+        for (int c = 0; c < scores->n_columns; c++)
+            json_object_set_new(one, scores->column[c].name, number(scores->row[0].baseline[b][c]));
+        json_object_set_new(all, predictions->target.goal->baselines[b], one);
+    }
+    return all;
+}
+
+json_t *cli_scores_json(const hf_scores *scores, const hf_predictions *predictions, const char *part)
+{
+    json_t *json = row_json(scores, &scores->row[0]);
     json_object_set_new(json, "part", json_string(part));
-    json_object_set_new(json, "per_sex", groups);
-    json_object_set_new(json, "mean_baseline", number(scores->mean_baseline));
-    json_object_set_new(json, "median_baseline", number(scores->median_baseline));
+    json_object_set_new(json, "goal", json_string(predictions->target.goal->name));
+    json_object_set_new(json, "target", json_string(predictions->target.column));
+    json_object_set_new(json, "groups", groups_json(scores));
+    json_object_set_new(json, "baselines", baselines_json(scores, predictions));
     return json;
 }

@@ -48,7 +48,7 @@ static void listen_for_signals(void)
 static int train(const cli_args *args, hf_recipe *recipe)
 {
     cli_progress progress;
-    cli_scores scores;
+    hf_scores scores = { 0 };
     hf_predictions test = { 0 };
     const char *folder = cli_value(args, "out");
     cli_progress_begin(&progress, recipe->train.epochs);
@@ -60,11 +60,12 @@ static int train(const cli_args *args, hf_recipe *recipe)
     listen_for_signals();
     if (status == HF_OK) status = hf_run_train(&test, recipe, folder, &options);
     cli_progress_end(&progress);
-    if (status == HF_OK) status = cli_scores_make(&scores, &test);
+    if (status == HF_OK) status = hf_scores_make(&scores, &test);
     if (status == HF_OK) {
-        cli_scores_print(&scores, "test subjects");
+        cli_scores_print(&scores, &test, "test subjects");
         printf("report: %s/report.html\n", folder);
     }
+    hf_scores_free(&scores);
     hf_predictions_free(&test);
     if (status == HF_OK) return CLI_OK;
     if (status != HF_ERR_STOPPED) return cli_failed();

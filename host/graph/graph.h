@@ -119,12 +119,19 @@ hf_node *hf_cross_entropy(hf_node *logits, hf_node *labels, hf_node *weights);
 /* Any layer with weights becomes a hyper layer by giving it an embedding: its weights and bias are then generated for
  * every sample by linear generators from embedding [N,J], initialised by hyperfan-in (Chang et al., ICLR 2020):
  *   weight generator U(+-sqrt(3 / (d_j d_k V))), bias generator U(+-sqrt(3 / (d_k V))), generator biases 0,
- * with d_j the fan-in of the generated layer, d_k = J, V the variance term of the generator's input. */
+ * with d_j the fan-in of the generated layer, d_k = J, V the variance term of the generator's input. Started so, all of a
+ * weight is conditioned, and a row that says nothing drowns what the layer does. HF_START_ORDINARY starts as the layer
+ * without an embedding would, with a conditioned part beside it:
+ *   both generators U(+-HF_CONDITIONED_PART / sqrt(d_j d_k V)), generator biases U(+-1 / sqrt(d_j)). */
+#define HF_CONDITIONED_PART 0.1
+typedef enum hf_start { HF_START_HYPERFAN, HF_START_ORDINARY } hf_start;
+
 typedef struct hf_layer_options {
     int kernel, stride, pad; /* conv3d: defaults 3, 1, 0 */
     bool no_bias;
     hf_node *embedding; /* [N,J], or NULL for an ordinary layer */
-    double variance;    /* V of the hyperfan-in rule; default 1 */
+    double variance;    /* V; default 1 */
+    hf_start start;     /* of the generators */
 } hf_layer_options;
 
 /* y = x w^T + b. Parameters: ordinary name.weight [O,I], name.bias [O], both U(+-1/sqrt(I));

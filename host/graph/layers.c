@@ -15,13 +15,6 @@ static hf_node *parameter(hf_graph *graph, const char *layer, const char *part, 
     return hf_parameter(graph, name, shape, (hf_init){ HF_INIT_UNIFORM, bound });
 }
 
-static hf_node *zeros(hf_graph *graph, const char *layer, const char *part, hf_shape shape)
-{
-    char name[MAX_NAME];
-    snprintf(name, sizeof name, "%s.%s", layer, part);
-    return hf_parameter(graph, name, shape, (hf_init){ HF_INIT_CONSTANT, 0 });
-}
-
 /* What a layer multiplies with: both NULL after an error. */
 typedef struct hf_weights {
     hf_node *weight, *bias;
@@ -35,29 +28,43 @@ static hf_weights ordinary(hf_graph *graph, const char *name, hf_shape shape, in
                          bias ? parameter(graph, name, "bias", outputs, bound) : HF_ABSENT };
 }
 
-/* Generators from embedding [N,J]: W [N, shape] = A e + a0, bias [N,O] = B e + b0. Hyperfan-in: with a generated bias,
- * Var(A) = 2^relu / (2 d_j d_k V) and Var(B) = 2^relu / (2 d_k V); relu is always taken as 1, as the reference does. */
-static hf_weights generated(hf_node *embedding, const char *name, hf_shape shape, int64_t fan_in, bool bias,
-                            double variance)
+/* Bounds of a hyper layer's initial values, all uniform. */
+typedef struct hf_bounds {
+    double weight, bias; /* of the generators' weights: A, B */
+    double fixed;        /* of their biases: a0, b0 */
+} hf_bounds;
+
+/* Hyperfan-in: with a generated bias, Var(A) = 2^relu / (2 d_j d_k V) and Var(B) = 2^relu / (2 d_k V); relu is always
+ * taken as 1, as the reference does. Ordinary: W(e) = a0 + A e, where a0 alone is the ordinary layer and A e has variance
+ * V d_k Var(A), a hundredth of a0's when the embedding has variance V. */
+static hf_bounds bounds_of(hf_start start, int64_t fan_in, int64_t j, double variance)
 {
+    const double v = variance > 0 ? variance : 1, d_j = (double)fan_in, d_k = (double)j;
+    const double part = HF_CONDITIONED_PART / sqrt(d_j * d_k * v);
+    if (start == HF_START_ORDINARY) return (hf_bounds){ part, part, 1 / sqrt(d_j) };
+    return (hf_bounds){ sqrt(3 / (d_j * d_k * v)), sqrt(3 / (d_k * v)), 0 };
+}
+
+/* Generators from embedding [N,J]: W [N, shape] = A e + a0, bias [N,O] = B e + b0. */
+static hf_weights generated(const hf_layer_options *o, const char *name, hf_shape shape, int64_t fan_in)
+{
+    hf_node *embedding = o->embedding;
     hf_graph *graph = hf_node_graph(embedding);
     const int64_t n = hf_dim(embedding, 0), j = hf_dim(embedding, 1), outputs = shape.dim[0];
     const int64_t count = hf_shape_count(&shape);
-    const double v = variance > 0 ? variance : 1;
+    const hf_bounds bound = bounds_of(o->start, fan_in, j, o->variance);
     hf_shape per_sample = { shape.rank + 1, { n } };
     char label[MAX_NAME];
     for (int i = 0; i < shape.rank; i++)
         per_sample.dim[i + 1] = shape.dim[i];
     snprintf(label, sizeof label, "%s.weight", name);
-    hf_node *in[] = { embedding,
-                      parameter(graph, name, "weight_generator.weight", HF_SHAPE(count, j),
-                                sqrt(3 / ((double)fan_in * (double)j * v))),
-                      zeros(graph, name, "weight_generator.bias", HF_SHAPE(count)) };
+    hf_node *in[] = { embedding, parameter(graph, name, "weight_generator.weight", HF_SHAPE(count, j), bound.weight),
+                      parameter(graph, name, "weight_generator.bias", HF_SHAPE(count), bound.fixed) };
     hf_weights w = { hf_reshape(hf_apply(graph, "linear", label, NULL, 3, in), per_sample), HF_ABSENT };
-    if (!bias) return w;
+    if (o->no_bias) return w;
     snprintf(label, sizeof label, "%s.bias", name);
-    in[1] = parameter(graph, name, "bias_generator.weight", HF_SHAPE(outputs, j), sqrt(3 / ((double)j * v)));
-    in[2] = zeros(graph, name, "bias_generator.bias", HF_SHAPE(outputs));
+    in[1] = parameter(graph, name, "bias_generator.weight", HF_SHAPE(outputs, j), bound.bias);
+    in[2] = parameter(graph, name, "bias_generator.bias", HF_SHAPE(outputs), bound.fixed);
     w.bias = hf_apply(graph, "linear", label, NULL, 3, in);
     return w;
 }
@@ -67,7 +74,7 @@ static hf_weights weights(hf_graph *graph, const char *name, hf_shape shape, con
     int64_t fan_in = 1;
     for (int i = 1; i < shape.rank; i++)
         fan_in *= shape.dim[i];
-    if (o->embedding) return generated(o->embedding, name, shape, fan_in, !o->no_bias, o->variance);
+    if (o->embedding) return generated(o, name, shape, fan_in);
     return ordinary(graph, name, shape, fan_in, !o->no_bias);
 }
 

@@ -1,51 +1,44 @@
-/* metrics.c: errors of a regression and their bootstrap intervals.
- *
- * Resample b takes subjects i_1..i_n with replacement; the index of draw j of resample b is b*n + j of one random
- * stream, so neither order nor threads matter. Sums run in subject order, compensated (Neumaier), so that the value does
- * not depend on how a compiler would like to add. */
-#include "metrics.h"
+/* metrics.c: metrics of numbers, and what holds for every metric. */
+#include "sum.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEFAULT_RESAMPLES = 2000 };
-#define LOW_QUANTILE  0.025
-#define HIGH_QUANTILE 0.975
+/* ---- sums -------------------------------------------------------------------------------------------------------- */
 
-/* A sum and what rounding has taken from it. */
-typedef struct sum {
-    double total, lost;
-} sum;
-
-static void add(sum *s, double x)
+void hf_sum_add(hf_sum *sum, double x)
 {
-    double t = s->total + x;
-    s->lost += fabs(s->total) >= fabs(x) ? (s->total - t) + x : (x - t) + s->total;
-    s->total = t;
+    const double t = sum->total + x;
+    sum->lost += fabs(sum->total) >= fabs(x) ? (sum->total - t) + x : (x - t) + sum->total;
+    sum->total = t;
+}
+
+double hf_sum_total(const hf_sum *sum)
+{
+    return sum->total + sum->lost;
 }
 
 double hf_mean(const double *values, int count)
 {
-    sum s = { 0 };
+    hf_sum s = { 0 };
     for (int i = 0; i < count; i++)
-        add(&s, values[i]);
-    return count > 0 ? (s.total + s.lost) / count : NAN;
+        hf_sum_add(&s, values[i]);
+    return count > 0 ? hf_sum_total(&s) / count : NAN;
 }
 
-static int by_value(const void *a, const void *b)
+int hf_by_value(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-/* Between the order statistics around (count - 1) q. */
-static double quantile(const double *sorted, int64_t count, double q)
+double hf_quantile(const double *sorted, int64_t count, double q)
 {
-    double at = (double)(count - 1) * q;
-    int64_t below = (int64_t)floor(at);
-    int64_t above = below + 1 < count ? below + 1 : below;
-    double part = at - (double)below;
+    const double at = (double)(count - 1) * q;
+    const int64_t below = (int64_t)floor(at);
+    const int64_t above = below + 1 < count ? below + 1 : below;
+    const double part = at - (double)below;
     return sorted[below] + part * (sorted[above] - sorted[below]);
 }
 
@@ -58,123 +51,180 @@ hf_status hf_median(double *out, const double *values, int count)
     double *sorted;
     HF_TRY(hf_alloc(&sorted, (size_t)count, sizeof *sorted, "values to sort"));
     memcpy(sorted, values, (size_t)count * sizeof *sorted);
-    qsort(sorted, (size_t)count, sizeof *sorted, by_value);
-    *out = quantile(sorted, count, 0.5);
+    qsort(sorted, (size_t)count, sizeof *sorted, hf_by_value);
+    *out = hf_quantile(sorted, count, 0.5);
     free(sorted);
     return HF_OK;
 }
 
-static hf_status check_values(const double *values, int count, const char *what)
+/* ---- numbers ----------------------------------------------------------------------------------------------------- */
+
+static double error_at(const hf_scored *s, const int *index, int i)
 {
-    if (count < 1) return hf_fail(HF_ERR_ARGUMENT, "metrics of %d subjects: at least one is needed", count);
-    for (int i = 0; i < count; i++)
-        if (!isfinite(values[i]))
-            return hf_fail(HF_ERR_NUMBER, "the %s value of subject %d is %g, expected a finite number", what, i,
-                           values[i]);
+    const size_t at = (size_t)(index ? index[i] : i);
+    return s->predicted[at * (size_t)s->P] - s->truth[at * (size_t)s->T];
+}
+
+static double mae(const hf_scored *s, const int *index, int n, int k, double *scratch)
+{
+    hf_sum sum = { 0 };
+    (void)k, (void)scratch;
+    for (int i = 0; i < n; i++)
+        hf_sum_add(&sum, fabs(error_at(s, index, i)));
+    return hf_sum_total(&sum) / n;
+}
+
+static double mse(const hf_scored *s, const int *index, int n, int k, double *scratch)
+{
+    hf_sum sum = { 0 };
+    (void)k, (void)scratch;
+    for (int i = 0; i < n; i++)
+        hf_sum_add(&sum, error_at(s, index, i) * error_at(s, index, i));
+    return hf_sum_total(&sum) / n;
+}
+
+static double bias(const hf_scored *s, const int *index, int n, int k, double *scratch)
+{
+    hf_sum sum = { 0 };
+    (void)k, (void)scratch;
+    for (int i = 0; i < n; i++)
+        hf_sum_add(&sum, error_at(s, index, i));
+    return hf_sum_total(&sum) / n;
+}
+
+/* Pearson's r in two passes; NaN when one side is constant. */
+static double r(const hf_scored *s, const int *index, int n, int k, double *scratch)
+{
+    double *x = scratch, *y = scratch + n;
+    (void)k;
+    for (int i = 0; i < n; i++) {
+        const size_t at = (size_t)(index ? index[i] : i);
+        x[i] = s->truth[at * (size_t)s->T];
+        y[i] = s->predicted[at * (size_t)s->P];
+    }
+    const double mean_x = hf_mean(x, n), mean_y = hf_mean(y, n);
+    hf_sum xx = { 0 }, yy = { 0 }, xy = { 0 };
+    for (int i = 0; i < n; i++) {
+        hf_sum_add(&xx, (x[i] - mean_x) * (x[i] - mean_x));
+        hf_sum_add(&yy, (y[i] - mean_y) * (y[i] - mean_y));
+        hf_sum_add(&xy, (x[i] - mean_x) * (y[i] - mean_y));
+    }
+    const double product = hf_sum_total(&xx) * hf_sum_total(&yy);
+    return product > 0 ? hf_sum_total(&xy) / sqrt(product) : NAN;
+}
+
+const hf_metric hf_metrics_of_numbers[] = {
+    { "mae", "MAE", "mean absolute error", HF_UNIT_TARGET, HF_LOWER, false, 3, mae },
+    { "mse", "MSE", "mean squared error", HF_UNIT_SQUARED, HF_LOWER, false, 2, mse },
+    { "bias", "bias", "mean of predicted minus true", HF_UNIT_TARGET, HF_NEITHER, false, 3, bias },
+    { "r", "r", "correlation of predicted and true", HF_UNIT_NONE, HF_HIGHER, false, 3, r },
+    { 0 },
+};
+
+/* ---- any metric -------------------------------------------------------------------------------------------------- */
+
+const hf_metric *hf_metric_find(const char *name)
+{
+    static const hf_metric *const tables[] = { hf_metrics_of_numbers, hf_metrics_of_classes };
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
+        for (const hf_metric *metric = tables[t]; metric->name; metric++)
+            if (strcmp(metric->name, name) == 0) return metric;
+    return NULL;
+}
+
+bool hf_metric_better(const hf_metric *metric, double a, double b)
+{
+    if (isnan(a) || isnan(b)) return isnan(b) && !isnan(a);
+    return metric->better == HF_HIGHER ? a > b : a < b;
+}
+
+static hf_status check_values(const double *values, int width, int at, const char *what)
+{
+    for (int i = 0; i < width; i++)
+        if (!isfinite(values[(size_t)at * (size_t)width + (size_t)i]))
+            return hf_fail(HF_ERR_NUMBER, "the %s value of subject %d is %g, expected a finite number", what, at,
+                           values[(size_t)at * (size_t)width + (size_t)i]);
     return HF_OK;
 }
 
-/* The mean of `values` and its bootstrap interval. Every statistic here is a mean over subjects of something that is
- * known per subject: the absolute error, the squared error, the difference of two absolute errors. */
-static hf_status mean_interval(hf_interval *out, const double *values, int count, const hf_bootstrap *bootstrap)
+static bool is_of_classes(const hf_metric *metric)
 {
-    int64_t resamples = bootstrap && bootstrap->resamples > 0 ? bootstrap->resamples : DEFAULT_RESAMPLES;
-    uint64_t seed = bootstrap ? bootstrap->seed : 0, stream = hf_random_stream("bootstrap", (uint64_t)count, 0);
-    double *mean;
-    HF_TRY(hf_alloc(&mean, (size_t)resamples, sizeof *mean, "bootstrap resamples"));
-    for (int64_t b = 0; b < resamples; b++) {
-        sum s = { 0 };
-        for (int j = 0; j < count; j++) {
-            double u = hf_random_uniform(seed, stream, (uint64_t)b * (uint64_t)count + (uint64_t)j);
-            add(&s, values[(int)(u * count)]);
-        }
-        mean[b] = (s.total + s.lost) / count;
+    for (const hf_metric *row = hf_metrics_of_classes; row->name; row++)
+        if (row == metric) return true;
+    return false;
+}
+
+static hf_status check_scored(const hf_metric *metric, const hf_scored *s, const int *index, int n)
+{
+    const bool classes = is_of_classes(metric);
+    if (n < 1) return hf_fail(HF_ERR_ARGUMENT, "%s of %d subjects: at least one is needed", metric->name, n);
+    if (s->P > HF_MAX_CLASSES)
+        return hf_fail(HF_ERR_ARGUMENT, "%s of %d classes: at most %d are expected", metric->name, s->P,
+                       (int)HF_MAX_CLASSES);
+    for (int i = 0; i < n; i++) {
+        const int at = index ? index[i] : i;
+        HF_TRY(check_values(s->truth, s->T, at, "true"));
+        HF_TRY(check_values(s->predicted, s->P, at, "predicted"));
+        const double truth = s->truth[(size_t)at * (size_t)s->T];
+        if (classes && !(truth >= 0 && truth < s->P && truth == floor(truth)))
+            return hf_fail(HF_ERR_ARGUMENT, "the true value of subject %d is %g, expected a class from 0 to %d", at,
+                           truth, s->P - 1);
     }
-    qsort(mean, (size_t)resamples, sizeof *mean, by_value);
-    out->value = hf_mean(values, count);
-    out->low = quantile(mean, resamples, LOW_QUANTILE);
-    out->high = quantile(mean, resamples, HIGH_QUANTILE);
-    free(mean);
     return HF_OK;
 }
 
-/* Pearson's r in two passes. */
-static double correlation(const double *x, const double *y, int count)
+/* A metric as a statistic, or the difference of two when there is a second. */
+typedef struct asked {
+    const hf_metric *metric;
+    int k;
+    const hf_scored *a, *b;
+    double *scratch; /* [2n] */
+} asked;
+
+static double answer(void *user, const int *index, int n)
 {
-    double mean_x = hf_mean(x, count), mean_y = hf_mean(y, count);
-    sum xx = { 0 }, yy = { 0 }, xy = { 0 };
-    for (int i = 0; i < count; i++) {
-        double dx = x[i] - mean_x, dy = y[i] - mean_y;
-        add(&xx, dx * dx);
-        add(&yy, dy * dy);
-        add(&xy, dx * dy);
+    const asked *q = user;
+    const double a = q->metric->value(q->a, index, n, q->k, q->scratch);
+    return q->b ? a - q->metric->value(q->b, index, n, q->k, q->scratch) : a;
+}
+
+static hf_status interval(hf_interval *out, asked *q, const int *index, int n, const hf_bootstrap *bootstrap)
+{
+    hf_interval found;
+    HF_TRY(hf_alloc(&q->scratch, (size_t)n * 2, sizeof *q->scratch, "a metric"));
+    const hf_status status = hf_bootstrap_interval(&found, answer, q, index, n, bootstrap);
+    if (status == HF_OK) *out = found;
+    free(q->scratch);
+    return status;
+}
+
+hf_status hf_metric_of(double *out, const hf_metric *metric, int k, const hf_scored *s, const int *index, int n)
+{
+    double *scratch;
+    HF_TRY(check_scored(metric, s, index, n));
+    HF_TRY(hf_alloc(&scratch, (size_t)n * 2, sizeof *scratch, "a metric"));
+    *out = metric->value(s, index, n, k, scratch);
+    free(scratch);
+    return HF_OK;
+}
+
+hf_status hf_metric_interval(hf_interval *out, const hf_metric *metric, int k, const hf_scored *s, const int *index,
+                             int n, const hf_bootstrap *bootstrap)
+{
+    HF_TRY(check_scored(metric, s, index, n));
+    return interval(out, &(asked){ .metric = metric, .k = k, .a = s }, index, n, bootstrap);
+}
+
+hf_status hf_metric_difference(hf_interval *out, const hf_metric *metric, int k, const hf_scored *a, const hf_scored *b,
+                               const int *index, int n, const hf_bootstrap *bootstrap)
+{
+    HF_TRY(check_scored(metric, a, index, n));
+    HF_TRY(check_scored(metric, b, index, n));
+    for (int i = 0; i < n; i++) {
+        const size_t at = (size_t)(index ? index[i] : i) * (size_t)a->T;
+        if (a->T != b->T || memcmp(a->truth + at, b->truth + at, (size_t)a->T * sizeof *a->truth) != 0)
+            return hf_fail(HF_ERR_ARGUMENT, "a difference of %s: subject %d does not have the same truth on both sides",
+                           metric->name, index ? index[i] : i);
     }
-    double product = (xx.total + xx.lost) * (yy.total + yy.lost);
-    return product > 0 ? (xy.total + xy.lost) / sqrt(product) : NAN;
-}
-
-hf_status hf_regression_metrics(hf_regression *out, const double *actual, const double *predicted, int count,
-                                const hf_bootstrap *bootstrap)
-{
-    hf_status status;
-    hf_regression result = { .count = count };
-    double *error = NULL;
-    HF_TRY_OUT(check_values(actual, count, "actual"));
-    HF_TRY_OUT(check_values(predicted, count, "predicted"));
-    HF_TRY_OUT(hf_alloc(&error, (size_t)count, sizeof *error, "errors"));
-    for (int i = 0; i < count; i++)
-        error[i] = predicted[i] - actual[i];
-    result.bias = hf_mean(error, count);
-    for (int i = 0; i < count; i++)
-        error[i] = fabs(error[i]);
-    HF_TRY_OUT(mean_interval(&result.mae, error, count, bootstrap));
-    for (int i = 0; i < count; i++)
-        error[i] *= error[i];
-    HF_TRY_OUT(mean_interval(&result.mse, error, count, bootstrap));
-    result.r = correlation(actual, predicted, count);
-    *out = result;
-out:
-    free(error);
-    return status;
-}
-
-hf_status hf_regression_by_group(hf_regression *out, const char *const *groups, int n_groups, const double *actual,
-                                 const double *predicted, const char *const *group, int count,
-                                 const hf_bootstrap *bootstrap)
-{
-    double *copy; /* [2][count]: actual and predicted of one group */
-    HF_TRY(hf_alloc(&copy, count > 0 ? (size_t)count * 2 : 0, sizeof *copy, "one group"));
-    hf_status status = HF_OK;
-    for (int g = 0; status == HF_OK && g < n_groups; g++) {
-        int members = 0;
-        for (int i = 0; i < count; i++) {
-            if (!group[i] || strcmp(group[i], groups[g]) != 0) continue;
-            copy[members] = actual[i];
-            copy[count + members++] = predicted[i];
-        }
-        const hf_interval none = { NAN, NAN, NAN };
-        out[g] = (hf_regression){ 0, none, none, NAN, NAN };
-        if (members == 0) continue;
-        status = hf_regression_metrics(&out[g], copy, copy + count, members, bootstrap);
-        if (status != HF_OK) status = hf_fail_in(status, "group '%s'", groups[g]);
-    }
-    free(copy);
-    return status;
-}
-
-hf_status hf_mae_difference(hf_interval *out, const double *actual, const double *a, const double *b, int count,
-                            const hf_bootstrap *bootstrap)
-{
-    HF_TRY(check_values(actual, count, "actual"));
-    HF_TRY(check_values(a, count, "first predicted"));
-    HF_TRY(check_values(b, count, "second predicted"));
-    double *difference;
-    HF_TRY(hf_alloc(&difference, (size_t)count, sizeof *difference, "differences"));
-    for (int i = 0; i < count; i++)
-        difference[i] = fabs(a[i] - actual[i]) - fabs(b[i] - actual[i]);
-    hf_interval result;
-    hf_status status = mean_interval(&result, difference, count, bootstrap);
-    if (status == HF_OK) *out = result;
-    free(difference);
-    return status;
+    return interval(out, &(asked){ .metric = metric, .k = k, .a = a, .b = b }, index, n, bootstrap);
 }

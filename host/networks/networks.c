@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-extern const hf_network hf_networks_brain_age[];
+extern const hf_network hf_networks_brain_age[], hf_networks_ad[];
 
-static const hf_network *const families[] = { hf_networks_brain_age };
+static const hf_network *const families[] = { hf_networks_brain_age, hf_networks_ad };
 #define N_FAMILIES (sizeof families / sizeof families[0])
 
 const hf_network *hf_network_at(int index)

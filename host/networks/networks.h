@@ -1,4 +1,6 @@
-/* networks.h: whole networks by name, one screen each. */
+/* networks.h: whole networks by name. Two families, each one screen: VGG-like (brain_age.c) and pre-activation ResNet
+ * (ad.c). What makes a network of its family is a row of options: which layers are hyper layers, which are given the table
+ * row, how wide and deep it is. The same options can be changed by whoever builds it, a recipe for one. */
 #ifndef HF_NETWORKS_H
 #define HF_NETWORKS_H
 
@@ -8,22 +10,47 @@
 extern "C" {
 #endif
 
+/* Zero, NULL, "" and "own" leave a choice to the network. F is the width of the table row, N the batch. */
 typedef struct hf_network_options {
-    const char *hyper_layers; /* comma list of layer names that become hyper layers, "all" or "none" */
-    int embedding;            /* J; 0: the network's default */
-    double variance;          /* V; 0: the network's default */
-    double dropout;           /* 0: the network's default; negative: none */
-    int classes;              /* outputs; 0: the network's default */
+    int outputs;     /* P: numbers or logits it predicts */
+    int width;       /* channels of the first block; everything behind grows with it */
+    int blocks;      /* blocks, each of half the voxels and twice the channels of the one before */
+    int depth;       /* VGG: convolutions in a block; ResNet: pre-activation blocks at one resolution */
+    double dropout;  /* probability of every dropout layer; negative: none */
+    double momentum; /* of batch norm outside embeddings */
+
+    const char *hyper_layers;  /* comma list of layers whose weights are generated from the row; "all" or "none" */
+    const char *concat_layers; /* comma list of linear layers to whose input the row is appended; or "none" */
+
+    /* How generators start. "published": hyperfan-in, so that all of a weight comes from the row. "ordinary": as the
+     * layer would start without a row, plus a conditioned part of a tenth of that size. Default: published with the
+     * embedding "fill", otherwise ordinary. */
+    const char *hyper_start;
+    /* "fill": linear F -> J, weights 1 and bias 0 at first; "linear": the same from the usual uniform start; "mlp": linear,
+     * batch norm, PReLU. Default: the network's own, but "mlp" instead of "fill" unless the row is one one-hot pair. */
+    const char *embedding_kind;
+    int embedding;        /* J */
+    bool share_embedding; /* one embedding for all hyper layers instead of one for each */
+    double variance;      /* V of hyperfan-in, see hf_layer_options */
+    int columns;          /* table columns behind the row; 0: one */
+
+    int bottleneck;              /* FiLM, DAFT: features between row and modulation */
+    const char *film;            /* "both", "scale" or "shift" */
+    const char *film_activation; /* of the scale: "linear", "sigmoid" or "tanh" */
 } hf_network_options;
 
-/* A network: a function that adds nodes from image [N,1,D,H,W] and tabular [N,F] to a prediction. */
+/* A network: a function that adds nodes from image [N,1,D,H,W] and tabular [N,F] to a prediction [N,P].
+ *
+ * Names: an ordinary layer L has L.weight and L.bias; a hyper layer L has L.weight_generator.*, L.bias_generator.* and
+ * L.embedding.*. An embedding of kind "mlp" has linear.*, batchnorm.* and prelu.* in it, as has `embedding` of ad-tabular,
+ * from which it can be filled. */
 typedef struct hf_network {
     const char *name;        /* "brain-age-hyperfusion" */
     const char *description; /* one line */
     bool uses_tabular;
-    const char *layers; /* comma list of the layers that may be hyper */
+    const char *head; /* its last layer */
     hf_node *(*build)(hf_node *image, hf_node *tabular, const hf_network_options *options);
-    /* The embedding of its hyper layers alone, from tabular [N,F] to [N,J]; NULL when it has none. */
+    /* The embedding of its hyper layers alone, from tabular [N,F] to [N,J]; NULL when the row alone does not make it. */
     hf_node *(*embed)(hf_node *tabular, const hf_network_options *options);
 } hf_network;
 

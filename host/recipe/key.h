@@ -14,6 +14,13 @@ typedef enum hf_key_type {
     HF_KEY_NUMBERS,  /* double[3] */
 } hf_key_type;
 
+/* Whether a run that is resumed may be given another value. */
+typedef enum hf_key_resume {
+    HF_RESUME_SAME,   /* no: it changes what an epoch computes */
+    HF_RESUME_ANY,    /* yes */
+    HF_RESUME_LONGER, /* yes while train.schedule is constant: the number of epochs */
+} hf_key_resume;
+
 typedef struct hf_key {
     const char *name; /* "train.epochs" */
     hf_key_type type;
@@ -22,11 +29,12 @@ typedef struct hf_key {
     double lowest, highest; /* of numbers, both allowed */
     const char *words;      /* of a text: the allowed ones, "a, b, c"; NULL: any */
     const char *about;
+    hf_key_resume resume;
 } hf_key;
 
 extern const hf_key hf_recipe_keys[];
 extern const size_t hf_recipe_key_count;
-enum { HF_MAX_KEYS = 128, HF_N_SECTIONS = 5 };
+enum { HF_MAX_KEYS = 128, HF_N_SECTIONS = 6 };
 
 /* The row called `name`; HF_ERR_ARGUMENT naming `place` and the nearest key. */
 hf_status hf_key_find(size_t *out, const char *name, const char *place) HF_MUST_USE;

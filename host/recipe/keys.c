@@ -13,107 +13,157 @@
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 #define AT(field) offsetof(hf_recipe, field)
-#define MAX_SEED  9007199254740992.0 /* 2^53: exact as a double too */
+/* The last column: what a resumed run may be given. */
+#define SAME   HF_RESUME_SAME
+#define ANY    HF_RESUME_ANY
+#define LONGER HF_RESUME_LONGER
+
+#define MAX_SEED 9007199254740992.0 /* 2^53: exact as a double too */
 
 const hf_key hf_recipe_keys[] = {
-    { "task", HF_KEY_TEXT, AT(task), "brain-age", 0, 0, "brain-age, ad", "what is predicted" },
+    { "goal.name", HF_KEY_TEXT, AT(goal.name), "regression", 0, 0, "regression, binary, classes",
+      "what is predicted: a number, one of two classes by one output, one of several by one output each", SAME },
+    { "goal.classes", HF_KEY_TEXTS, AT(goal.classes), "[]", 0, 0, NULL,
+      "for binary (negative, positive) and classes: their names in the table, in order", SAME },
+    { "goal.merge", HF_KEY_TEXTS, AT(goal.merge), "[]", 0, 0, NULL,
+      "NAME=CLASS: what the table calls NAME counts as this class", SAME },
+    { "goal.unit", HF_KEY_TEXT, AT(goal.unit), "years", 0, 0, NULL, "of a number", ANY },
 
-    { "model.name", HF_KEY_TEXT, AT(model.name), "brain-age-hyperfusion", 0, 0, NULL, "the network" },
+    { "model.name", HF_KEY_TEXT, AT(model.name), "brain-age-hyperfusion", 0, 0, NULL, "the network", SAME },
     { "model.hyper_layers", HF_KEY_TEXT, AT(model.hyper_layers), "", 0, 0, NULL,
-      "layers whose weights are generated: names with commas, all or none; empty: the network's own" },
+      "layers whose weights are generated: names with commas, all or none; empty: the network's own", SAME },
+    { "model.hyper_start", HF_KEY_TEXT, AT(model.hyper_start), "own", 0, 0, "own, published, ordinary",
+      "hyper layers at first: all of a weight from the row, or an ordinary layer with a small conditioned part", SAME },
+    { "model.concat_layers", HF_KEY_TEXT, AT(model.concat_layers), "", 0, 0, NULL,
+      "linear layers that read the table row too: names with commas or none; empty: the network's own", SAME },
     { "model.embedding", HF_KEY_INTEGER, AT(model.embedding), "0", 0, 4096, NULL,
-      "size of each hyper layer's embedding; 0: the network's own" },
+      "size of each hyper layer's embedding; 0: the network's own", SAME },
+    { "model.embedding_kind", HF_KEY_TEXT, AT(model.embedding_kind), "own", 0, 0, "own, fill, linear, mlp",
+      "a linear layer that starts as the row's sum, a linear layer, or linear with batch norm and PReLU", SAME },
+    { "model.share_embedding", HF_KEY_BOOLEAN, AT(model.share_embedding), "false", 0, 0, NULL,
+      "one embedding for all hyper layers", SAME },
     { "model.variance", HF_KEY_NUMBER, AT(model.variance), "0", 0, 1e6, NULL,
-      "variance term of the hyperfan-in initialisation; 0: the network's own" },
+      "variance term of the hyperfan-in initialisation; 0: the network's own", SAME },
     { "model.variance_mode", HF_KEY_TEXT, AT(model.variance_mode), "constant", 0, 0, "constant, input, embedding",
-      "that term: model.variance, or measured on the training rows or on what the untrained embedding makes of them" },
+      "that term: model.variance, or measured on the training rows or on what the untrained embedding makes of them",
+      SAME },
+    { "model.film", HF_KEY_TEXT, AT(model.film), "own", 0, 0, "own, both, scale, shift",
+      "what FiLM and DAFT do to channels", SAME },
+    { "model.film_activation", HF_KEY_TEXT, AT(model.film_activation), "own", 0, 0, "own, linear, sigmoid, tanh",
+      "of their scale", SAME },
+    { "model.bottleneck", HF_KEY_INTEGER, AT(model.bottleneck), "0", 0, 4096, NULL,
+      "features between row and modulation there; 0: the network's own", SAME },
+    { "model.width", HF_KEY_INTEGER, AT(model.width), "0", 0, 1024, NULL,
+      "channels of the first block, on which all others depend; 0: the network's own", SAME },
+    { "model.blocks", HF_KEY_INTEGER, AT(model.blocks), "0", 0, 8, NULL,
+      "blocks, each of half the voxels and twice the channels; 0: the network's own", SAME },
+    { "model.depth", HF_KEY_INTEGER, AT(model.depth), "0", 0, 8, NULL,
+      "convolutions in a block, or residual blocks at one resolution; 0: the network's own", SAME },
     { "model.dropout", HF_KEY_NUMBER, AT(model.dropout), "-1", -1, 0.95, NULL,
-      "dropout probability; -1: the network's own" },
+      "probability of every dropout layer; -1: the network's own", SAME },
+    { "model.momentum", HF_KEY_NUMBER, AT(model.momentum), "0", 0, 1, NULL,
+      "of batch norm, the weight of a new batch; 0: the network's own", SAME },
 
-    { "cohort.path", HF_KEY_TEXT, AT(cohort.path), "", 0, 0, NULL, "folder of the images and the table" },
+    { "cohort.path", HF_KEY_TEXT, AT(cohort.path), "", 0, 0, NULL, "folder of the images and the table", SAME },
     { "cohort.table", HF_KEY_TEXT, AT(cohort.table), "", 0, 0, NULL,
-      "table of subjects; empty: participants.tsv or participants.csv in the folder" },
+      "table of subjects; empty: participants.tsv or participants.csv in the folder", SAME },
     { "cohort.id_column", HF_KEY_TEXT, AT(cohort.id_column), "", 0, 0, NULL,
-      "column of the subjects' ids; empty: participant_id, subject or id" },
+      "column of the subjects' ids; empty: participant_id, subject or id", SAME },
     { "cohort.image_column", HF_KEY_TEXT, AT(cohort.image_column), "", 0, 0, NULL,
-      "column of the image paths; empty: images are found by id" },
-    { "cohort.filter", HF_KEY_TEXT, AT(cohort.filter), "", 0, 0, NULL, "keep only rows with COLUMN=VALUE" },
+      "column of the image paths; empty: images are found by id", SAME },
+    { "cohort.filter", HF_KEY_TEXT, AT(cohort.filter), "", 0, 0, NULL, "keep only rows with COLUMN=VALUE", SAME },
     { "cohort.shape", HF_KEY_INTEGERS, AT(cohort.shape), "0, 0, 0", 0, 1024, NULL,
-      "voxels from left to right, back to front, bottom to top; 0, 0, 0: as stored" },
+      "voxels from left to right, back to front, bottom to top; 0, 0, 0: as stored", SAME },
     { "cohort.spacing", HF_KEY_NUMBERS, AT(cohort.spacing), "0, 0, 0", 0, 100, NULL,
-      "mm per voxel along the same axes; 0, 0, 0: as stored. Set alone on a command line, the shape follows from it" },
+      "mm per voxel along the same axes; 0, 0, 0: as stored. Set alone on a command line, the shape follows from it",
+      SAME },
     { "cohort.centre", HF_KEY_TEXT, AT(cohort.centre), "mass", 0, 0, "mass, middle",
-      "what volumes are cropped and padded around: their centre of mass, or as earlier versions did" },
+      "what volumes are cropped and padded around: their centre of mass, or as earlier versions did", SAME },
     { "cohort.crop", HF_KEY_TEXT, AT(cohort.crop), "", 0, 0, NULL,
-      "box of the grid, START:STOP of voxels along the three axes, as in 21:149, 55:151, 25:89; empty: all of it" },
+      "box of the grid, START:STOP of voxels along the three axes, as in 21:149, 55:151, 25:89; empty: all of it",
+      SAME },
     { "cohort.crop_mm", HF_KEY_TEXT, AT(cohort.crop_mm), "", 0, 0, NULL,
-      "in place of a shape: LOW:HIGH in mm of a template's space, as in -64:64, -72:24, -50:14; or hippocampi (MNI)" },
+      "in place of a shape: LOW:HIGH in mm of a template's space, as in -64:64, -72:24, -50:14; or hippocampi (MNI)",
+      SAME },
     { "cohort.sides", HF_KEY_TEXT, AT(cohort.sides), "one", 0, 0, "one, both",
-      "the network sees the crop, or its right half and its left half mirrored: a random one trains, both are judged" },
+      "the network sees the crop, or its right half and its left half mirrored: a random one trains, both are judged",
+      SAME },
     { "cohort.mask", HF_KEY_TEXT, AT(cohort.mask), "", 0, 0, NULL,
-      "how masks beside the images are called, such as desc-brain_mask; voxels outside become 0; empty: no masks" },
+      "how masks beside the images are called, such as desc-brain_mask; voxels outside become 0; empty: no masks",
+      SAME },
     { "cohort.normalise", HF_KEY_TEXT, AT(cohort.normalise), "zscore", 0, 0, "zscore, none",
-      "intensities of the non-zero voxels: mean 0 and variance 1, or as they are" },
-    { "cohort.target", HF_KEY_TEXT, AT(cohort.target), "age", 0, 0, NULL, "column that is predicted" },
+      "intensities of the non-zero voxels: mean 0 and variance 1, or as they are", SAME },
+    { "cohort.target", HF_KEY_TEXT, AT(cohort.target), "age", 0, 0, NULL, "column that is predicted", SAME },
     { "cohort.tabular", HF_KEY_TEXTS, AT(cohort.tabular), "sex:onehot(F,M)", 0, 0, NULL,
-      "columns the network is given, each with its encoding" },
-    { "cohort.cache", HF_KEY_BOOLEAN, AT(cohort.cache), "true", 0, 0, NULL, "keep preprocessed volumes on disk" },
+      "columns the network is given, each with its encoding", SAME },
+    { "cohort.cache", HF_KEY_BOOLEAN, AT(cohort.cache), "true", 0, 0, NULL, "keep preprocessed volumes on disk", ANY },
     { "cohort.cache_dir", HF_KEY_TEXT, AT(cohort.cache_dir), "", 0, 0, NULL,
-      "folder for them; empty: in the user's cache folder" },
+      "folder for them; empty: in the user's cache folder", ANY },
 
     { "split.method", HF_KEY_TEXT, AT(split.method), "stratified", 0, 0, "stratified, random, column, file",
-      "who trains and who tests: by age and sex, at random, from a column, from a file" },
-    { "split.column", HF_KEY_TEXT, AT(split.column), "", 0, 0, NULL, "for column: holds train, valid or test" },
-    { "split.file", HF_KEY_TEXT, AT(split.file), "", 0, 0, NULL, "for file: a table with id and split" },
-    { "split.age_column", HF_KEY_TEXT, AT(split.age_column), "age", 0, 0, NULL, "for stratified" },
-    { "split.sex_column", HF_KEY_TEXT, AT(split.sex_column), "sex", 0, 0, NULL, "for stratified" },
+      "who trains and who tests: by age and sex, at random, from a column, from a file", SAME },
+    { "split.column", HF_KEY_TEXT, AT(split.column), "", 0, 0, NULL, "for column: holds train, valid or test", SAME },
+    { "split.file", HF_KEY_TEXT, AT(split.file), "", 0, 0, NULL, "for file: a table with id and split", SAME },
+    { "split.age_column", HF_KEY_TEXT, AT(split.age_column), "age", 0, 0, NULL, "for stratified", SAME },
+    { "split.sex_column", HF_KEY_TEXT, AT(split.sex_column), "sex", 0, 0, NULL, "for stratified", SAME },
     { "split.group_column", HF_KEY_TEXT, AT(split.group_column), "", 0, 0, NULL,
-      "rows with equal text stay on one side; empty: the id" },
-    { "split.valid", HF_KEY_NUMBER, AT(split.valid), "0.15", 0, 0.9, NULL, "fraction for validation" },
-    { "split.test", HF_KEY_NUMBER, AT(split.test), "0.2", 0, 0.9, NULL, "fraction for testing" },
-    { "split.seed", HF_KEY_INTEGER, AT(split.seed), "1", 0, MAX_SEED, NULL, "of the random choice" },
+      "rows with equal text stay on one side; empty: the id", SAME },
+    { "split.valid", HF_KEY_NUMBER, AT(split.valid), "0.15", 0, 0.9, NULL, "fraction for validation", SAME },
+    { "split.test", HF_KEY_NUMBER, AT(split.test), "0.2", 0, 0.9, NULL, "fraction for testing", SAME },
+    { "split.seed", HF_KEY_INTEGER, AT(split.seed), "1", 0, MAX_SEED, NULL, "of the random choice", SAME },
 
-    { "train.epochs", HF_KEY_INTEGER, AT(train.epochs), "70", 1, 100000, NULL, "passes over the training subjects" },
-    { "train.batch_size", HF_KEY_INTEGER, AT(train.batch_size), "8", 1, 4096, NULL, "subjects per step" },
-    { "train.learning_rate", HF_KEY_NUMBER, AT(train.learning_rate), "1.5e-4", 1e-12, 100, NULL, "step size" },
+    { "train.epochs", HF_KEY_INTEGER, AT(train.epochs), "70", 1, 100000, NULL, "passes over the training subjects",
+      LONGER },
+    { "train.batch_size", HF_KEY_INTEGER, AT(train.batch_size), "8", 1, 4096, NULL, "subjects per step", SAME },
+    { "train.learning_rate", HF_KEY_NUMBER, AT(train.learning_rate), "1.5e-4", 1e-12, 100, NULL, "step size", SAME },
     { "train.weight_decay", HF_KEY_NUMBER, AT(train.weight_decay), "0", 0, 10, NULL,
-      "added to the gradient by adam and sgd, taken from the weights by adamw" },
-    { "train.optimizer", HF_KEY_TEXT, AT(train.optimizer), "adam", 0, 0, "adam, adamw, sgd", "update rule" },
-    { "train.loss", HF_KEY_TEXT, AT(train.loss), "mse", 0, 0, "mse, l1, cross-entropy", "what is made small" },
+      "added to the gradient by adam and sgd, taken from the weights by adamw", SAME },
+    { "train.optimizer", HF_KEY_TEXT, AT(train.optimizer), "adam", 0, 0, "adam, adamw, sgd", "update rule", SAME },
+    { "train.loss", HF_KEY_TEXT, AT(train.loss), "", 0, 0, NULL,
+      "what is made small: mse or l1, cross-entropy of classes; empty: the first that fits the goal", SAME },
+    { "train.class_weights", HF_KEY_TEXTS, AT(train.class_weights), "[]", 0, 0, NULL,
+      "of cross-entropy: a number for each class, or inverse (to how frequent they are in training); empty: all "
+      "alike",
+      SAME },
+    { "train.oversample", HF_KEY_BOOLEAN, AT(train.oversample), "false", 0, 0, NULL,
+      "show subjects of rarer classes again, so that all classes are equally frequent", SAME },
     { "train.schedule", HF_KEY_TEXT, AT(train.schedule), "constant", 0, 0, "constant, cosine",
-      "the learning rate over the epochs: as it is, or down to 0 along half a cosine" },
+      "the learning rate over the epochs: as it is, or down to 0 along half a cosine", SAME },
     { "train.start_at_mean", HF_KEY_BOOLEAN, AT(train.start_at_mean), "false", 0, 0, NULL,
-      "begin with the mean training target as the bias of the last layer" },
+      "begin with what the training targets say on average as the bias of the last layer: mean, class frequencies",
+      SAME },
     { "train.flip", HF_KEY_BOOLEAN, AT(train.flip), "false", 0, 0, NULL,
-      "mirror left and right with probability 1/2 while training" },
+      "mirror left and right with probability 1/2 while training", SAME },
     { "train.shift", HF_KEY_INTEGER, AT(train.shift), "0", 0, 64, NULL,
-      "move by up to so many voxels along each axis while training" },
-    { "train.flip_rate", HF_KEY_NUMBER, AT(train.flip_rate), "0.5", 0, 1, NULL, "probability of train.flip" },
+      "move by up to so many voxels along each axis while training", SAME },
+    { "train.flip_rate", HF_KEY_NUMBER, AT(train.flip_rate), "0.5", 0, 1, NULL, "probability of train.flip", SAME },
     { "train.affine", HF_KEY_NUMBER, AT(train.affine), "0", 0, 1, NULL,
-      "probability of turning, scaling and shearing a volume while training; 0: never" },
+      "probability of turning, scaling and shearing a volume while training; 0: never", SAME },
     { "train.rotate", HF_KEY_NUMBERS, AT(train.rotate), "0, 0, 0", 0, 180, NULL,
-      "for affine: up to so many degrees about each axis" },
+      "for affine: up to so many degrees about each axis", SAME },
     { "train.scale", HF_KEY_NUMBERS, AT(train.scale), "0, 0, 0", 0, 0.999, NULL,
-      "for affine: 1 plus or minus up to so much along each axis" },
+      "for affine: 1 plus or minus up to so much along each axis", SAME },
     { "train.shear", HF_KEY_NUMBERS, AT(train.shear), "0, 0, 0", 0, 0.999, NULL,
-      "for affine: up to so many voxels per voxel, first axis by second, first by third, second by third" },
+      "for affine: up to so many voxels per voxel, first axis by second, first by third, second by third", SAME },
     { "train.noise", HF_KEY_NUMBER, AT(train.noise), "0", 0, 1, NULL,
-      "probability of Gaussian noise while training, added after normalisation; 0: never" },
-    { "train.noise_sd", HF_KEY_NUMBER, AT(train.noise_sd), "0.1", 0, 1000, NULL, "its standard deviation" },
+      "probability of Gaussian noise while training, added after normalisation; 0: never", SAME },
+    { "train.noise_sd", HF_KEY_NUMBER, AT(train.noise_sd), "0.1", 0, 1000, NULL, "its standard deviation", SAME },
     { "train.seed", HF_KEY_INTEGER, AT(train.seed), "1", 0, MAX_SEED, NULL,
-      "of initial weights, order of subjects and dropout" },
+      "of initial weights, order of subjects and dropout", SAME },
     { "train.threads_ahead", HF_KEY_INTEGER, AT(train.threads_ahead), "2", 1, 64, NULL,
-      "batches prepared while the device computes" },
+      "batches prepared while the device computes", ANY },
 
     { "evaluate.bootstrap", HF_KEY_INTEGER, AT(evaluate.bootstrap), "2000", 100, 1000000, NULL,
-      "resamples for confidence intervals" },
-    { "evaluate.seed", HF_KEY_INTEGER, AT(evaluate.seed), "1", 0, MAX_SEED, NULL, "of the resamples" },
+      "resamples for confidence intervals", ANY },
+    { "evaluate.seed", HF_KEY_INTEGER, AT(evaluate.seed), "1", 0, MAX_SEED, NULL, "of the resamples", ANY },
+    { "evaluate.groups", HF_KEY_TEXTS, AT(evaluate.groups), "sex", 0, 0, NULL,
+      "columns of the table by which results are broken down; those it has not are left out", ANY },
 };
 enum { N_KEYS = sizeof hf_recipe_keys / sizeof hf_recipe_keys[0] };
 const size_t hf_recipe_key_count = N_KEYS;
 _Static_assert((int)N_KEYS <= (int)HF_MAX_KEYS, "the reader notes the line of every key");
 
-static const char *const sections[HF_N_SECTIONS] = { "model", "cohort", "split", "train", "evaluate" };
+static const char *const sections[HF_N_SECTIONS] = { "goal", "model", "cohort", "split", "train", "evaluate" };
 
 int hf_section_find(const char *name)
 {
@@ -141,9 +191,31 @@ static const char *example_key(const char *section)
     return hf_recipe_keys[i].name;
 }
 
+/* What keys and values were called in earlier versions; their runs can still be read and resumed. */
+static const char *const former_keys[][2] = { { "task", "goal.name" } };
+static const struct {
+    const char *key, *was, *is;
+} former_values[] = { { "goal.name", "brain-age", "regression" }, { "goal.name", "ad", "classes" } };
+
+static const char *present_key(const char *name)
+{
+    for (size_t i = 0; i < sizeof former_keys / sizeof former_keys[0]; i++)
+        if (strcmp(former_keys[i][0], name) == 0) return former_keys[i][1];
+    if (strcmp(name, "goal") == 0) return "goal.name"; /* "goal: NAME" */
+    return strcmp(name, "model") == 0 ? "model.name" : name;
+}
+
+static const char *present_value(const hf_key *key, const char *text)
+{
+    for (size_t i = 0; i < sizeof former_values / sizeof former_values[0]; i++)
+        if (strcmp(former_values[i].key, key->name) == 0 && strcmp(former_values[i].was, text) == 0)
+            return former_values[i].is;
+    return text;
+}
+
 hf_status hf_key_find(size_t *out, const char *name, const char *place)
 {
-    const char *wanted = strcmp(name, "model") == 0 ? "model.name" : name;
+    const char *wanted = present_key(name);
     for (size_t i = 0; i < N_KEYS; i++) {
         if (strcmp(hf_recipe_keys[i].name, wanted) != 0) continue;
         *out = i;
@@ -297,9 +369,10 @@ static bool is_word(const char *words, const char *text)
 static hf_status store_text(void *field, const hf_key *key, const hf_value *value, const char *place)
 {
     if (value->is_list || is_nothing(value, 0)) return refuse(key, value, -1, place);
-    if (key->words && !is_word(key->words, value->item[0].text)) return refuse(key, value, 0, place);
+    const char *word = present_value(key, value->item[0].text);
+    if (key->words && !is_word(key->words, word)) return refuse(key, value, 0, place);
     char *copy, **text = field;
-    HF_TRY(hf_strdup(&copy, value->item[0].text));
+    HF_TRY(hf_strdup(&copy, word));
     free(*text);
     *text = copy;
     return HF_OK;

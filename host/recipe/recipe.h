@@ -1,6 +1,6 @@
 /* recipe.h: an experiment as a YAML file: what to train on which cohort, how, and how to judge it.
  *
- * Every key is one row of one table (recipe.c): name, type, default, limits, one line of description. The same check
+ * Every key is one row of one table (keys.c): name, type, default, limits, one line of description. The same check
  * serves a file and a "--set KEY=VALUE", the help text and the resolved recipe are printed from it, and an unknown or
  * ill-typed key is refused with its place, what was found and what was expected. Messages of a file begin with
  * "'FILE', line N: ". A file path in a recipe is relative to the current directory. */
@@ -21,14 +21,26 @@ typedef struct hf_texts {
 /* All texts are set: "" where a recipe says nothing and there is no other default. */
 typedef struct hf_recipe {
     char *path; /* where it was read; "" for the defaults alone */
-    char *task; /* "brain-age" or "ad" */
     struct {
+        char *name;       /* of a goal; in a file, "goal: NAME" says the same as "goal: {name: NAME}" */
+        hf_texts classes; /* in the order of the network's outputs */
+        hf_texts merge;   /* "EMCI=MCI": what the table calls EMCI is of class MCI */
+        char *unit;       /* of a number */
+    } goal;
+    struct {                 /* "" or "own", 0: the network's own */
         char *name;          /* a network; in a file, "model: NAME" says the same as "model: {name: NAME}" */
-        char *hyper_layers;  /* comma list, "all", "none"; "": the network's own */
-        int64_t embedding;   /* 0: the network's own */
-        double variance;     /* 0: the network's own */
-        char *variance_mode; /* "constant", "input", "embedding" */
-        double dropout;      /* -1: the network's own */
+        char *hyper_layers;  /* comma list, "all", "none" */
+        char *hyper_start;   /* "published", "ordinary" */
+        char *concat_layers; /* comma list, "none" */
+        int64_t embedding;
+        char *embedding_kind; /* "fill", "linear", "mlp" */
+        bool share_embedding;
+        double variance;
+        char *variance_mode;          /* "constant", "input", "embedding" */
+        char *film, *film_activation; /* "both", "scale", "shift"; "linear", "sigmoid", "tanh" */
+        int64_t bottleneck, width, blocks, depth;
+        double dropout; /* -1: the network's own */
+        double momentum;
     } model;
     struct {
         char *path, *table, *id_column, *image_column;
@@ -55,8 +67,11 @@ typedef struct hf_recipe {
     struct {
         int64_t epochs, batch_size;
         double learning_rate, weight_decay;
-        char *optimizer, *loss;
-        char *schedule; /* "constant" or "cosine" */
+        char *optimizer;
+        char *loss;             /* "": the goal's own */
+        hf_texts class_weights; /* empty: all alike; "inverse"; or a number for each class */
+        bool oversample;        /* all classes as often as the most frequent one */
+        char *schedule;         /* "constant" or "cosine" */
         bool start_at_mean, flip;
         double flip_rate;                             /* probability */
         int64_t shift;                                /* voxels */
@@ -66,6 +81,7 @@ typedef struct hf_recipe {
     } train;
     struct {
         int64_t bootstrap, seed;
+        hf_texts groups; /* columns by which results are broken down */
     } evaluate;
 } hf_recipe;
 
@@ -87,6 +103,14 @@ hf_status hf_recipe_check(const hf_recipe *recipe) HF_MUST_USE;
 
 /* The resolved recipe as YAML, every key with its value; reading it back gives an equal recipe. */
 hf_status hf_recipe_write(const hf_recipe *recipe, hf_text *out) HF_MUST_USE;
+
+/* Whether a run that was started with `was` may go on with `is`: every key must have the value it had, but for those that
+ * do not change what an epoch computes. Keys are compared, not texts, so a recipe of an older version, which lacks newer
+ * keys, has their defaults. HF_ERR_ARGUMENT names the first key that differs. */
+hf_status hf_recipe_continues(const hf_recipe *was, const hf_recipe *is) HF_MUST_USE;
+
+/* A copy; like the defaults it is freed with hf_recipe_free. */
+hf_status hf_recipe_copy(hf_recipe *out, const hf_recipe *recipe) HF_MUST_USE;
 
 /* The table of keys for people. */
 hf_status hf_recipe_describe_keys(hf_text *out) HF_MUST_USE;

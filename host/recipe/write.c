@@ -88,13 +88,18 @@ static void write_numbers(hf_text *out, const void *field)
     hf_text_add(out, "]");
 }
 
-hf_status hf_recipe_write(const hf_recipe *recipe, hf_text *out)
+static void write_value(hf_text *out, const hf_recipe *recipe, const hf_key *key)
 {
     static void (*const write[])(hf_text * out, const void *field) = {
         [HF_KEY_TEXT] = write_text,       [HF_KEY_INTEGER] = write_integer, [HF_KEY_NUMBER] = write_number,
         [HF_KEY_BOOLEAN] = write_boolean, [HF_KEY_TEXTS] = write_texts,     [HF_KEY_INTEGERS] = write_integers,
         [HF_KEY_NUMBERS] = write_numbers,
     };
+    write[key->type](out, (const char *)recipe + key->offset);
+}
+
+hf_status hf_recipe_write(const hf_recipe *recipe, hf_text *out)
+{
     size_t section = 0; /* length of the last section's name */
     const char *last = "";
     for (size_t i = 0; i < hf_recipe_key_count; i++) {
@@ -104,12 +109,54 @@ hf_status hf_recipe_write(const hf_recipe *recipe, hf_text *out)
         bool begins = length && (length != section || strncmp(last, key->name, length) != 0);
         if (begins) hf_text_add(out, "%.*s:\n", (int)length, key->name);
         hf_text_add(out, "%s%s: ", length ? "  " : "", dot ? dot + 1 : key->name);
-        write[key->type](out, (const char *)recipe + key->offset);
+        write_value(out, recipe, key);
         hf_text_add(out, "\n");
         section = length;
         last = key->name;
     }
     return hf_text_check(out);
+}
+
+/* ---- resuming ---------------------------------------------------------------------------------------------------- */
+
+static bool may_differ(const hf_key *key, const hf_recipe *recipe)
+{
+    if (key->resume != HF_RESUME_LONGER) return key->resume == HF_RESUME_ANY;
+    return strcmp(recipe->train.schedule, "constant") == 0;
+}
+
+static hf_status same_value(const hf_recipe *was, const hf_recipe *is, const hf_key *key)
+{
+    hf_text a = { 0 }, b = { 0 };
+    write_value(&a, was, key);
+    write_value(&b, is, key);
+    hf_status status = hf_text_check(&a);
+    if (status == HF_OK) status = hf_text_check(&b);
+    if (status == HF_OK && strcmp(a.data, b.data) != 0)
+        status =
+            hf_fail(HF_ERR_ARGUMENT,
+                    "the run was started with '%s: %.200s', the recipe now says '%s: %.200s': a run is resumed with "
+                    "the recipe it was started with",
+                    key->name, a.data, key->name, b.data);
+    hf_text_free(&a);
+    hf_text_free(&b);
+    return status;
+}
+
+hf_status hf_recipe_continues(const hf_recipe *was, const hf_recipe *is)
+{
+    for (size_t i = 0; i < hf_recipe_key_count; i++)
+        if (!may_differ(&hf_recipe_keys[i], is)) HF_TRY(same_value(was, is, &hf_recipe_keys[i]));
+    return HF_OK;
+}
+
+hf_status hf_recipe_copy(hf_recipe *out, const hf_recipe *recipe)
+{
+    hf_text text = { 0 };
+    hf_status status = hf_recipe_write(recipe, &text);
+    if (status == HF_OK) status = hf_recipe_parse(out, text.data, text.size, recipe->path);
+    hf_text_free(&text);
+    return status;
 }
 
 hf_status hf_recipe_describe_keys(hf_text *out)
@@ -178,12 +225,8 @@ static hf_status check_split(const hf_recipe *r)
     return HF_OK;
 }
 
-static hf_status check_task(const hf_recipe *r)
+static hf_status check_model(const hf_recipe *r)
 {
-    bool classes = strcmp(r->task, "ad") == 0, entropy = strcmp(r->train.loss, "cross-entropy") == 0;
-    if (classes != entropy)
-        return hf_fail(HF_ERR_ARGUMENT, "task %s with train.loss %s: %s is expected", r->task, r->train.loss,
-                       classes ? "cross-entropy" : "mse or l1");
     if (r->model.dropout < 0 && r->model.dropout != -1)
         return hf_fail(HF_ERR_ARGUMENT, "model.dropout: found %g, expected a probability, or -1 for the network's own",
                        r->model.dropout);
@@ -195,7 +238,7 @@ hf_status hf_recipe_check(const hf_recipe *recipe)
     hf_status status = check_cohort(recipe);
     if (status == HF_OK) status = check_sides(recipe);
     if (status == HF_OK) status = check_split(recipe);
-    if (status == HF_OK) status = check_task(recipe);
+    if (status == HF_OK) status = check_model(recipe);
     if (status == HF_OK || !recipe->path[0]) return status;
     return hf_fail_in(status, "'%s'", recipe->path);
 }

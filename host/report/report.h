@@ -5,7 +5,7 @@
 #ifndef HF_REPORT_H
 #define HF_REPORT_H
 
-#include "hfbase.h"
+#include "goal/goal.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,21 +15,14 @@ extern "C" {
 typedef struct hf_epoch_row {
     int epoch;
     double train_loss, valid_loss;
-    double train_mae, valid_mae; /* years */
+    double valid; /* the goal's selecting metric on the validation subjects */
     double seconds;
 } hf_epoch_row;
 
-/* One subject. `part` is "train", "valid" or "test"; sex may be NULL. Rows with a value that is not finite are left out
- * of errors and plots. */
-typedef struct hf_prediction_row {
-    const char *id, *sex, *part;
-    double actual, predicted; /* years */
-} hf_prediction_row;
-
 /* A subject whose slices are shown. */
 typedef struct hf_report_image {
-    const char *id;
-    const char *note;    /* such as "largest error"; the ages are added from the predictions */
+    int subject;         /* in the predictions */
+    const char *note;    /* such as "largest error"; truth and prediction are added */
     const float *volume; /* [D,H,W], as the network sees it */
     int shape[3];
     double spacing[3]; /* mm; zeros: 1 */
@@ -46,13 +39,10 @@ typedef struct hf_report_data {
     const char *const *warnings;
     int n_epochs, best_epoch; /* best_epoch: whose parameters were kept; below 0: not known */
     const hf_epoch_row *epochs;
-    int n_predictions;
-    const hf_prediction_row *predictions;
-    double train_mean, train_median; /* years: what guessing without an image would say */
+    const hf_target *target;           /* what was predicted; NULL: no learning curve of its metric */
+    const hf_predictions *predictions; /* of the test subjects; NULL: none */
     int n_images;
     const hf_report_image *images;
-    int64_t bootstrap; /* resamples; 0: 2000 */
-    uint64_t seed;
 } hf_report_data;
 
 /* Writes the page so that the path holds the old or the new one, never a part. */

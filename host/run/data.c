@@ -1,6 +1,5 @@
-/* data.c: from a recipe to preprocessed subjects: cohort, split, table statistics (from training rows only),
+/* data.c: from a recipe to preprocessed subjects: cohort, split, truth, table statistics (from training rows only),
  * and the volumes on the recipe's grid. Nobody is left out without being named. */
-#include "metrics/metrics.h"
 #include "parts.h"
 #include <math.h>
 #include <stdarg.h>
@@ -61,9 +60,15 @@ hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char
     return status;
 }
 
-int hf_run_group_column(const hf_cohort *cohort, const hf_recipe *recipe)
+int hf_run_group_columns(int column[HF_MAX_GROUPS], const hf_cohort *cohort, const hf_recipe *recipe)
 {
-    return recipe->split.sex_column[0] ? hf_table_column(&cohort->table, recipe->split.sex_column) : -1;
+    const hf_texts *groups = &recipe->evaluate.groups;
+    int n = 0;
+    for (int i = 0; i < groups->count && n < HF_MAX_GROUPS; i++) {
+        column[n] = hf_table_column(&cohort->table, groups->text[i]);
+        n += column[n] >= 0;
+    }
+    return n;
 }
 
 static hf_status split(hf_run_data *data, const hf_recipe *recipe, const hf_run_source *source)
@@ -90,41 +95,57 @@ static hf_status split(hf_run_data *data, const hf_recipe *recipe, const hf_run_
     return hf_split_make(data->part, &data->cohort, &options);
 }
 
-/* ---- targets ----------------------------------------------------------------------------------------------------- */
+/* ---- truth ------------------------------------------------------------------------------------------------------- */
 
-/* Leaves out subjects whose target is missing. */
-static hf_status drop_without_target(hf_run_data *data, const hf_recipe *recipe, const hf_watch *watch)
+/* Says the first lines of a text, and how many there are. */
+static void say_lines(const hf_watch *watch, const hf_text *lines, const char *what)
 {
-    const hf_table *table = &data->cohort.table;
-    const int column = hf_table_column(table, recipe->cohort.target);
-    int dropped = 0;
-    if (column < 0)
-        return hf_fail(HF_ERR_ARGUMENT, "'%s' has no column '%s' (cohort.target)", table->path, recipe->cohort.target);
-    for (int i = 0; i < data->cohort.n_subjects; i++) {
-        double target;
-        HF_TRY(hf_table_number(&target, table, data->cohort.subject[i].row, column));
-        if (isfinite(target) || data->part[i] == HF_UNUSED) continue;
-        data->part[i] = HF_UNUSED;
-        if (dropped++ < MAX_SAID)
-            hf_watch_say(watch, "left out: '%s' has no %s", data->cohort.subject[i].id, recipe->cohort.target);
-    }
-    if (dropped > MAX_SAID)
-        hf_watch_say(watch, "left out: %d subjects in all without %s", dropped, recipe->cohort.target);
-    return HF_OK;
+    int said = 0;
+    const char *end;
+    for (const char *at = lines->data; at && (end = strchr(at, '\n')); at = end + 1)
+        if (said++ < MAX_SAID) hf_watch_say(watch, "%s: %.*s", what, (int)(end - at), at);
+    if (said > MAX_SAID) hf_watch_say(watch, "%s: %d subjects in all", what, said);
 }
 
-/* What a network must beat: mean and median of the training targets. */
-static hf_status learn_target(hf_run_fixed *fixed, const hf_run_data *data, const hf_recipe *recipe)
+/* Leaves out subjects without truth. */
+static void drop_without_truth(hf_run_data *data, const hf_target *target, const hf_watch *watch)
 {
-    const int column = hf_table_column(&data->cohort.table, recipe->cohort.target);
-    const int *index = data->index + data->first[HF_TRAIN], count = data->count[HF_TRAIN];
-    double *target = NULL;
-    hf_status status = hf_alloc(&target, (size_t)count, sizeof *target, "targets");
-    for (int k = 0; status == HF_OK && k < count; k++)
-        status = hf_table_number(&target[k], &data->cohort.table, data->cohort.subject[index[k]].row, column);
-    if (status == HF_OK) status = hf_median(&fixed->train_median, target, count);
-    if (status == HF_OK) fixed->train_mean = hf_mean(target, count);
-    free(target);
+    int dropped = 0;
+    for (int i = 0; i < data->cohort.n_subjects; i++) {
+        if (isfinite(data->truth[i * target->T]) || data->part[i] == HF_UNUSED) continue;
+        data->part[i] = HF_UNUSED;
+        if (dropped++ < MAX_SAID)
+            hf_watch_say(watch, "left out: '%s' has no %s", data->cohort.subject[i].id, target->column);
+    }
+    if (dropped > MAX_SAID) hf_watch_say(watch, "left out: %d subjects in all without %s", dropped, target->column);
+}
+
+/* The truth of everybody; all NaN where it is not needed and the cohort has no such column. */
+static hf_status read_truth(hf_run_data *data, const hf_target *target, bool needed, const hf_watch *watch)
+{
+    const size_t count = (size_t)data->cohort.n_subjects * (size_t)target->T;
+    hf_text problems = { 0 };
+    HF_TRY(hf_alloc(&data->truth, count, sizeof *data->truth, "the truth"));
+    for (size_t i = 0; i < count; i++)
+        data->truth[i] = NAN;
+    if (!needed && hf_table_column(&data->cohort.table, target->column) < 0) return HF_OK;
+    const hf_status status = hf_target_truth(data->truth, &problems, target, &data->cohort);
+    if (status == HF_OK) say_lines(watch, &problems, needed ? "left out" : "without truth");
+    hf_text_free(&problems);
+    if (status == HF_OK && needed) drop_without_truth(data, target, watch);
+    return status;
+}
+
+/* What a network must beat, from the training subjects. */
+static hf_status learn_target(hf_run_fixed *fixed, const hf_run_data *data)
+{
+    const int *index = data->index + data->first[HF_TRAIN], count = data->count[HF_TRAIN], T = fixed->target.T;
+    double *truth = NULL;
+    HF_TRY(hf_alloc(&truth, (size_t)count * (size_t)T, sizeof *truth, "the truth"));
+    for (int k = 0; k < count * T; k++)
+        truth[k] = data->truth[index[k / T] * T + k % T];
+    const hf_status status = hf_target_learn(&fixed->target, truth, count);
+    free(truth);
     return status;
 }
 
@@ -212,15 +233,21 @@ static void say_forecast(const hf_run_data *data, const hf_grid *grid, const hf_
 static hf_status open_volumes(hf_run_data *data, hf_run_fixed *fixed, const hf_recipe *recipe,
                               const hf_run_source *source, const hf_watch *watch)
 {
-    const hf_table *table = &data->cohort.table;
-    const bool has_target = hf_table_column(table, recipe->cohort.target) >= 0;
-    const hf_dataset_options options = { .target_column = has_target ? recipe->cohort.target : NULL,
+    const size_t count = (size_t)data->cohort.n_subjects * (size_t)fixed->target.T;
+    float *truth = NULL; /* as the device has it */
+    HF_TRY(hf_alloc(&truth, count, sizeof *truth, "the truth"));
+    for (size_t i = 0; i < count; i++)
+        truth[i] = (float)data->truth[i];
+    const hf_dataset_options options = { .targets = truth,
+                                         .n_targets = fixed->target.T,
                                          .cache_dir = or_null(recipe->cohort.cache_dir),
                                          .no_cache = !recipe->cohort.cache,
                                          .progress = preparing,
                                          .user = (void *)watch };
     say_forecast(data, &fixed->grid, &options, watch);
-    HF_TRY(hf_dataset_open(&data->dataset, &data->cohort, &fixed->grid, &fixed->encoder, &options));
+    const hf_status status = hf_dataset_open(&data->dataset, &data->cohort, &fixed->grid, &fixed->encoder, &options);
+    free(truth);
+    HF_TRY(status);
     say_problems(&data->cohort, watch);
     const int *shape = hf_dataset_shape(data->dataset);
     if (!source->learned) memcpy(fixed->shape, shape, sizeof fixed->shape);
@@ -234,13 +261,14 @@ static hf_status open_all(hf_run_data *data, hf_run_fixed *fixed, const hf_recip
 {
     HF_TRY(hf_run_cohort_open(&data->cohort, recipe, source->folder));
     HF_TRY(split(data, recipe, source));
-    if (source->needs_truth) HF_TRY(drop_without_target(data, recipe, watch));
+    if (!source->learned) HF_TRY(hf_target_set(&fixed->target, recipe));
+    HF_TRY(read_truth(data, &fixed->target, source->needs_truth, watch));
     if (!source->learned) HF_TRY(learn(fixed, data, recipe));
     HF_TRY(open_volumes(data, fixed, recipe, source, watch));
     HF_TRY(list_subjects(data));
     if (source->learned) return HF_OK;
     if (data->count[HF_TRAIN] == 0) return hf_fail(HF_ERR_ARGUMENT, "no subject is left to train on");
-    return learn_target(fixed, data, recipe);
+    return learn_target(fixed, data);
 }
 
 hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recipe *recipe, const hf_run_source *source,
@@ -257,6 +285,7 @@ void hf_run_data_free(hf_run_data *data)
     hf_dataset_free(&data->dataset);
     hf_cohort_free(&data->cohort);
     free(data->part);
+    free(data->truth);
     free(data->index);
     *data = (hf_run_data){ 0 };
 }

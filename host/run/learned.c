@@ -60,20 +60,35 @@ static json_t *feature_json(const hf_feature *f)
                      "missing", f->n_missing);
 }
 
+/* What was learned for the goal; what it is says the recipe. */
+static json_t *target_json(const hf_target *t)
+{
+    json_t *baselines = json_array(), *weights = json_array();
+    for (int b = 0; b < HF_MAX_BASELINES && t->goal->baselines[b]; b++) {
+        json_t *one = json_array();
+        for (int k = 0; k < t->P; k++)
+            json_array_append_new(one, number(t->baseline[b][k]));
+        json_array_append_new(baselines, one);
+    }
+    for (int k = 0; k < t->n_classes; k++)
+        json_array_append_new(weights, number(t->weight[k]));
+    return json_pack("{so,so}", "baselines", baselines, "class_weights", weights);
+}
+
 static json_t *preprocess_json(const hf_run_fixed *fixed)
 {
     const hf_grid *g = &fixed->grid;
     json_t *features = json_array();
     for (int i = 0; i < fixed->encoder.n_features; i++)
         json_array_append_new(features, feature_json(&fixed->encoder.feature[i]));
-    return json_pack("{so,so,so,sb,so,ss,so,so,si,sb,so,si,so,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
+    return json_pack("{so,so,so,sb,so,ss,so,so,si,sb,so,si,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
                      "shape", integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore,
                      "spacing_expected", numbers(g->spacing_expected), "centre", centres[g->centre], "crop", pairs(g),
                      "crop_mm", boxes(g), "views", hf_views(g), "oriented", fixed->oriented, "features", features,
-                     "width", fixed->encoder.width, "train_mean", number(fixed->train_mean), "train_median",
-                     number(fixed->train_median), "guard_typical", number(fixed->guard.typical), "guard_lowest",
-                     number(fixed->guard.lowest), "guard_checked", fixed->guard.checked, "guard_flagged",
-                     fixed->guard.flagged, "parameters", (json_int_t)fixed->parameters, "device", fixed->device);
+                     "width", fixed->encoder.width, "target", target_json(&fixed->target), "guard_typical",
+                     number(fixed->guard.typical), "guard_lowest", number(fixed->guard.lowest), "guard_checked",
+                     fixed->guard.checked, "guard_flagged", fixed->guard.flagged, "parameters",
+                     (json_int_t)fixed->parameters, "device", fixed->device);
 }
 
 static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
@@ -89,8 +104,9 @@ static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
 hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, const hf_run_progress *progress,
                             const char *recipe)
 {
-    json_t *json = json_pack("{sI,sI,sI,so}", "epoch", (json_int_t)progress->epoch, "step", (json_int_t)progress->step,
-                             "best_epoch", (json_int_t)progress->best_epoch, "best_mae", number(progress->best_mae));
+    json_t *json = json_pack("{sI,sI,sI,so,ss}", "epoch", (json_int_t)progress->epoch, "step",
+                             (json_int_t)progress->step, "best_epoch", (json_int_t)progress->best_epoch, "best_value",
+                             number(progress->best_value), "metric", fixed->target.goal->select);
     HF_TRY(add_json(archive, PROGRESS_KEY, json));
     HF_TRY(add_json(archive, PREPROCESS_KEY, preprocess_json(fixed)));
     HF_TRY(hf_archive_add_text(archive, HF_RECIPE_TEXT, recipe));
@@ -202,8 +218,6 @@ static bool read_preprocess(hf_run_fixed *out, const json_t *json)
     for (int i = 0; i < out->encoder.n_features; i++)
         if (!read_feature(&out->encoder.feature[i], json_array_get(features, (size_t)i))) return false;
     out->encoder.width = width_of(&out->encoder);
-    out->train_mean = real_of(json_object_get(json, "train_mean"));
-    out->train_median = real_of(json_object_get(json, "train_median"));
     out->guard.typical = real_of(json_object_get(json, "guard_typical"));
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
     out->guard.checked = (int)json_integer_value(json_object_get(json, "guard_checked"));
@@ -213,12 +227,35 @@ static bool read_preprocess(hf_run_fixed *out, const json_t *json)
     return out->encoder.width == json_integer_value(json_object_get(json, "width"));
 }
 
+static bool read_numbers(double *out, int count, const json_t *array)
+{
+    for (int k = 0; k < count; k++)
+        out[k] = real_of(json_array_get(array, (size_t)k));
+    return json_array_size(array) == (size_t)count;
+}
+
+/* Into a target that the recipe has set. Earlier versions knew numbers alone, and kept mean and median. */
+static bool read_target(hf_target *t, const json_t *preprocess)
+{
+    const json_t *json = json_object_get(preprocess, "target"), *baselines = json_object_get(json, "baselines");
+    bool good = true;
+    if (!json && t->n_classes == 0) {
+        t->baseline[0][0] = real_of(json_object_get(preprocess, "train_mean"));
+        t->baseline[1][0] = real_of(json_object_get(preprocess, "train_median"));
+        return true;
+    }
+    for (int b = 0; b < HF_MAX_BASELINES && t->goal->baselines[b]; b++)
+        good = good && read_numbers(t->baseline[b], t->P, json_array_get(baselines, (size_t)b));
+    return good && read_numbers(t->weight, t->n_classes, json_object_get(json, "class_weights"));
+}
+
 static bool read_progress(hf_run_progress *out, const json_t *json)
 {
     out->epoch = json_integer_value(json_object_get(json, "epoch"));
     out->step = json_integer_value(json_object_get(json, "step"));
     out->best_epoch = json_integer_value(json_object_get(json, "best_epoch"));
-    out->best_mae = real_of(json_object_get(json, "best_mae"));
+    const json_t *best = json_object_get(json, "best_value");
+    out->best_value = real_of(best ? best : json_object_get(json, "best_mae")); /* what earlier versions called it */
     return out->epoch >= 1 && out->step >= out->epoch && out->step <= UINT32_MAX && out->best_epoch >= 0 &&
            out->best_epoch <= out->epoch;
 }
@@ -255,6 +292,11 @@ hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_r
     }
     memcpy(read.guard.mean, guard->data, sizeof read.guard.mean);
     HF_TRY_OUT(load_recipe(recipe, archive));
+    HF_TRY_OUT(hf_target_set(&read.target, recipe));
+    if (!read_target(&read.target, preprocess)) {
+        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing does not say what its goal needs");
+        goto out;
+    }
     *fixed = read;
     *progress = come;
 out:

@@ -29,22 +29,35 @@ hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
     return status;
 }
 
-static hf_network_options network_options(const hf_recipe *recipe, double variance)
+static hf_network_options network_options(const hf_recipe *recipe, int outputs, double variance)
 {
     const double dropout = recipe->model.dropout; /* -1: the network's own; the network says 0 for that */
-    return (hf_network_options){ .hyper_layers = recipe->model.hyper_layers[0] ? recipe->model.hyper_layers : NULL,
+    return (hf_network_options){ .outputs = outputs,
+                                 .hyper_layers = recipe->model.hyper_layers,
+                                 .hyper_start = recipe->model.hyper_start,
+                                 .concat_layers = recipe->model.concat_layers,
                                  .embedding = (int)recipe->model.embedding,
+                                 .embedding_kind = recipe->model.embedding_kind,
+                                 .share_embedding = recipe->model.share_embedding,
                                  .variance = variance,
+                                 .columns = recipe->cohort.tabular.count,
+                                 .film = recipe->model.film,
+                                 .film_activation = recipe->model.film_activation,
+                                 .bottleneck = (int)recipe->model.bottleneck,
+                                 .width = (int)recipe->model.width,
+                                 .blocks = (int)recipe->model.blocks,
+                                 .depth = (int)recipe->model.depth,
                                  .dropout = dropout < 0    ? 0
                                             : dropout == 0 ? -1
-                                                           : dropout };
+                                                           : dropout,
+                                 .momentum = recipe->model.momentum };
 }
 
 /* The variance term as the recipe wants it: a number, or measured on the training rows or their embedding. */
 static hf_status find_variance(hf_run_network *network, const hf_recipe *recipe, const float *rows, int64_t count)
 {
     const hf_network *kind;
-    const hf_network_options options = network_options(recipe, 0);
+    const hf_network_options options = network_options(recipe, network->target->outputs, 0);
     const char *mode = recipe->model.variance_mode;
     network->variance = recipe->model.variance;
     if (!rows || !network->width || strcmp(mode, "constant") == 0) return HF_OK;
@@ -57,28 +70,26 @@ static hf_status find_variance(hf_run_network *network, const hf_recipe *recipe,
                                          (uint64_t)recipe->train.seed, rows, count, network->width);
 }
 
-/* The loss by its name in a recipe. */
-static hf_node *make_loss(hf_node *prediction, hf_node *target, const char *name)
+/* A network that was made for another goal is refused here, not by the loss. */
+static hf_node *expect_outputs(hf_node *output, int outputs, const char *name)
 {
-    if (strcmp(name, "mse") == 0) return hf_mse(prediction, target);
-    if (strcmp(name, "l1") == 0) return hf_l1(prediction, target);
-    return hf_graph_fail(hf_node_graph(prediction), HF_ERR_UNSUPPORTED,
-                         "train.loss '%s': this version trains on numbers, with mse or l1", name);
+    if (!output || (hf_node_shape(output).rank == 2 && hf_dim(output, 1) == outputs)) return output;
+    return hf_graph_fail(hf_node_graph(output), HF_ERR_SHAPE, "the network '%s' has %lld outputs, the goal expects %d",
+                         name, (long long)hf_dim(output, 1), outputs);
 }
 
 static hf_status plan_step(hf_run_step *step, const hf_run_network *network, const hf_recipe *recipe, bool training)
 {
     const hf_network *kind;
-    const hf_network_options options = network_options(recipe, network->variance);
+    const hf_network_options options = network_options(recipe, network->target->outputs, network->variance);
     const int *s = network->shape;
     HF_TRY(hf_run_network_find(&kind, recipe));
     HF_TRY(hf_graph_new(&step->graph, network->model, training));
     hf_node *image = hf_input(step->graph, "image", HF_SHAPE(step->batch, 1, s[0], s[1], s[2])), *tabular = NULL;
     if (network->width) tabular = hf_input(step->graph, "tabular", HF_SHAPE(step->batch, network->width));
     step->prediction = kind->build(image, tabular, &options);
-    if (training)
-        step->loss =
-            make_loss(step->prediction, hf_input(step->graph, "target", HF_SHAPE(step->batch, 1)), recipe->train.loss);
+    step->prediction = expect_outputs(step->prediction, network->target->outputs, kind->name);
+    if (training && step->prediction) step->loss = network->target->loss->build(step->prediction, network->target);
     HF_TRY(hf_graph_check(step->graph));
     return hf_plan_new(&step->plan, step->graph,
                        &(hf_plan_options){ .loss = step->loss, .keep = &step->prediction, .n_keep = training ? 0 : 1 });
@@ -102,11 +113,12 @@ static hf_status plan_all(hf_run_network *network, const hf_recipe *recipe, cons
     return HF_OK;
 }
 
-hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, const char *device, const int shape[3],
-                              int width, const int batch[HF_N_STEPS], const float *rows, int64_t count)
+hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, const hf_target *target, const char *device,
+                              const int shape[3], int width, const int batch[HF_N_STEPS], const float *rows,
+                              int64_t count)
 {
     const hf_network *kind;
-    *out = (hf_run_network){ 0 };
+    *out = (hf_run_network){ .target = target };
     HF_TRY(hf_run_network_find(&kind, recipe));
     memcpy(out->shape, shape, sizeof out->shape);
     out->width = kind->uses_tabular ? width : 0;
@@ -156,7 +168,8 @@ hf_status hf_run_network_bind(hf_run_network *network, const hf_recipe *recipe, 
     for (int i = 0; i < HF_N_STEPS; i++)
         if (network->step[i].plan) HF_TRY(hf_plan_bind(network->step[i].plan, network->arena));
     const size_t batch = (size_t)network->step[HF_STEP_EVALUATE].batch;
-    HF_TRY(hf_alloc(&network->staging, batch * voxels_of(network) + 1, sizeof(float), "a batch of volumes"));
+    const size_t sample = voxels_of(network) + (size_t)network->target->outputs; /* the outputs come back there */
+    HF_TRY(hf_alloc(&network->staging, batch * sample + 1, sizeof(float), "a batch of volumes"));
     HF_TRY(hf_alloc(&network->staging_row, batch * (size_t)network->width + 1, sizeof(float), "a batch of rows"));
     return training ? make_optimizer(network, recipe) : HF_OK;
 }
@@ -189,14 +202,14 @@ hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_ba
     HF_TRY(hf_model_set_step(network->model, seed, step));
     HF_TRY(hf_plan_set(s->plan, "image", batch->volume, s->batch * (int64_t)voxels_of(network)));
     if (network->width) HF_TRY(hf_plan_set(s->plan, "tabular", batch->tabular, (int64_t)s->batch * network->width));
-    HF_TRY(hf_plan_set(s->plan, "target", batch->target, s->batch));
+    HF_TRY(network->target->loss->feed(s->plan, network->target, batch->target, batch->count));
     HF_TRY(hf_plan_run(s->plan));
     HF_TRY(hf_optimizer_step(network->optimizer));
     return hf_plan_get(s->plan, s->loss, loss, 1);
 }
 
 /* One batch of at most the evaluation size; fewer samples are filled up with zeros. */
-static hf_status predict_batch(float *predicted, hf_run_network *network, const hf_batch *batch)
+static hf_status predict_batch(float *output, hf_run_network *network, const hf_batch *batch)
 {
     const hf_run_step *s = &network->step[HF_STEP_EVALUATE];
     const size_t count = (size_t)batch->count, voxels = voxels_of(network), width = (size_t)network->width;
@@ -213,54 +226,62 @@ static hf_status predict_batch(float *predicted, hf_run_network *network, const 
     if (width) HF_TRY(hf_plan_set(s->plan, "tabular", row, s->batch * (int64_t)width));
     HF_TRY(hf_plan_run(s->plan));
     float *all = network->staging; /* free again: the run has its copy */
-    HF_TRY(hf_plan_get(s->plan, s->prediction, all, s->batch));
-    memcpy(predicted, all, count * sizeof *predicted);
+    const size_t outputs = (size_t)network->target->outputs;
+    HF_TRY(hf_plan_get(s->plan, s->prediction, all, (int64_t)s->batch * network->target->outputs));
+    memcpy(output, all, count * outputs * sizeof *output);
     return HF_OK;
 }
 
-/* The views of a subject, one right after the other, become its mean; in place. */
-static void average_views(float *value, int count, int views)
+/* The views of a subject, one right after the other, become one: the mean of their predictions, as an output that says so;
+ * in place. */
+void hf_run_average_views(float *output, int count, int views, const hf_target *t)
 {
     for (int i = 0; views > 1 && i < count; i++) {
-        double sum = 0;
-        for (int v = 0; v < views; v++)
-            sum += value[i * views + v];
-        value[i] = (float)(sum / views);
+        double one[HF_MAX_CLASSES], mean[HF_MAX_CLASSES] = { 0 };
+        for (int v = 0; v < views; v++) {
+            t->goal->link(one, output + ((size_t)i * (size_t)views + (size_t)v) * (size_t)t->outputs, t);
+            for (int k = 0; k < t->P; k++)
+                mean[k] += one[k] / views;
+        }
+        t->goal->unlink(output + (size_t)i * (size_t)t->outputs, mean, t);
     }
 }
 
-static hf_status predict_samples(float *predicted, float *truth, hf_run_network *network, hf_loader *loader,
+static hf_status predict_samples(float *output, float *truth, hf_run_network *network, hf_loader *loader,
                                  const char *what, const hf_watch *watch)
 {
     const hf_batch *batch;
     const int count = hf_loader_samples(loader);
+    const size_t outputs = (size_t)network->target->outputs, T = (size_t)network->target->T;
     int done = 0;
     HF_TRY(hf_loader_start(loader, 0));
     for (;;) {
         HF_TRY(hf_loader_next(loader, &batch));
         if (!batch) return HF_OK;
-        HF_TRY(predict_batch(predicted + done, network, batch));
-        memcpy(truth + done, batch->target, (size_t)batch->count * sizeof *truth);
+        const size_t at = (size_t)done, n = (size_t)batch->count;
+        HF_TRY(predict_batch(output + at * outputs, network, batch));
+        memcpy(truth + at * T, batch->target, n * T * sizeof *truth);
         done += batch->count;
         hf_watch_progress(watch, what, done, count, NAN);
     }
 }
 
-hf_status hf_run_network_predict(float *predicted, float *truth, hf_run_network *network, hf_loader *loader, int count,
+hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *network, hf_loader *loader, int count,
                                  const char *what, const hf_watch *watch)
 {
     const int samples = hf_loader_samples(loader), views = samples / count;
+    const size_t outputs = (size_t)network->target->outputs, T = (size_t)network->target->T;
     float *all = NULL, *targets = NULL;
     hf_status status;
     if (samples != views * count || views < 1)
         return hf_fail(HF_ERR_ARGUMENT, "%d samples to predict for %d subjects", samples, count);
-    HF_TRY_OUT(hf_alloc(&all, (size_t)samples, sizeof *all, "predictions"));
-    HF_TRY_OUT(hf_alloc(&targets, (size_t)samples, sizeof *targets, "targets"));
+    HF_TRY_OUT(hf_alloc(&all, (size_t)samples * outputs, sizeof *all, "predictions"));
+    HF_TRY_OUT(hf_alloc(&targets, (size_t)samples * T, sizeof *targets, "targets"));
     HF_TRY_OUT(predict_samples(all, targets, network, loader, what, watch));
-    average_views(all, count, views);
-    memcpy(predicted, all, (size_t)count * sizeof *predicted);
+    hf_run_average_views(all, count, views, network->target);
+    memcpy(output, all, (size_t)count * outputs * sizeof *output);
     for (int i = 0; truth && i < count; i++)
-        truth[i] = targets[i * views];
+        memcpy(truth + (size_t)i * T, targets + (size_t)i * (size_t)views * T, T * sizeof *truth);
 out:
     free(all);
     free(targets);

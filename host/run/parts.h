@@ -1,6 +1,6 @@
 /* parts.h: the parts of a training run (run.h) that train, evaluate and predict put together. Private to host/.
  *
- *   data.c     recipe -> cohort, split, encoder, preprocessed volumes
+ *   data.c     recipe -> cohort, split, truth, encoder, preprocessed volumes
  *   network.c  recipe -> network, plans, one training step, predictions for a list of subjects
  *   same.c     is what a resumed run finds what its checkpoint learned?
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
@@ -53,7 +53,7 @@ typedef struct hf_run_fixed {
     int shape[3];  /* D,H,W that the network sees */
     bool oriented; /* the training images say how they lie */
     hf_encoder encoder;
-    double train_mean, train_median; /* of the target */
+    hf_target target; /* with what the training subjects' truth says */
     hf_guard guard;
     int64_t parameters; /* trained scalars */
     char device[160];   /* it was trained on */
@@ -64,7 +64,7 @@ typedef struct hf_run_progress {
     int64_t epoch;      /* whole epochs trained */
     int64_t step;       /* training steps so far */
     int64_t best_epoch; /* 0: none yet */
-    double best_mae;    /* NaN without validation subjects */
+    double best_value;  /* of the goal's selecting metric; NaN without validation subjects */
 } hf_run_progress;
 
 /* Adds and reads the texts and tensors of both, and the resolved recipe. */
@@ -82,6 +82,7 @@ struct hf_run_data {
     hf_cohort cohort;
     hf_part *part; /* [n_subjects]; HF_UNUSED for those left out */
     hf_dataset *dataset;
+    double *truth;                            /* [n_subjects,T] NaN where missing */
     int *index;                               /* [n_subjects] subjects, part after part, each in table order */
     int first[HF_N_PARTS], count[HF_N_PARTS]; /* where in index, how many */
 };
@@ -89,16 +90,17 @@ struct hf_run_data {
 typedef struct hf_run_source {
     const char *folder;     /* of another cohort, all of whose subjects belong to HF_TEST; NULL: the recipe's */
     const char *split_file; /* a split drawn before; NULL: draw it */
-    bool learned;           /* *fixed is known; otherwise its grid, encoder and target statistics are learned here */
-    bool needs_truth;       /* leave out subjects without a target */
+    bool learned;           /* *fixed is known; otherwise its grid, encoder and target are learned here */
+    bool needs_truth;       /* leave out subjects without a truth */
 } hf_run_source;
 
 /* Opens everything. Subjects left out are said to `watch`. `fixed` must outlive the data. */
 hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recipe *recipe, const hf_run_source *source,
                            const hf_watch *watch) HF_MUST_USE;
 void hf_run_data_free(hf_run_data *data);
-/* Column of sex, or -1. */
-int hf_run_group_column(const hf_cohort *cohort, const hf_recipe *recipe);
+/* The table's columns among evaluate.groups, into column[]; returns how many. */
+enum { HF_MAX_GROUPS = 8 };
+int hf_run_group_columns(int column[HF_MAX_GROUPS], const hf_cohort *cohort, const hf_recipe *recipe);
 /* The grid of a recipe; what the files must say is not learned yet. */
 hf_status hf_run_grid(hf_grid *out, const hf_recipe *recipe) HF_MUST_USE;
 /* The part of a recipe that says how the cohort is opened; `storage` holds the filter. */
@@ -124,6 +126,7 @@ typedef struct hf_run_step {
 enum { HF_STEP_TRAIN, HF_STEP_REST, HF_STEP_EVALUATE, HF_N_STEPS };
 
 typedef struct hf_run_network {
+    const hf_target *target;
     hf_context *context;
     hf_model *model;
     hf_arena *arena;
@@ -135,11 +138,12 @@ typedef struct hf_run_network {
     float *staging, *staging_row; /* [evaluation batch, ...]: the last, smaller batch is padded here */
 } hf_run_network;
 
-/* Opens the device and plans; no device memory yet. `rows` [count,width] are the encoded training rows, on which the
- * variance term of the hyper layers' initial values is measured when the recipe says so; NULL when initial values do not
- * matter. */
-hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, const char *device, const int shape[3],
-                              int width, const int batch[HF_N_STEPS], const float *rows, int64_t count) HF_MUST_USE;
+/* Opens the device and plans; no device memory yet. `target` must outlive the network. `rows` [count,width] are the
+ * encoded training rows, on which the variance term of the hyper layers' initial values is measured when the recipe says
+ * so; NULL when initial values do not matter. */
+hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, const hf_target *target, const char *device,
+                              const int shape[3], int width, const int batch[HF_N_STEPS], const float *rows,
+                              int64_t count) HF_MUST_USE;
 /* Bytes on the device once bound. */
 size_t hf_run_network_bytes(const hf_run_network *network, bool training);
 hf_status hf_run_network_bind(hf_run_network *network, const hf_recipe *recipe, bool training) HF_MUST_USE;
@@ -149,9 +153,13 @@ void hf_run_network_free(hf_run_network *network);
 hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_batch *batch, uint64_t seed,
                                uint32_t step) HF_MUST_USE;
 
-/* Predicts for `count` subjects that `loader` serves, in its order; several views of one are averaged. truth may be
- * NULL. */
-hf_status hf_run_network_predict(float *predicted, float *truth, hf_run_network *network, hf_loader *loader, int count,
+/* Several views of `count` subjects, output [count,views,outputs], become one: the mean of their predictions (of classes:
+ * of their probabilities), as an output whose link says so: [count,outputs], in place. */
+void hf_run_average_views(float *output, int count, int views, const hf_target *target);
+
+/* What the network says of `count` subjects that `loader` serves, in its order: output [count,outputs] before the goal's
+ * link, several views of one averaged; truth [count,T] may be NULL. */
+hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *network, hf_loader *loader, int count,
                                  const char *what, const hf_watch *watch) HF_MUST_USE;
 
 /* Whether the recipe's network uses the table row. */

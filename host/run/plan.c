@@ -62,9 +62,13 @@ hf_status hf_run_plan_new(hf_run_plan *out, const hf_recipe *recipe, const char 
     hf_run_plan made = { .batch = (int)recipe->train.batch_size };
     const int sizes[HF_N_STEPS] = { [HF_STEP_TRAIN] = made.batch, [HF_STEP_EVALUATE] = 1 };
     hf_run_network *network = NULL;
+    hf_target target; /* only planning asks for it */
+    HF_TRY(hf_target_set(&target, recipe));
     HF_TRY(measure(made.shape, &made.width, recipe));
     HF_TRY(hf_alloc(&network, 1, sizeof *network, "a network"));
-    const hf_status status = hf_run_network_plan(network, recipe, device, made.shape, made.width, sizes, NULL, 0);
+    const hf_status status =
+        hf_run_network_plan(network, recipe, &target, device, made.shape, made.width, sizes, NULL, 0);
+    network->target = NULL;
     if (status != HF_OK) {
         free(network);
         return status;

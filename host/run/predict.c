@@ -7,47 +7,6 @@
 
 #define BATCH 4 /* samples */
 
-/* ---- predictions ------------------------------------------------------------------------------------------------- */
-
-void hf_predictions_free(hf_predictions *predictions)
-{
-    if (!predictions) return;
-    for (int i = 0; i < predictions->count; i++) {
-        if (predictions->id) free(predictions->id[i]);
-        if (predictions->group) free(predictions->group[i]);
-    }
-    free(predictions->id);
-    free(predictions->group);
-    free(predictions->truth);
-    free(predictions->predicted);
-    free(predictions->index);
-    *predictions = (hf_predictions){ 0 };
-}
-
-hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out)
-{
-    const hf_predictions *p = predictions;
-    hf_text_add(out, "participant_id\t%sage\tpredicted\terror\n", p->group ? "sex\t" : "");
-    for (int i = 0; i < p->count; i++) {
-        hf_text_add(out, "%s\t", p->id[i]);
-        if (p->group) hf_text_add(out, "%s\t", p->group[i] ? p->group[i] : "n/a");
-        if (isfinite(p->truth[i]))
-            hf_text_add(out, "%.6g\t%.4f\t%.4f\n", p->truth[i], p->predicted[i], p->predicted[i] - p->truth[i]);
-        else
-            hf_text_add(out, "n/a\t%.4f\tn/a\n", p->predicted[i]);
-    }
-    return hf_text_check(out);
-}
-
-hf_status hf_predictions_write(const hf_predictions *predictions, const char *path)
-{
-    hf_text text = { 0 };
-    hf_status status = hf_predictions_text(predictions, &text);
-    if (status == HF_OK) status = hf_file_write(path, text.data, text.size);
-    hf_text_free(&text);
-    return status;
-}
-
 /* ---- a trained network ------------------------------------------------------------------------------------------- */
 
 typedef struct trained {
@@ -61,8 +20,8 @@ typedef struct trained {
 static hf_status load(trained *t, const char *folder, const char *device, int batch)
 {
     const int sizes[HF_N_STEPS] = { [HF_STEP_EVALUATE] = batch };
-    HF_TRY(
-        hf_run_network_plan(&t->network, &t->recipe, device, t->fixed.shape, t->fixed.encoder.width, sizes, NULL, 0));
+    HF_TRY(hf_run_network_plan(&t->network, &t->recipe, &t->fixed.target, device, t->fixed.shape,
+                               t->fixed.encoder.width, sizes, NULL, 0));
     HF_TRY(hf_run_network_bind(&t->network, &t->recipe, false));
     const hf_status status = hf_model_load(t->network.model, &t->archive);
     return status == HF_OK ? HF_OK : hf_fail_in(status, "'%s/%s'", folder, HF_BEST_FILE);
@@ -97,40 +56,39 @@ static hf_status open_data(hf_run_data *data, trained *t, const char *folder, co
     return status;
 }
 
-static hf_status make_room(hf_predictions *out, int count, bool groups)
-{
-    const size_t n = (size_t)count;
-    HF_TRY(hf_alloc(&out->id, n, sizeof *out->id, "predictions"));
-    if (groups) HF_TRY(hf_alloc(&out->group, n, sizeof *out->group, "predictions"));
-    HF_TRY(hf_alloc(&out->truth, n, sizeof *out->truth, "predictions"));
-    HF_TRY(hf_alloc(&out->predicted, n, sizeof *out->predicted, "predictions"));
-    HF_TRY(hf_alloc(&out->index, n, sizeof *out->index, "predictions"));
-    out->count = count;
-    return HF_OK;
-}
-
-static hf_status describe_subjects(hf_predictions *out, const hf_run_data *data, const int *index, int group_column)
+static hf_status describe_subjects(hf_predictions *out, const hf_run_data *data, const int *index, const int *column)
 {
     const hf_table *table = &data->cohort.table;
+    const int T = out->target.T;
+    for (int g = 0; g < out->n_groups; g++)
+        HF_TRY(hf_strdup(&out->group_name[g], table->name[column[g]]));
     for (int i = 0; i < out->count; i++) {
         const hf_subject *subject = &data->cohort.subject[index[i]];
         out->index[i] = index[i];
+        memcpy(out->truth + i * T, data->truth + index[i] * T, (size_t)T * sizeof *out->truth);
         HF_TRY(hf_strdup(&out->id[i], subject->id));
-        if (group_column < 0) continue;
-        const char *group = table->cell[(size_t)subject->row * (size_t)table->columns + (size_t)group_column];
-        if (group) HF_TRY(hf_strdup(&out->group[i], group));
+        for (int g = 0; g < out->n_groups; g++) {
+            const char *group = table->cell[(size_t)subject->row * (size_t)table->columns + (size_t)column[g]];
+            if (group) HF_TRY(hf_strdup(&out->group[i * out->n_groups + g], group));
+        }
     }
     return HF_OK;
 }
 
-/* Not a number is no prediction, and nobody may take it for one. */
-static hf_status check_finite(float predicted, const char *whose)
+/* The goal's link; what is not a number is nobody's prediction. */
+static hf_status link_outputs(hf_predictions *out, const float *output)
 {
-    if (isfinite(predicted)) return HF_OK;
-    return hf_fail(HF_ERR_NUMBER,
-                   "the prediction for '%s' is %g: its table values or voxels lie far outside what the network was "
-                   "trained on, or the weights are damaged",
-                   whose, (double)predicted);
+    const hf_target *t = &out->target;
+    for (int i = 0; i < out->count; i++, output += t->outputs) {
+        for (int k = 0; k < t->outputs; k++)
+            if (!isfinite(output[k]))
+                return hf_fail(HF_ERR_NUMBER,
+                               "the prediction for '%s' is %g: its table values or voxels lie far outside what the "
+                               "network was trained on, or the weights are damaged",
+                               out->id[i], (double)output[k]);
+        t->goal->link(out->predicted + i * t->P, output, t);
+    }
+    return HF_OK;
 }
 
 static hf_status predict_part(hf_predictions *out, trained *t, const hf_run_data *data, hf_part part,
@@ -138,27 +96,26 @@ static hf_status predict_part(hf_predictions *out, trained *t, const hf_run_data
 {
     hf_status status;
     hf_loader *loader = NULL;
-    float *predicted = NULL, *truth = NULL;
+    float *output = NULL;
+    int column[HF_MAX_GROUPS];
     const int count = data->count[part], *index = data->index + data->first[part];
-    const int group = hf_run_group_column(&data->cohort, &t->recipe);
-    HF_TRY_OUT(make_room(out, count, group >= 0));
-    HF_TRY_OUT(describe_subjects(out, data, index, group));
-    HF_TRY_OUT(hf_alloc(&predicted, (size_t)count, sizeof *predicted, "predictions"));
-    HF_TRY_OUT(hf_alloc(&truth, (size_t)count, sizeof *truth, "targets"));
+    const int groups = hf_run_group_columns(column, &data->cohort, &t->recipe);
+    HF_TRY_OUT(hf_predictions_new(out, &t->fixed.target, count, groups));
+    HF_TRY_OUT(describe_subjects(out, data, index, column));
+    HF_TRY_OUT(hf_alloc(&output, (size_t)count * (size_t)t->fixed.target.outputs, sizeof *output, "predictions"));
     HF_TRY_OUT(hf_loader_new(&loader, data->dataset, index, count,
                              &(hf_loader_options){ .batch_size = t->network.step[HF_STEP_EVALUATE].batch }));
-    HF_TRY_OUT(hf_run_network_predict(predicted, truth, &t->network, loader, count, "predicting", watch));
-    for (int i = 0; i < count; i++)
-        HF_TRY_OUT(check_finite(predicted[i], out->id[i]));
-    for (int i = 0; i < count; i++) {
-        out->predicted[i] = predicted[i];
-        out->truth[i] = truth[i];
-    }
+    HF_TRY_OUT(hf_run_network_predict(output, NULL, &t->network, loader, count, "predicting", watch));
+    status = link_outputs(out, output);
 out:
     hf_loader_free(&loader);
-    free(predicted);
-    free(truth);
+    free(output);
     return status;
+}
+
+static hf_bootstrap resampling(const hf_recipe *recipe)
+{
+    return (hf_bootstrap){ recipe->evaluate.bootstrap, (uint64_t)recipe->evaluate.seed };
 }
 
 hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evaluate_options *options)
@@ -180,9 +137,7 @@ hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evalu
         HF_TRY_OUT(
             hf_guard_subjects(&t.fixed.guard, &data, data.index + data.first[part], data.count[part], &options->watch));
     HF_TRY_OUT(predict_part(&made, &t, &data, part, &options->watch));
-    made.train_mean = t.fixed.train_mean;
-    made.train_median = t.fixed.train_median;
-    made.bootstrap = (hf_bootstrap){ t.recipe.evaluate.bootstrap, (uint64_t)t.recipe.evaluate.seed };
+    made.bootstrap = resampling(&t.recipe);
     *out = made;
     made = (hf_predictions){ 0 };
 out:
@@ -261,30 +216,42 @@ static void say_missing(const hf_encoder *encoder, const char *const *pairs, int
             hf_watch_say(watch, "warning: '%s' is not given and counts as missing", encoder->feature[i].column);
 }
 
-hf_status hf_run_predict_image(double *out, const char *folder, const char *image, const char *const *pairs,
+/* One subject without truth, called as its image. */
+static hf_status single(hf_predictions *out, const trained *t, const char *image, const float *output)
+{
+    HF_TRY(hf_predictions_new(out, &t->fixed.target, 1, 0));
+    out->index[0] = -1;
+    out->bootstrap = resampling(&t->recipe);
+    for (int k = 0; k < out->target.T; k++)
+        out->truth[k] = NAN;
+    hf_status status = hf_strdup(&out->id[0], image);
+    if (status == HF_OK) status = link_outputs(out, output);
+    if (status != HF_OK) hf_predictions_free(out);
+    return status;
+}
+
+hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const char *image, const char *const *pairs,
                                int n_pairs, const char *device, const hf_watch *watch)
 {
     hf_status status;
     trained t = { 0 };
-    float *volume = NULL, row[HF_MAX_FEATURES * (HF_MAX_CATEGORIES + 1)], value;
+    float *volume = NULL, row[HF_MAX_FEATURES * (HF_MAX_CATEGORIES + 1)], output[2 * HF_MAX_CLASSES];
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
     HF_TRY_OUT(read_image(&volume, &t, image, watch));
     say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
     HF_TRY_OUT(load(&t, folder, device, 1));
     const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
-    const int *shape = t.fixed.shape, views = hf_views(&t.fixed.grid);
+    const int *shape = t.fixed.shape, views = hf_views(&t.fixed.grid), outputs = t.fixed.target.outputs;
     const int64_t voxels = (int64_t)shape[0] * shape[1] * shape[2];
-    double sum = 0;
     for (int i = 0; i < views; i++) {
         HF_TRY_OUT(hf_plan_set(step->plan, "image", volume + i * voxels, voxels));
         if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row, t.network.width));
         HF_TRY_OUT(hf_plan_run(step->plan));
-        HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, &value, 1));
-        HF_TRY_OUT(check_finite(value, image));
-        sum += value;
+        HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, output + i * outputs, outputs));
     }
-    *out = sum / views;
+    hf_run_average_views(output, 1, views, &t.fixed.target);
+    status = single(out, &t, image, output);
 out:
     free(volume);
     free_trained(&t);

@@ -23,9 +23,8 @@ typedef struct page {
     hf_run_progress progress;
     hf_epoch_row *epochs;
     int n_epochs;
-    hf_table table; /* predictions-test.tsv */
-    hf_prediction_row *rows;
-    int n_rows;
+    hf_predictions test; /* predictions-test.tsv; count 0: there are none */
+    int *order;          /* [test.count] from the smallest error to the largest */
     hf_report_image image[MAX_IMAGES];
     float *volume[MAX_IMAGES];
     int n_images;
@@ -41,9 +40,9 @@ static void free_page(page *p)
         free(p->volume[i]);
     hf_archive_free(&p->archive);
     hf_recipe_free(&p->recipe);
-    hf_table_free(&p->table);
+    hf_predictions_free(&p->test);
     free(p->epochs);
-    free(p->rows);
+    free(p->order);
 }
 
 /* ---- log --------------------------------------------------------------------------------------------------------- */
@@ -52,6 +51,15 @@ static double number(const json_t *json, const char *key)
 {
     const json_t *value = json_object_get(json, key);
     return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* The selecting metric of an epoch; earlier versions wrote it as valid_mae. */
+static double selected(const json_t *json, const hf_goal *goal)
+{
+    char former[64];
+    const json_t *valid = json_object_get(json, "valid");
+    snprintf(former, sizeof former, "valid_%s", goal->select);
+    return valid ? number(valid, goal->select) : number(json, former);
 }
 
 static hf_status read_log(page *p, const char *folder)
@@ -72,8 +80,7 @@ static hf_status read_log(page *p, const char *folder)
             p->epochs[p->n_epochs++] = (hf_epoch_row){ .epoch = (int)json_integer_value(json_object_get(json, "epoch")),
                                                        .train_loss = number(json, "train_loss"),
                                                        .valid_loss = number(json, "valid_loss"),
-                                                       .train_mae = NAN,
-                                                       .valid_mae = number(json, "valid_mae"),
+                                                       .valid = selected(json, p->fixed.target.goal),
                                                        .seconds = number(json, "seconds") };
         json_decref(json);
     }
@@ -84,47 +91,54 @@ static hf_status read_log(page *p, const char *folder)
 
 /* ---- predictions ------------------------------------------------------------------------------------------------- */
 
-static const char *cell(const hf_table *table, int row, int column)
-{
-    return column < 0 ? NULL : table->cell[(size_t)row * (size_t)table->columns + (size_t)column];
-}
+/* A subject and its error, to be sorted. */
+typedef struct ranked {
+    double error;
+    const char *id;
+    int at;
+} ranked;
 
 static int by_error(const void *a, const void *b)
 {
-    const hf_prediction_row *x = a, *y = b;
-    const double ex = fabs(x->predicted - x->actual), ey = fabs(y->predicted - y->actual);
-    return ex < ey ? -1 : ex > ey ? 1 : strcmp(x->id, y->id);
+    const ranked *x = a, *y = b;
+    return x->error < y->error ? -1 : x->error > y->error ? 1 : strcmp(x->id, y->id);
 }
 
-/* Sorted by error, smallest first. */
+static hf_status rank(page *p)
+{
+    const hf_predictions *t = &p->test;
+    ranked *subject;
+    HF_TRY(hf_alloc(&p->order, (size_t)t->count, sizeof *p->order, "predictions"));
+    HF_TRY(hf_alloc(&subject, (size_t)t->count, sizeof *subject, "predictions"));
+    for (int i = 0; i < t->count; i++) {
+        const double *truth = t->truth + i * t->target.T, *predicted = t->predicted + i * t->target.P;
+        subject[i] = (ranked){ isnan(*truth) ? 0 : t->target.goal->error(&t->target, truth, predicted), t->id[i], i };
+    }
+    qsort(subject, (size_t)t->count, sizeof *subject, by_error);
+    for (int i = 0; i < t->count; i++)
+        p->order[i] = subject[i].at;
+    free(subject);
+    return HF_OK;
+}
+
 static hf_status read_predictions(page *p, const char *folder)
 {
     char *path = NULL;
     hf_status status = hf_run_file(&path, folder, HF_PREDICTIONS_FILE);
     if (status == HF_OK && hf_path_exists(path)) {
-        status = hf_table_read(&p->table, path);
-        if (status == HF_OK) status = hf_alloc(&p->rows, (size_t)p->table.rows, sizeof *p->rows, "predictions");
-        const int id = hf_table_column(&p->table, "participant_id"), sex = hf_table_column(&p->table, "sex");
-        const int age = hf_table_column(&p->table, "age"), predicted = hf_table_column(&p->table, "predicted");
-        if (status == HF_OK && (id < 0 || age < 0 || predicted < 0))
-            status = hf_fail(HF_ERR_FORMAT, "'%s': the columns participant_id, age and predicted are expected", path);
-        for (int i = 0; status == HF_OK && i < p->table.rows; i++) {
-            hf_prediction_row *row = &p->rows[p->n_rows];
-            *row = (hf_prediction_row){ .id = cell(&p->table, i, id), .sex = cell(&p->table, i, sex), .part = "test" };
-            status = hf_table_number(&row->actual, &p->table, i, age);
-            if (status == HF_OK) status = hf_table_number(&row->predicted, &p->table, i, predicted);
-            p->n_rows += row->id != NULL;
-        }
+        status = hf_predictions_read(&p->test, &p->fixed.target, path);
+        p->test.bootstrap = (hf_bootstrap){ p->recipe.evaluate.bootstrap, (uint64_t)p->recipe.evaluate.seed };
+        if (status == HF_OK) status = rank(p);
     }
-    if (status == HF_OK && p->n_rows) qsort(p->rows, (size_t)p->n_rows, sizeof *p->rows, by_error);
     free(path);
     return status;
 }
 
 /* ---- slices ------------------------------------------------------------------------------------------------------ */
 
-static hf_status add_image(page *p, const hf_run_data *data, const char *id, const char *note)
+static hf_status add_image(page *p, const hf_run_data *data, int subject, const char *note)
 {
+    const char *id = p->test.id[subject];
     const int *s = p->fixed.shape;
     for (int i = 0; i < data->cohort.n_subjects; i++) {
         if (strcmp(data->cohort.subject[i].id, id) != 0 || !hf_dataset_has(data->dataset, i)) continue;
@@ -132,7 +146,7 @@ static hf_status add_image(page *p, const hf_run_data *data, const char *id, con
         HF_TRY(hf_alloc(volume, (size_t)s[0] * (size_t)s[1] * (size_t)s[2], sizeof **volume, "a volume"));
         HF_TRY(hf_dataset_get(data->dataset, i, *volume, NULL, NULL));
         hf_report_image *image = &p->image[p->n_images++];
-        *image = (hf_report_image){ .id = id, .note = note, .volume = *volume };
+        *image = (hf_report_image){ .subject = subject, .note = note, .volume = *volume };
         const double *spacing = p->fixed.grid.spacing[0] > 0 ? p->fixed.grid.spacing : p->fixed.grid.spacing_expected;
         for (int axis = 0; axis < 3; axis++) {
             image->shape[axis] = s[axis];
@@ -147,14 +161,14 @@ static hf_status find_images(page *p, const char *folder, const hf_watch *watch)
 {
     hf_run_data data = { 0 };
     char *split = NULL;
-    const int each = p->n_rows / 2 < EACH_SIDE ? p->n_rows / 2 : EACH_SIDE;
+    const int n = p->test.count, each = n / 2 < EACH_SIDE ? n / 2 : EACH_SIDE;
     hf_status status = hf_run_file(&split, folder, HF_SPLIT_FILE);
     const hf_run_source source = { .split_file = split, .learned = true, .needs_truth = true };
     if (status == HF_OK) status = hf_run_data_open(&data, &p->fixed, &p->recipe, &source, watch);
     for (int i = 0; status == HF_OK && i < each; i++)
-        status = add_image(p, &data, p->rows[p->n_rows - 1 - i].id, "largest error");
+        status = add_image(p, &data, p->order[n - 1 - i], "largest error");
     for (int i = 0; status == HF_OK && i < each; i++)
-        status = add_image(p, &data, p->rows[i].id, "smallest error");
+        status = add_image(p, &data, p->order[i], "smallest error");
     hf_run_data_free(&data);
     free(split);
     return status;
@@ -189,7 +203,6 @@ static void add_facts(page *p)
     if (p->fixed.guard.checked)
         add_fact(p, "unlike the others", "%d of %d training volumes; correlation below %.3f, typical %.3f",
                  p->fixed.guard.flagged, p->fixed.guard.checked, p->fixed.guard.lowest, p->fixed.guard.typical);
-    add_fact(p, "training subjects", "mean %.2f, median %.2f", p->fixed.train_mean, p->fixed.train_median);
 }
 
 static hf_status write_page(page *p, const char *path)
@@ -197,7 +210,7 @@ static hf_status write_page(page *p, const char *path)
     char title[128];
     const char *warnings[] = { p->warning };
     const char *text = hf_archive_find_text(&p->archive, HF_RECIPE_TEXT);
-    snprintf(title, sizeof title, "HyperFusion: %.100s", p->recipe.task);
+    snprintf(title, sizeof title, "HyperFusion: %.100s", p->recipe.cohort.target);
     const hf_report_data data = { .title = title,
                                   .subtitle = p->recipe.model.name,
                                   .recipe = text,
@@ -209,14 +222,10 @@ static hf_status write_page(page *p, const char *path)
                                   .n_epochs = p->n_epochs,
                                   .best_epoch = (int)p->progress.best_epoch,
                                   .epochs = p->epochs,
-                                  .n_predictions = p->n_rows,
-                                  .predictions = p->rows,
-                                  .train_mean = p->fixed.train_mean,
-                                  .train_median = p->fixed.train_median,
+                                  .target = &p->fixed.target,
+                                  .predictions = p->test.count ? &p->test : NULL,
                                   .n_images = p->n_images,
-                                  .images = p->image,
-                                  .bootstrap = p->recipe.evaluate.bootstrap,
-                                  .seed = (uint64_t)p->recipe.evaluate.seed };
+                                  .images = p->image };
     return hf_report_write(&data, path);
 }
 
@@ -228,7 +237,7 @@ hf_status hf_run_report(const char *folder, const char *path, const hf_watch *wa
     HF_TRY_OUT(hf_run_checkpoint_read(&p.archive, &p.fixed, &p.progress, &p.recipe, folder, HF_BEST_FILE));
     HF_TRY_OUT(read_log(&p, folder));
     HF_TRY_OUT(read_predictions(&p, folder));
-    if (p.n_rows && find_images(&p, folder, watch) != HF_OK)
+    if (p.test.count && find_images(&p, folder, watch) != HF_OK)
         snprintf(p.warning, sizeof p.warning, "Slices are left out: %.400s", hf_error_message());
     add_facts(&p);
     if (!path) HF_TRY_OUT(hf_run_file(&inside, folder, "report.html"));

@@ -15,7 +15,7 @@
 #define HF_RUN_H
 
 #include "hfdata.h"
-#include "metrics/metrics.h"
+#include "goal/goal.h"
 #include "plan/plan.h"
 #include "recipe/recipe.h"
 
@@ -23,16 +23,18 @@
 extern "C" {
 #endif
 
-/* One finished epoch. Without validation subjects the two validation values are NaN. */
+/* One finished epoch. Without validation subjects valid_loss and valid[] are NaN. */
 typedef struct hf_epoch {
-    int epoch, epochs;         /* counted from 1, and how many there will be */
-    double train_loss;         /* mean over samples, as trained: with dropout, while the weights change */
-    double valid_loss;         /* the same loss on the validation subjects, weights as they are now */
-    double valid_mae;          /* in units of the target */
-    double seconds;            /* all of the epoch */
-    double samples_per_second; /* of its training part */
-    double waited_seconds;     /* the device waited for data */
-    bool best;                 /* the lowest valid_mae so far */
+    int epoch, epochs;            /* counted from 1, and how many there will be */
+    double train_loss;            /* mean over samples, as trained: with dropout, while the weights change */
+    double valid_loss;            /* the same loss on the validation subjects, weights as they are now */
+    int n_columns, select;        /* the goal's metrics, and which of them chooses the best epoch */
+    const hf_column *column;      /* [n_columns] */
+    double valid[HF_MAX_COLUMNS]; /* [n_columns] on the validation subjects; NaN where one has no meaning */
+    double seconds;               /* all of the epoch */
+    double samples_per_second;    /* of its training part */
+    double waited_seconds;        /* the device waited for data */
+    bool best;                    /* by the selecting metric, so far */
 } hf_epoch;
 
 /* What wants to be told while a run works. Any member may be NULL. */
@@ -44,23 +46,6 @@ typedef struct hf_watch {
     bool (*stop)(void *user); /* asked after every training step; true ends the run with HF_ERR_STOPPED */
     void *user;
 } hf_watch;
-
-/* Predictions for a list of subjects, in one allocation each; freed with hf_predictions_free. */
-typedef struct hf_predictions {
-    int count;
-    char **id;         /* [count] */
-    char **group;      /* [count] sex as in the table; NULL where missing. The array is NULL without such a column */
-    double *truth;     /* [count] target, NaN where missing; units of the target (years) */
-    double *predicted; /* [count] */
-    int *index;        /* [count] subject in the cohort */
-    double train_mean, train_median; /* of the target over the training subjects: what a network must beat */
-    hf_bootstrap bootstrap;          /* of the run's recipe */
-} hf_predictions;
-void hf_predictions_free(hf_predictions *predictions);
-
-/* As a table: participant_id, sex when there are groups, age (the target), predicted, error; as text, or as a file. */
-hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out) HF_MUST_USE;
-hf_status hf_predictions_write(const hf_predictions *predictions, const char *path) HF_MUST_USE;
 
 typedef struct hf_train_options {
     const char *device; /* as for hf_context_new */
@@ -79,7 +64,7 @@ typedef struct hf_evaluate_options {
     const char *device;
     const char *cohort; /* another folder, of which all subjects count; NULL: the run's own ... */
     hf_part part;       /* ... part; zero is HF_TRAIN, so set it */
-    bool needs_truth;   /* leave out subjects without a target */
+    bool needs_truth;   /* leave out subjects without a truth */
     hf_watch watch;
 } hf_evaluate_options;
 
@@ -102,9 +87,11 @@ typedef struct hf_run_plan {
 hf_status hf_run_plan_new(hf_run_plan *out, const hf_recipe *recipe, const char *device) HF_MUST_USE;
 void hf_run_plan_free(hf_run_plan *plan);
 
-/* Predicts for one image; `pairs` are "name=value" of the table columns the run was trained with. The volume is brought
- * to the run's grid; one that cannot be is refused. A volume unlike the training ones is said to `watch`. */
-hf_status hf_run_predict_image(double *out, const char *folder, const char *image, const char *const *pairs,
+/* Predicts for one image: *out is one subject with the image's path as its id, freed with hf_predictions_free. `pairs` are
+ * "name=value" of the table columns the run was trained with. The volume is brought to the run's grid; one that cannot be
+ * is refused. A volume unlike the training ones is said to `watch`. HF_ERR_NUMBER when what the network says is not a
+ * number. */
+hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const char *image, const char *const *pairs,
                                int n_pairs, const char *device, const hf_watch *watch) HF_MUST_USE;
 
 #ifdef __cplusplus

@@ -73,6 +73,17 @@ static hf_status same_grid(const hf_run_fixed *was, const hf_run_fixed *is)
     return same_cut(&was->grid, &is->grid);
 }
 
+static hf_status same_target(const hf_target *was, const hf_target *is)
+{
+    for (int b = 0; b < HF_MAX_BASELINES && is->goal->baselines[b]; b++)
+        for (int k = 0; k < is->P; k++)
+            if (was->baseline[b][k] != is->baseline[b][k])
+                return hf_fail(HF_ERR_ARGUMENT,
+                               "the %s of '%s' is %.9g, it was %.9g when the run began: the table has changed",
+                               is->goal->baselines[b], is->column, is->baseline[b][k], was->baseline[b][k]);
+    return HF_OK;
+}
+
 hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is)
 {
     HF_TRY(same_grid(was, is));
@@ -80,13 +91,7 @@ hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is)
     if (was->parameters != is->parameters)
         return hf_fail(HF_ERR_SHAPE, "the checkpoint's network has %lld parameters, the recipe's has %lld",
                        (long long)was->parameters, (long long)is->parameters);
-    if (was->train_mean != is->train_mean || was->train_median != is->train_median)
-        return hf_fail(
-            HF_ERR_ARGUMENT,
-            "the training targets have mean %.9g and median %.9g, they had %.9g and %.9g when the run began: "
-            "the table has changed",
-            is->train_mean, is->train_median, was->train_mean, was->train_median);
-    return HF_OK;
+    return same_target(&was->target, &is->target);
 }
 
 /* ---- subjects ---------------------------------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ static const double pi = 3.14159265358979323846;
 
 /* A training run under way. */
 typedef struct run {
-    const hf_recipe *recipe;
+    hf_recipe recipe; /* with the goal's own loss filled in */
     const char *folder;
     const hf_watch *watch;
     char *recipe_text; /* resolved */
@@ -26,8 +26,12 @@ typedef struct run {
     hf_run_fixed fixed;
     hf_run_network network;
     hf_run_progress progress;
+    int *sample, n_samples; /* training subjects of an epoch, some more than once when oversampling */
     hf_loader *train, *valid;
-    float *predicted, *truth; /* [validation subjects] */
+    int n_columns;
+    hf_column column[HF_MAX_COLUMNS]; /* the goal's metrics */
+    float *output, *truth;            /* [validation subjects, outputs], [..., T] */
+    double *scored;                   /* [validation subjects, P + T] */
 } run;
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
@@ -71,45 +75,14 @@ static hf_status save(const run *r, const char *name, bool with_optimizer)
 
 /* ---- starting and resuming --------------------------------------------------------------------------------------- */
 
-/* Keys that may differ between a run and its continuation: they do not change what an epoch computes. */
-static bool may_differ(const char *line, size_t length, bool epochs_too)
+static hf_status same_recipe(const run *r, const char *was, const char *name)
 {
-    static const char *const keys[] = { "threads_ahead:", "cache:", "cache_dir:", "bootstrap:", "epochs:" };
-    while (length && *line == ' ') {
-        line++;
-        length--;
-    }
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0] - !epochs_too; i++)
-        if (length >= strlen(keys[i]) && strncmp(line, keys[i], strlen(keys[i])) == 0) return true;
-    return false;
-}
-
-static hf_status refuse_change(const char *was, const char *is)
-{
-    was += strspn(was, " ");
-    is += strspn(is, " ");
-    return hf_fail(
-        HF_ERR_ARGUMENT,
-        "the run was started with '%.*s', the recipe now says '%.*s': a run is resumed with the recipe it was "
-        "started with",
-        (int)strcspn(was, "\n"), was, (int)strcspn(is, "\n"), is);
-}
-
-static hf_status compare_recipes(const char *was, const char *is, bool epochs_too)
-{
-    while (*was || *is) {
-        const size_t a = strcspn(was, "\n"), b = strcspn(is, "\n");
-        const bool same = a == b && strncmp(was, is, a) == 0;
-        if (!same && !(may_differ(was, a, epochs_too) && may_differ(is, b, epochs_too))) return refuse_change(was, is);
-        was += a + (was[a] == '\n');
-        is += b + (is[b] == '\n');
-    }
-    return HF_OK;
-}
-
-static hf_status same_recipe(const run *r, const char *was)
-{
-    return compare_recipes(was, r->recipe_text, strcmp(r->recipe->train.schedule, "constant") == 0);
+    hf_recipe before;
+    HF_TRY(hf_recipe_parse(&before, was, strlen(was), name));
+    hf_status status = hf_goal_resolve(&before);
+    if (status == HF_OK) status = hf_recipe_continues(&before, &r->recipe);
+    hf_recipe_free(&before);
+    return status;
 }
 
 static hf_status check_same_recipe(const run *r)
@@ -119,7 +92,7 @@ static hf_status check_same_recipe(const run *r)
     char *path = NULL;
     hf_status status = hf_run_file(&path, r->folder, HF_RECIPE_FILE);
     if (status == HF_OK) status = hf_file_read(&text, &size, path, (size_t)1 << 20);
-    if (status == HF_OK) status = same_recipe(r, text);
+    if (status == HF_OK) status = same_recipe(r, text, path);
     if (status != HF_OK) status = hf_fail_in(status, "cannot resume '%s'", r->folder);
     free(text);
     free(path);
@@ -135,27 +108,33 @@ static hf_status write_recipe(const run *r)
     return status;
 }
 
-/* Before the first step: the bias of the last layer at the mean training target. */
+/* Before the first step: the bias of the last layer says what the training targets say on average. */
 static hf_status start_at_mean(const run *r)
 {
-    static const char *const names[] = { "final_layer.bias_generator.bias", "final_layer.bias" };
-    const float mean = (float)r->fixed.train_mean;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const int at = hf_model_find(r->network.model, names[i]);
+    static const char *const endings[] = { "bias_generator.bias", "bias" };
+    const hf_network *kind;
+    char name[160];
+    float bias[HF_MAX_CLASSES];
+    HF_TRY(hf_run_network_find(&kind, &r->recipe));
+    r->fixed.target.goal->start(bias, &r->fixed.target);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        snprintf(name, sizeof name, "%.100s.%s", kind->head, endings[i]);
+        const int at = hf_model_find(r->network.model, name);
         if (at < 0) continue;
-        const hf_named bias = hf_model_named(r->network.model, at);
-        if (hf_shape_count(&bias.value.desc.shape) == 1) return hf_tensor_write(&bias.value, &mean, 1);
+        const hf_named named = hf_model_named(r->network.model, at);
+        if (hf_shape_count(&named.value.desc.shape) == r->fixed.target.outputs)
+            return hf_tensor_write(&named.value, bias, r->fixed.target.outputs);
     }
-    return hf_fail(HF_ERR_UNSUPPORTED, "train.start_at_mean: the network '%s' has no last layer with one bias",
-                   r->recipe->model.name);
+    return hf_fail(HF_ERR_UNSUPPORTED, "train.start_at_mean: the network '%s' has no last layer with %d biases",
+                   r->recipe.model.name, r->fixed.target.outputs);
 }
 
 static hf_status begin(run *r)
 {
-    r->progress = (hf_run_progress){ .best_mae = NAN };
+    r->progress = (hf_run_progress){ .best_value = NAN };
     HF_TRY(hf_guard_fit(&r->fixed.guard, r->data.dataset, r->data.index + r->data.first[HF_TRAIN],
                         r->data.count[HF_TRAIN]));
-    if (r->recipe->train.start_at_mean) HF_TRY(start_at_mean(r));
+    if (r->recipe.train.start_at_mean) HF_TRY(start_at_mean(r));
     HF_TRY(write_recipe(
         r)); /* from here on there is a run; should it end before the split is written, it is drawn again */
     return hf_run_split_write(r->folder, &r->data.cohort, r->data.part);
@@ -167,7 +146,7 @@ static hf_status load_last(run *r)
     hf_recipe recipe;
     hf_run_fixed was;
     hf_status status = hf_run_checkpoint_read(&archive, &was, &r->progress, &recipe, r->folder, HF_LAST_FILE);
-    if (status == HF_OK) status = same_recipe(r, hf_archive_find_text(&archive, HF_RECIPE_TEXT));
+    if (status == HF_OK) status = hf_recipe_continues(&recipe, &r->recipe);
     const char *subjects = hf_archive_find_text(&archive, HF_SUBJECTS_TEXT); /* older versions kept none */
     if (status == HF_OK && subjects) status = hf_run_same_subjects(subjects, r->subjects);
     if (status == HF_OK) status = hf_run_same_fixed(&was, &r->fixed);
@@ -193,7 +172,7 @@ static hf_status open_data(run *r, bool resume)
     hf_status status = HF_OK;
     if (resume && hf_run_has(r->folder, HF_SPLIT_FILE)) status = hf_run_file(&split, r->folder, HF_SPLIT_FILE);
     const hf_run_source source = { .split_file = split, .needs_truth = true };
-    if (status == HF_OK) status = hf_run_data_open(&r->data, &r->fixed, r->recipe, &source, r->watch);
+    if (status == HF_OK) status = hf_run_data_open(&r->data, &r->fixed, &r->recipe, &source, r->watch);
     free(split);
     const int *count = r->data.count;
     if (status == HF_OK)
@@ -214,16 +193,42 @@ static hf_status training_rows(float **rows, const run *r)
     return status;
 }
 
+/* How often an epoch shows a training subject of each class: whole times, and by chance once more. */
+static hf_status list_samples(run *r)
+{
+    const int *subject = r->data.index + r->data.first[HF_TRAIN], count = r->data.count[HF_TRAIN];
+    const int classes = r->recipe.train.oversample ? r->fixed.target.n_classes : 1;
+    int of[HF_MAX_CLASSES] = { 0 }, most = 0;
+    uint32_t *order;
+    for (int i = 0; i < count; i++) {
+        const int class = classes > 1 ? (int)r->data.truth[subject[i] * r->fixed.target.T] : 0;
+        if (++of[class] > most) most = of[class];
+    }
+    HF_TRY(hf_alloc(&r->sample, (size_t)most * (size_t)classes, sizeof *r->sample, "the training samples"));
+    HF_TRY(hf_alloc(&order, (size_t)count, sizeof *order, "the training samples"));
+    hf_random_permutation(order, (uint32_t)count, (uint64_t)r->recipe.train.seed, hf_random_stream("oversample", 0, 0));
+    for (int class = 0; class < classes; class ++)
+        for (int shown = 0; shown < most;) /* once with shown < count: the last time around ends in the middle */
+            for (int i = 0; i < count && shown < most; i++) {
+                const int s = shown < of[class] ? subject[i] : subject[order[i]];
+                if (classes > 1 && (int)r->data.truth[s * r->fixed.target.T] != class) continue;
+                r->sample[r->n_samples++] = s;
+                shown++;
+            }
+    free(order);
+    return HF_OK;
+}
+
 static hf_status open_network(run *r, const char *device)
 {
     float *rows = NULL;
-    const int samples = r->data.count[HF_TRAIN], wanted = (int)r->recipe->train.batch_size;
+    const int samples = r->n_samples, wanted = (int)r->recipe.train.batch_size;
     const int batch = samples < wanted ? samples : wanted;
     const int sizes[HF_N_STEPS] = { batch, samples % batch, batch < EVALUATE_BATCH ? batch : EVALUATE_BATCH };
     hf_status status = training_rows(&rows, r);
     if (status == HF_OK)
-        status = hf_run_network_plan(&r->network, r->recipe, device, r->fixed.shape, r->fixed.encoder.width, sizes,
-                                     rows, samples);
+        status = hf_run_network_plan(&r->network, &r->recipe, &r->fixed.target, device, r->fixed.shape,
+                                     r->fixed.encoder.width, sizes, rows, r->data.count[HF_TRAIN]);
     free(rows);
     HF_TRY(status);
     const hf_device_info *info = hf_context_device(r->network.context);
@@ -233,7 +238,7 @@ static hf_status open_network(run *r, const char *device)
     r->fixed.parameters = hf_model_parameter_count(r->network.model);
     snprintf(r->fixed.device, sizeof r->fixed.device, "%s", info->name);
     hf_watch_progress(r->watch, "preparing kernels", 0, 1, NAN); /* the first time on a machine it takes a while */
-    return hf_run_network_bind(&r->network, r->recipe, true);
+    return hf_run_network_bind(&r->network, &r->recipe, true);
 }
 
 static hf_augment augment_of(const hf_recipe *recipe)
@@ -252,19 +257,21 @@ static hf_augment augment_of(const hf_recipe *recipe)
 
 static hf_status open_loaders(run *r)
 {
-    const hf_augment augment = augment_of(r->recipe);
+    const hf_augment augment = augment_of(&r->recipe);
     const hf_run_data *d = &r->data;
     const hf_loader_options train = { .batch_size = r->network.step[HF_STEP_TRAIN].batch,
                                       .shuffle = true,
-                                      .seed = (uint64_t)r->recipe->train.seed,
-                                      .depth = (int)r->recipe->train.threads_ahead,
+                                      .seed = (uint64_t)r->recipe.train.seed,
+                                      .depth = (int)r->recipe.train.threads_ahead,
                                       .augment = &augment };
     const hf_loader_options valid = { .batch_size = r->network.step[HF_STEP_EVALUATE].batch };
     const size_t count = (size_t)d->count[HF_VALID];
-    HF_TRY(hf_loader_new(&r->train, d->dataset, d->index + d->first[HF_TRAIN], d->count[HF_TRAIN], &train));
+    HF_TRY(hf_loader_new(&r->train, d->dataset, r->sample, r->n_samples, &train));
     if (count == 0) return HF_OK;
-    HF_TRY(hf_alloc(&r->predicted, count, sizeof *r->predicted, "predictions"));
-    HF_TRY(hf_alloc(&r->truth, count, sizeof *r->truth, "targets"));
+    const hf_target *t = &r->fixed.target;
+    HF_TRY(hf_alloc(&r->output, count * (size_t)t->outputs, sizeof *r->output, "predictions"));
+    HF_TRY(hf_alloc(&r->truth, count * (size_t)t->T, sizeof *r->truth, "targets"));
+    HF_TRY(hf_alloc(&r->scored, count * (size_t)(t->P + t->T), sizeof *r->scored, "predictions"));
     return hf_loader_new(&r->valid, d->dataset, d->index + d->first[HF_VALID], d->count[HF_VALID], &valid);
 }
 
@@ -272,19 +279,19 @@ static hf_status open_loaders(run *r)
 
 static void set_learning_rate(const run *r)
 {
-    if (strcmp(r->recipe->train.schedule, "cosine") != 0) return;
+    if (strcmp(r->recipe.train.schedule, "cosine") != 0) return;
     const int64_t batch = r->network.step[HF_STEP_TRAIN].batch;
-    const int64_t steps = r->recipe->train.epochs * ((r->data.count[HF_TRAIN] + batch - 1) / batch);
+    const int64_t steps = r->recipe.train.epochs * ((r->n_samples + batch - 1) / batch);
     const double done = (double)r->progress.step / (double)steps;
     hf_optimizer_set_learning_rate(r->network.optimizer,
-                                   r->recipe->train.learning_rate * 0.5 * (1 + cos(pi * fmin(done, 1))));
+                                   r->recipe.train.learning_rate * 0.5 * (1 + cos(pi * fmin(done, 1))));
 }
 
 /* One pass over the training subjects; *loss is the mean over samples. */
 static hf_status train_pass(double *loss, run *r, int64_t epoch)
 {
-    const int total = r->data.count[HF_TRAIN];
-    const uint64_t seed = (uint64_t)r->recipe->train.seed;
+    const int total = r->n_samples;
+    const uint64_t seed = (uint64_t)r->recipe.train.seed;
     const hf_batch *batch;
     double sum = 0;
     int done = 0;
@@ -309,33 +316,44 @@ static hf_status train_pass(double *loss, run *r, int64_t epoch)
     return HF_OK;
 }
 
+/* The goal's metrics of what the network says of the validation subjects. */
+static hf_status score(hf_epoch *out, run *r, int count)
+{
+    const hf_target *t = &r->fixed.target;
+    double *truth = r->scored + (size_t)count * (size_t)t->P;
+    for (int i = 0; i < count; i++)
+        t->goal->link(r->scored + (size_t)i * (size_t)t->P, r->output + (size_t)i * (size_t)t->outputs, t);
+    for (int i = 0; i < count * t->T; i++)
+        truth[i] = r->truth[i];
+    const hf_scored scored = { count, t->T, t->P, truth, r->scored };
+    for (int c = 0; c < r->n_columns; c++)
+        HF_TRY(hf_metric_of(&out->valid[c], r->column[c].metric, r->column[c].k, &scored, NULL, count));
+    return HF_OK;
+}
+
 static hf_status validate(hf_epoch *out, run *r)
 {
     const int count = r->data.count[HF_VALID];
-    const bool squared = strcmp(r->recipe->train.loss, "mse") == 0;
-    double absolute = 0, squares = 0;
-    out->valid_loss = out->valid_mae = NAN;
+    for (int c = 0; c < r->n_columns; c++)
+        out->valid[c] = NAN;
+    out->valid_loss = NAN;
     if (count == 0) return HF_OK;
-    HF_TRY(hf_run_network_predict(r->predicted, r->truth, &r->network, r->valid, count, "validating", r->watch));
-    for (int i = 0; i < count; i++) {
-        const double error = (double)r->predicted[i] - r->truth[i];
-        absolute += fabs(error);
-        squares += error * error;
-    }
-    out->valid_mae = absolute / count;
-    out->valid_loss = squared ? squares / count : out->valid_mae;
-    if (isfinite(out->valid_loss)) return HF_OK;
+    HF_TRY(hf_run_network_predict(r->output, r->truth, &r->network, r->valid, count, "validating", r->watch));
+    out->valid_loss = r->fixed.target.loss->value(&r->fixed.target, r->output, r->truth, count);
+    if (isfinite(out->valid_loss)) return score(out, r, count);
     return hf_fail(HF_ERR_NUMBER, "epoch %d: the validation loss is not finite%s. A lower train.learning_rate may help",
                    out->epoch, kept(r));
 }
 
 static hf_status finish_epoch(run *r, hf_epoch *e)
 {
+    const double value = e->valid[e->select];
     r->progress.epoch = e->epoch;
-    e->best = r->data.count[HF_VALID] == 0 || r->progress.best_epoch == 0 || e->valid_mae < r->progress.best_mae;
+    e->best = r->data.count[HF_VALID] == 0 || r->progress.best_epoch == 0 ||
+              hf_metric_better(r->column[e->select].metric, value, r->progress.best_value);
     if (e->best) {
         r->progress.best_epoch = e->epoch;
-        r->progress.best_mae = e->valid_mae;
+        r->progress.best_value = value;
         HF_TRY(save(r, HF_BEST_FILE, false));
     }
     HF_TRY(hf_run_log_append(r->folder, e));
@@ -344,14 +362,18 @@ static hf_status finish_epoch(run *r, hf_epoch *e)
 
 static hf_status train_epoch(run *r, int64_t epoch)
 {
-    hf_epoch e = { .epoch = (int)epoch, .epochs = (int)r->recipe->train.epochs };
+    hf_epoch e = { .epoch = (int)epoch,
+                   .epochs = (int)r->recipe.train.epochs,
+                   .n_columns = r->n_columns,
+                   .select = hf_target_select(&r->fixed.target),
+                   .column = r->column };
     const double start = hf_seconds(), waited = hf_loader_waited(r->train);
     HF_TRY(train_pass(&e.train_loss, r, epoch));
     const double trained = hf_seconds() - start;
     e.waited_seconds = hf_loader_waited(r->train) - waited;
     HF_TRY(validate(&e, r));
     e.seconds = hf_seconds() - start;
-    e.samples_per_second = r->data.count[HF_TRAIN] / trained;
+    e.samples_per_second = r->n_samples / trained;
     HF_TRY(finish_epoch(r, &e));
     if (r->watch->epoch) r->watch->epoch(r->watch->user, &e);
     return HF_OK;
@@ -369,7 +391,9 @@ static hf_status train_all(run *r, const hf_train_options *options)
     if (options->resume && !resume) hf_watch_say(r->watch, "nothing to resume in '%s' yet", r->folder);
     if (resume) HF_TRY(check_same_recipe(r));
     HF_TRY(open_data(r, resume));
-    HF_TRY(hf_run_subjects(&r->subjects, &r->data, &r->fixed.encoder, r->recipe->cohort.target));
+    HF_TRY(hf_run_subjects(&r->subjects, &r->data, &r->fixed.encoder, r->recipe.cohort.target));
+    r->n_columns = hf_target_columns(r->column, &r->fixed.target);
+    HF_TRY(list_samples(r));
     HF_TRY(open_network(r, options->device));
     HF_TRY(open_loaders(r));
     if (resume && hf_run_has(r->folder, HF_LAST_FILE)) {
@@ -378,7 +402,7 @@ static hf_status train_all(run *r, const hf_train_options *options)
         HF_TRY(hf_run_log_keep(r->folder, 0));
         HF_TRY(begin(r));
     }
-    for (int64_t epoch = r->progress.epoch + 1; epoch <= r->recipe->train.epochs; epoch++)
+    for (int64_t epoch = r->progress.epoch + 1; epoch <= r->recipe.train.epochs; epoch++)
         HF_TRY(train_epoch(r, epoch));
     return HF_OK;
 }
@@ -389,9 +413,12 @@ static void close_run(run *r)
     hf_loader_free(&r->valid);
     hf_run_network_free(&r->network);
     hf_run_data_free(&r->data);
-    free(r->predicted);
+    free(r->sample);
+    free(r->output);
     free(r->truth);
+    free(r->scored);
     free(r->recipe_text);
+    hf_recipe_free(&r->recipe);
     free(r->subjects);
 }
 
@@ -426,13 +453,14 @@ hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char
     static const hf_train_options defaults = { 0 };
     if (!options) options = &defaults;
     if (test) *test = (hf_predictions){ 0 };
-    run r = { .recipe = recipe, .folder = folder, .watch = &options->watch, .lock = { -1 } };
+    run r = { .folder = folder, .watch = &options->watch, .lock = { -1 } };
     hf_text text = { 0 };
     hf_status status = hf_recipe_check(recipe);
-    if (status == HF_OK) status = hf_recipe_write(recipe, &text);
+    if (status == HF_OK) status = hf_recipe_copy(&r.recipe, recipe);
+    if (status == HF_OK) status = hf_target_set(&r.fixed.target, recipe);
+    if (status == HF_OK) status = hf_goal_resolve(&r.recipe);
+    if (status == HF_OK) status = hf_recipe_write(&r.recipe, &text);
     r.recipe_text = text.data;
-    if (status == HF_OK && strcmp(recipe->task, "brain-age") != 0)
-        status = hf_fail(HF_ERR_UNSUPPORTED, "task '%s': this version trains 'brain-age' only", recipe->task);
     if (status == HF_OK) status = train_all(&r, options);
     close_run(&r);
     if (status != HF_OK && r.lock.fd >= 0 && r.made_folder) hf_run_remove_empty(folder);

@@ -67,7 +67,7 @@ finish() {
 # tiny: a recipe that trains in seconds on the cohort in ./cohort.
 tiny() {
     cat >tiny.yaml <<TEXT
-task: brain-age
+goal: regression
 cohort:
   path: cohort
   shape: [36, 36, 36]

@@ -55,7 +55,7 @@ epochs = [json.loads(line) for line in open("broken/log.jsonl")]
 assert [e["epoch"] for e in epochs] == [1, 2, 3, 4, 5]
 whole = [json.loads(line) for line in open("whole/log.jsonl")]
 for a, b in zip(whole, epochs):
-    assert all(a[k] == b[k] for k in ("train_loss", "valid_loss", "valid_mae")), (a, b)'
+    assert all(a[k] == b[k] for k in ("train_loss", "valid_loss", "valid")), (a, b)'
 check "nothing is left of the killed" sh -c 'test -z "$(ls -A broken | grep tmp)"'
 
 # A run that is asked to stop says how it goes on, and goes on to the same bytes.

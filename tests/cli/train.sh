@@ -30,8 +30,9 @@ check "one line of log an epoch" python3 -c '
 import json
 rows = [json.loads(line) for line in open("run/log.jsonl")]
 assert [r["epoch"] for r in rows] == [1]
-keys = {"epoch", "train_loss", "valid_loss", "valid_mae", "seconds", "samples_per_second", "waited_seconds"}
-assert all(set(r) == keys for r in rows), rows'
+keys = {"epoch", "train_loss", "valid_loss", "valid", "seconds", "samples_per_second", "waited_seconds"}
+assert all(set(r) == keys for r in rows), rows
+assert set(rows[0]["valid"]) == {"mae", "mse", "bias", "r"}, rows'
 check "nobody on two sides" python3 -c '
 rows = [line.split() for line in open("run/split.tsv")][1:]
 assert len({r[0] for r in rows}) == len(rows) == 13
@@ -67,8 +68,13 @@ check "two epochs" sh -c 'test "$(wc -l <run/log.jsonl)" -eq 2'
 # ---- evaluate
 run 0 evaluate run --json
 json 'j["n"] == sum(1 for line in open("run/predictions-test.tsv")) - 1'
-json 'j["mae_low"] <= j["mae"] <= j["mae_high"] and set(j["per_sex"]) <= {"F", "M"}'
-json 'sum(g["n"] for g in j["per_sex"].values()) == j["n"] and j["mean_baseline"] > 0 and j["median_baseline"] > 0'
+json 'j["mae_low"] <= j["mae"] <= j["mae_high"] and set(j["groups"]["sex"]) <= {"F", "M"} and j["goal"] == "regression"'
+json 'sum(g["n"] for g in j["groups"]["sex"].values()) == j["n"]'
+json 'all(j["baselines"]["training " + which]["mae"] > 0 for which in ("mean", "median"))'
+python3 -c 'import json
+j = json.load(open("out"))
+print("<td>all</td><td>%d</td><td>%.2f <small>(%.2f to %.2f)</small>" % tuple(j[k] for k in ("n", "mae", "mae_low", "mae_high")))' >row
+check "the report's interval is that of evaluate" grep -qF "$(cat row)" run/report.html
 sed 1d run/predictions-test.tsv | cut -f5 >errors
 json 'abs(j["mae"] - sum(abs(float(line)) for line in open("errors")) / j["n"]) < 1e-3'
 run 0 evaluate run --split train
@@ -90,7 +96,8 @@ import sys
 alone = float(open("out").read())
 table = [line.split("\t") for line in open("all.tsv")]
 row = next(r for r in table if r[0] == sys.argv[1])
-assert abs(float(row[3]) - alone) < 0.006 and abs(float(open("first").read().split("\t")[3]) - alone) < 0.006' "$id"
+assert abs(float(row[3]) - alone) < 1e-4 * abs(alone)
+assert float(open("first").read().split("\t")[3]) == float(row[3])' "$id"
 run 0 predict run "$image"
 says err "warning: 'sex' is not given and counts as missing"
 run 1 predict run "$image" --tabular sx=F

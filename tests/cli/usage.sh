@@ -14,7 +14,7 @@ usage: hyperfusion COMMAND ...
   cohort check  say what is in a cohort, and what looks wrong
   plan          show what training a recipe takes, node by node
   train         train a recipe into a run folder
-  evaluate      judge a run on subjects of known age
+  evaluate      judge a run on subjects of known truth
   predict       predict for new subjects
   report        write a run's report again
 
@@ -25,9 +25,9 @@ run 0 report --help
 is out <<'TEXT'
 usage: hyperfusion report RUN [--out FILE]
 
-Writes one self-contained HTML page from a run folder: learning curves, predicted against
-true age, errors with intervals, slices of the best and worst subjects when the cohort is
-still there, recipe, device and seeds.
+Writes one self-contained HTML page from a run folder: learning curves, the goal's
+metrics with intervals, predicted against true or the confusion matrix, slices of the best
+and worst subjects when the cohort is still there, recipe, device and seeds.
 
 options:
   --out FILE            where to; default report.html in the run folder

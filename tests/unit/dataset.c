@@ -89,7 +89,8 @@ static void test_unusable_subjects(bool no_cache)
     float blank[6 * 7 * 8] = { 0 }, room[6 * 7 * 8], target = 0;
     hf_dataset_options options = small_options();
     options.no_cache = no_cache;
-    options.target_column = "age";
+    options.targets = (const float[]){ 1, 2, 3, 4, 5 };
+    options.n_targets = 1;
     small_cohort_clear();
     small_put_text("participants.tsv", "participant_id\tage\nsub-a\t1\nsub-b\t2\nsub-c\t3\nsub-d\t4\nsub-e\t5\n");
     small_put_text("sub-a.nii.gz", "this is no gzip");
@@ -152,41 +153,44 @@ static void test_bad_grid(void)
 
 /* ---- targets and rows -------------------------------------------------------------------------------------------- */
 
-static float target_of(const hf_dataset *dataset, int index)
-{
-    float target = -1;
-    CHECK_OK(hf_dataset_get(dataset, index, NULL, NULL, &target));
-    return target;
-}
-
 static void test_targets(void)
 {
-    static const char *const classes[] = { "CN", "MCI", "AD" };
+    static const float given[] = { 61, 0, NAN, 1, 70.5f, 2 }; /* [3,2] */
     hf_cohort cohort;
     hf_dataset *dataset;
     hf_dataset_options options = small_options();
+    float target[2] = { -1, -1 };
     small_cohort_make(&cohort);
     CHECK_OK(hf_dataset_open(&dataset, &cohort, &small_window, NULL, &options));
-    CHECK(isnan(target_of(dataset, 0)) && isnan(target_of(dataset, 2)));
+    CHECK_OK(hf_dataset_get(dataset, 2, NULL, NULL, target));
+    CHECK(hf_dataset_targets(dataset) == 1 && isnan(target[0]) && target[1] == -1);
     hf_dataset_free(&dataset);
-    options.target_column = "age";
+    options.targets = given;
+    options.n_targets = 2;
     CHECK_OK(hf_dataset_open(&dataset, &cohort, &small_window, NULL, &options));
-    CHECK(target_of(dataset, 0) == 61 && isnan(target_of(dataset, 1)) && target_of(dataset, 2) == 70.5f);
+    CHECK(hf_dataset_targets(dataset) == 2);
+    for (int i = 0; i < 3; i++) {
+        CHECK_OK(hf_dataset_get(dataset, i, NULL, NULL, target));
+        CHECK(memcmp(target, given + 2 * i, sizeof target) == 0);
+    }
     hf_dataset_free(&dataset);
-    options.target_column = "dx";
-    CHECK_STATUS(hf_dataset_open(&dataset, &cohort, &small_window, NULL, &options), HF_ERR_FORMAT, "dx");
-    options.classes = classes;
-    options.n_classes = 3;
-    CHECK_OK(hf_dataset_open(&dataset, &cohort, &small_window, NULL, &options));
-    CHECK(target_of(dataset, 0) == 0 && target_of(dataset, 1) == 2 && isnan(target_of(dataset, 2)));
-    hf_dataset_free(&dataset);
-    options.n_classes = 2;
-    CHECK_STATUS(hf_dataset_open(&dataset, &cohort, &small_window, NULL, &options), HF_ERR_FORMAT,
+    hf_cohort_free(&cohort);
+}
+
+static void test_classes(void)
+{
+    static const char *const classes[] = { "CN", "MCI", "AD", "61.0" };
+    hf_cohort cohort;
+    int class[3];
+    small_cohort_make(&cohort);
+    const int dx = hf_table_column(&cohort.table, "dx"), age = hf_table_column(&cohort.table, "age");
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(hf_table_class(&class[i], &cohort.table, cohort.subject[i].row, dx, classes, 3));
+    CHECK(class[0] == 0 && class[1] == 2 && class[2] == -1);
+    CHECK_OK(hf_table_class(class, &cohort.table, cohort.subject[0].row, age, classes, 4));
+    CHECK(class[0] == 3); /* equal as numbers */
+    CHECK_STATUS(hf_table_class(class, &cohort.table, cohort.subject[1].row, dx, classes, 2), HF_ERR_FORMAT,
                  "line 3: 'AD' in column 'dx', expected one of: CN, MCI");
-    options.target_column = "agee";
-    CHECK_STATUS(hf_dataset_open(&dataset, &cohort, &small_window, NULL, &options), HF_ERR_ARGUMENT,
-                 "did you mean 'age'?");
-    CHECK(!dataset);
     hf_cohort_free(&cohort);
 }
 
@@ -279,6 +283,7 @@ int main(void)
     test_shapes_differ(true);
     test_bad_grid();
     test_targets();
+    test_classes();
     test_rows();
     test_forecast();
     test_forecast_memory();

@@ -27,7 +27,12 @@ static void make_dataset(bool no_cache)
     hf_part part[N] = { HF_TRAIN };
     hf_text table = { 0 };
     small_cohort_clear(); /* first: it gives the folder its name */
-    const hf_dataset_options options = { .target_column = "age", .cache_dir = small_cache(), .no_cache = no_cache };
+    float age[N];
+    for (int i = 0; i < N; i++)
+        age[i] = (float)i + 60.5f;
+    const hf_dataset_options options = {
+        .targets = age, .n_targets = 1, .cache_dir = small_cache(), .no_cache = no_cache
+    };
     hf_text_add(&table, "participant_id\tage\tsex\tedu\n");
     for (int i = 0; i < N; i++) {
         char name[32];

@@ -27,7 +27,7 @@ static void test_defaults(void)
 {
     hf_recipe r = { 0 };
     if (!CHECK_OK(hf_recipe_defaults(&r))) return;
-    CHECK(strcmp(r.task, "brain-age") == 0 && strcmp(r.model.name, "brain-age-hyperfusion") == 0);
+    CHECK(strcmp(r.goal.name, "regression") == 0 && strcmp(r.model.name, "brain-age-hyperfusion") == 0);
     CHECK(r.train.epochs == 70 && r.train.batch_size == 8 && r.train.learning_rate == 1.5e-4);
     CHECK(r.evaluate.bootstrap == 2000 && r.split.valid == 0.15 && r.split.test == 0.2 && r.model.dropout == -1);
     CHECK(r.cohort.tabular.count == 1 && strcmp(r.cohort.tabular.text[0], "sex:onehot(F,M)") == 0);
@@ -41,7 +41,7 @@ static void test_file(void)
 {
     hf_recipe r;
     const char *text = "\xef\xbb\xbf# a comment\r\n"
-                       "task: brain-age # another\r\n"
+                       "goal: regression # another\r\n"
                        "model: {name: x-net, dropout: 0.5}\r\n"
                        "cohort:\r\n"
                        "  path: /data/caf\xc3\xa9 1\r\n"
@@ -87,35 +87,36 @@ static const struct {
     /* not plain YAML */
     { "", HF_ERR_FORMAT, "'r.yaml': no keys in it" },
     { "# nothing\n", HF_ERR_FORMAT, "'r.yaml': no keys in it" },
-    { "task", HF_ERR_FORMAT, "'r.yaml', line 1: expected 'KEY: VALUE' lines" },
-    { "- task\n", HF_ERR_FORMAT, "line 1: expected 'KEY: VALUE' lines" },
-    { "task: [brain-age\n", HF_ERR_FORMAT, "not valid YAML" },
-    { "task: brain-age\n\ttrain: 1\n", HF_ERR_FORMAT, "'r.yaml', line 2, column 1: not valid YAML" },
-    { "task: \"brain-age\n", HF_ERR_FORMAT, "not valid YAML" },
+    { "goal", HF_ERR_FORMAT, "'r.yaml', line 1: expected 'KEY: VALUE' lines" },
+    { "- goal\n", HF_ERR_FORMAT, "line 1: expected 'KEY: VALUE' lines" },
+    { "goal: [regression\n", HF_ERR_FORMAT, "not valid YAML" },
+    { "goal: regression\n\ttrain: 1\n", HF_ERR_FORMAT, "'r.yaml', line 2, column 1: not valid YAML" },
+    { "goal: \"regression\n", HF_ERR_FORMAT, "not valid YAML" },
     { "train:\n  seed: 1: 2\n", HF_ERR_FORMAT, "'r.yaml', line 2, column 10: not valid YAML" },
     { "train:\n  epochs: 1\n seed: 2\n", HF_ERR_FORMAT, "not valid YAML" },
-    { "task: \xff\n", HF_ERR_FORMAT, "'r.yaml', byte 6: " },
-    { "task: \x01\n", HF_ERR_FORMAT, "'r.yaml', byte 6: " },
-    { "task: &a brain-age\n", HF_ERR_FORMAT, "line 1: YAML anchors are not used" },
+    { "goal: \xff\n", HF_ERR_FORMAT, "'r.yaml', byte 6: " },
+    { "goal: \x01\n", HF_ERR_FORMAT, "'r.yaml', byte 6: " },
+    { "goal: &a regression\n", HF_ERR_FORMAT, "line 1: YAML anchors are not used" },
     { "train: &a {seed: 1}\n", HF_ERR_FORMAT, "line 1: YAML anchors are not used" },
     { "cohort: {tabular: &a []}\n", HF_ERR_FORMAT, "YAML anchors are not used" },
-    { "task: *a\n", HF_ERR_FORMAT, "line 1: YAML aliases are not used" },
+    { "goal: *a\n", HF_ERR_FORMAT, "line 1: YAML aliases are not used" },
     { "<<: *a\n", HF_ERR_FORMAT, "YAML aliases are not used" },
-    { "task: !!str brain-age\n", HF_ERR_FORMAT, "line 1: YAML tags are not used" },
+    { "goal: !!str regression\n", HF_ERR_FORMAT, "line 1: YAML tags are not used" },
     { "train: !x {seed: 1}\n", HF_ERR_FORMAT, "YAML tags are not used" },
     { "cohort: {tabular: !x []}\n", HF_ERR_FORMAT, "YAML tags are not used" },
-    { "%YAML 1.1\n---\ntask: ad\n", HF_ERR_FORMAT, "YAML directives are not used" },
-    { "%TAG ! !x\n---\ntask: ad\n", HF_ERR_FORMAT, "YAML directives are not used" },
-    { "task: ad\n---\ntask: ad\n", HF_ERR_FORMAT, "line 2: a second YAML document" },
+    { "%YAML 1.1\n---\ngoal: binary\n", HF_ERR_FORMAT, "YAML directives are not used" },
+    { "%TAG ! !x\n---\ngoal: binary\n", HF_ERR_FORMAT, "YAML directives are not used" },
+    { "goal: binary\n---\ngoal: binary\n", HF_ERR_FORMAT, "line 2: a second YAML document" },
     { "{[a]: b}\n", HF_ERR_FORMAT, "a key is a list or mapping" },
     /* keys */
-    { "task: ad\ntask: ad\n", HF_ERR_FORMAT, "'r.yaml', line 2: 'task' is given a second time, first in line 1" },
+    { "goal: binary\ngoal: binary\n", HF_ERR_FORMAT,
+      "'r.yaml', line 2: 'goal' is given a second time, first in line 1" },
     { "train:\n  seed: 1\n  seed: 1\n", HF_ERR_FORMAT, "line 3: 'train.seed' is given a second time, first in line 2" },
     { "train: {seed: 1}\ntrain: {epochs: 1}\n", HF_ERR_FORMAT, "line 2: 'train' is given a second time" },
     { "train.seed: 1\ntrain: {seed: 1}\n", HF_ERR_FORMAT, "'train.seed' is given a second time" },
     { "model: a\nmodel: {name: b}\n", HF_ERR_FORMAT, "line 2: 'model' is given a second time" },
     { "model: a\nmodel.name: b\n", HF_ERR_FORMAT, "'model.name' is given a second time" },
-    { "tsak: ad\n", HF_ERR_ARGUMENT, "'r.yaml', line 1: unknown key 'tsak'; did you mean 'task'?" },
+    { "gaol: binary\n", HF_ERR_ARGUMENT, "'r.yaml', line 1: unknown key 'gaol'; did you mean 'goal'?" },
     { "\n\ntrain:\n  epoch: 1\n", HF_ERR_ARGUMENT,
       "'r.yaml', line 4: unknown key 'train.epoch'; did you mean 'train.epochs'?" },
     { "trian: {epochs: 1}\n", HF_ERR_ARGUMENT, "unknown key 'trian'; did you mean 'train'?" },
@@ -127,15 +128,17 @@ static const struct {
     { "split: 3\n", HF_ERR_ARGUMENT, "'split' is a section" },
     { "cohort: [1]\n", HF_ERR_ARGUMENT, "'cohort' is a section" },
     { "train: {optimizer: {name: adam}}\n", HF_ERR_ARGUMENT, "train.optimizer: found a mapping, expected a value" },
-    { "task: {a: b}\n", HF_ERR_ARGUMENT, "task: found a mapping" },
+    { "task: {a: b}\n", HF_ERR_ARGUMENT, "goal.name: found a mapping" },
     /* values */
-    { "task:\n", HF_ERR_ARGUMENT, "'r.yaml', line 1: task: found nothing, expected one of: brain-age, ad" },
-    { "task: ~\n", HF_ERR_ARGUMENT, "task: found nothing" },
-    { "task: Brain-Age\n", HF_ERR_ARGUMENT, "task: found 'Brain-Age', expected one of: brain-age, ad" },
-    { "task: brain\n", HF_ERR_ARGUMENT, "task: found 'brain', expected one of" },
-    { "task: 'brain-age, ad'\n", HF_ERR_ARGUMENT, "expected one of: brain-age, ad" },
-    { "task: [ad]\n", HF_ERR_ARGUMENT, "task: found a list of 1, expected one of" },
-    { "task: \"a\\0d\"\n", HF_ERR_ARGUMENT, "control character" },
+    { "goal:\n", HF_ERR_ARGUMENT,
+      "'r.yaml', line 1: goal.name: found nothing, expected one of: regression, binary, classes" },
+    { "goal: ~\n", HF_ERR_ARGUMENT, "goal.name: found nothing" },
+    { "goal: Regression\n", HF_ERR_ARGUMENT,
+      "goal.name: found 'Regression', expected one of: regression, binary, classes" },
+    { "goal: regress\n", HF_ERR_ARGUMENT, "goal.name: found 'regress', expected one of" },
+    { "goal: 'regression, binary'\n", HF_ERR_ARGUMENT, "expected one of: regression, binary, classes" },
+    { "goal: [binary]\n", HF_ERR_ARGUMENT, "goal.name: found a list of 1, expected one of" },
+    { "goal: \"a\\0d\"\n", HF_ERR_ARGUMENT, "control character" },
     { "cohort: {path: \"a\\nb\"}\n", HF_ERR_ARGUMENT, "line 1: a value holds a control character" },
     { "cohort: {path: \"a\\x85b\"}\n", HF_ERR_ARGUMENT, "control character" },
     { "cohort: {path: \"a\\u2028b\"}\n", HF_ERR_ARGUMENT, "control character" },
@@ -188,7 +191,7 @@ static void test_damaged(void)
     for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
         hf_recipe r;
         bool good = CHECK_STATUS(parse(&r, damaged[i].text), damaged[i].status, damaged[i].message);
-        good = CHECK(r.path == NULL && r.task == NULL) && good;
+        good = CHECK(r.path == NULL && r.goal.name == NULL) && good;
         if (!good) fprintf(stderr, "    recipe: %s\n", damaged[i].text);
         hf_recipe_free(&r);
     }
@@ -311,9 +314,6 @@ static void test_check(void)
         { "split.test=0.9", "leave nobody to train on" },
         { "split.test=0", "nobody is left to test on" },
         { "split.valid=0", NULL },
-        { "task=ad", "task ad with train.loss mse: cross-entropy is expected" },
-        { "train.loss=cross-entropy", "mse or l1 is expected" },
-        { "train.loss=l1", NULL },
         { "model.dropout=-0.5", "model.dropout: found -0.5" },
         { "model.dropout=0", NULL },
         { "model=", "model.name is empty" },
@@ -379,6 +379,11 @@ static void test_round_trip(void)
         "cohort.spacing=1.7500000000000002, 3, 0.3333333333333333",
         "cohort.shape=90, 120, 99",
         "cohort.cache=false",
+        "goal=classes",
+        "goal.classes=CN, MCI, AD",
+        "goal.merge=[EMCI=MCI, LMCI=MCI]",
+        "train.class_weights=[1.1, 0.6962, 1.4]",
+        "evaluate.groups=[]",
         "train.learning_rate=1.4999999999999999e-4",
         "train.learning_rate=1e-12",
         "train.seed=9007199254740992",
@@ -414,8 +419,8 @@ static void test_written_text(void)
     hf_text text = { 0 };
     if (!CHECK_OK(parse(&r, "cohort: {path: my folder, spacing: [1.75, 1.75, 1.75]}"))) return;
     CHECK_OK(hf_recipe_write(&r, &text));
-    CHECK(strstr(text.data, "task: brain-age\nmodel:\n  name: brain-age-hyperfusion\n  hyper_layers: \"\"\n") ==
-          text.data);
+    CHECK(strstr(text.data, "goal:\n  name: regression\n  classes: []\n  merge: []\n  unit: years\nmodel:\n  name: "
+                            "brain-age-hyperfusion\n  hyper_layers: \"\"\n") == text.data);
     CHECK(strstr(text.data, "\ncohort:\n  path: \"my folder\"\n") != NULL);
     CHECK(strstr(text.data, "\n  spacing: [1.75, 1.75, 1.75]\n") != NULL);
     CHECK(strstr(text.data, "\n  tabular: [\"sex:onehot(F,M)\"]\n  cache: true\n") != NULL);
@@ -446,7 +451,7 @@ static void test_locale(void)
 /* The recipes that are shipped, when the test knows where they are. */
 static void test_shipped(const char *folder)
 {
-    static const char *const names[] = { "brain-age.yaml", "oasis1.yaml", "demo.yaml" };
+    static const char *const names[] = { "ad-demo.yaml", "brain-age.yaml", "oasis1.yaml", "demo.yaml" };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = NULL;
         hf_recipe r = { 0 };
@@ -459,6 +464,60 @@ static void test_shipped(const char *folder)
         hf_recipe_free(&r);
         free(path);
     }
+}
+
+/* What earlier versions called things is understood, and written as it is called now. */
+static void test_former_names(void)
+{
+    hf_recipe r;
+    if (!CHECK_OK(parse(&r, "task: brain-age\ntrain: {loss: mse}\n"))) return;
+    CHECK(strcmp(r.goal.name, "regression") == 0);
+    CHECK_OK(hf_recipe_set(&r, "task=ad"));
+    CHECK(strcmp(r.goal.name, "classes") == 0);
+    CHECK_STATUS(hf_recipe_set(&r, "task=dementia"), HF_ERR_ARGUMENT,
+                 "goal.name: found the quoted text 'dementia', expected one of: regression, binary, classes");
+    check_round_trip(&r);
+    hf_recipe_free(&r);
+}
+
+/* The keys that a resumed run may be given, and no others. */
+static void test_continues(void)
+{
+    static const struct {
+        const char *change, *refused; /* refused: the two values as the message names them; NULL: may differ */
+    } changes[] = {
+        { "train.threads_ahead=5", NULL },
+        { "cohort.cache=false", NULL },
+        { "cohort.cache_dir=elsewhere", NULL },
+        { "evaluate.bootstrap=300", NULL },
+        { "evaluate.seed=9", NULL },
+        { "evaluate.groups=site", NULL },
+        { "goal.unit=months", NULL },
+        { "train.epochs=71", NULL },
+        { "train.seed=2", "'train.seed: 1', the recipe now says 'train.seed: 2'" },
+        { "goal=classes", "'goal.name: regression', the recipe now says 'goal.name: classes'" },
+        { "cohort.tabular=[]", "'cohort.tabular: [\"sex:onehot(F,M)\"]', the recipe now says 'cohort.tabular: []'" },
+        { "cohort.spacing=1,1,1", "'cohort.spacing: [0.0, 0.0, 0.0]', the recipe now says" },
+        { "train.oversample=true", "'train.oversample: false'" },
+    };
+    hf_recipe was = { 0 }, is = { 0 };
+    CHECK_OK(hf_recipe_defaults(&was));
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        if (!CHECK_OK(hf_recipe_copy(&is, &was))) continue;
+        CHECK_OK(hf_recipe_continues(&was, &is));
+        CHECK_OK(hf_recipe_set(&is, changes[i].change));
+        if (changes[i].refused)
+            CHECK_STATUS(hf_recipe_continues(&was, &is), HF_ERR_ARGUMENT, changes[i].refused);
+        else
+            CHECK_OK(hf_recipe_continues(&was, &is));
+        hf_recipe_free(&is);
+    }
+    CHECK_OK(hf_recipe_set(&was, "train.schedule=cosine")); /* then the length is in every step */
+    CHECK_OK(hf_recipe_copy(&is, &was));
+    CHECK_OK(hf_recipe_set(&is, "train.epochs=71"));
+    CHECK_STATUS(hf_recipe_continues(&was, &is), HF_ERR_ARGUMENT, "'train.epochs: 70'");
+    hf_recipe_free(&is);
+    hf_recipe_free(&was);
 }
 
 int main(int argc, char **argv)
@@ -476,6 +535,8 @@ int main(int argc, char **argv)
     test_round_trip();
     test_random_round_trip();
     test_written_text();
+    test_former_names();
+    test_continues();
     test_locale();
     if (argc > 1)
         test_shipped(argv[1]);

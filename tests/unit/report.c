@@ -1,7 +1,6 @@
-/* Checks the report page: well-formed whatever ids and texts hold, standing alone, its numbers those of the metrics, its
+/* Checks the report page: well-formed whatever ids and texts hold, standing alone, its numbers those of the scores, its
  * pictures decodable and the right way up, sections left out when there is nothing to show, and plots of odd data. */
 #include "check.h"
-#include "metrics/metrics.h"
 #include "report/plot.h"
 #include "report/report.h"
 #include "report/slice.h"
@@ -125,40 +124,68 @@ enum { PREDICTIONS = 60, EPOCHS = 12, D = 6, H = 7, W = 8 };
 static const char hostile[] = "<script>\"x\" & 'y'</td>\xff\x01";
 
 typedef struct example {
-    hf_prediction_row rows[PREDICTIONS];
-    char ids[PREDICTIONS][16];
+    hf_predictions predictions;
     hf_epoch_row epochs[EPOCHS];
     float volume[D * H * W];
     hf_report_image images[2];
     hf_report_data data;
 } example;
 
-static void fill(example *e)
+static void name_subject(hf_predictions *p, int i, const char *id, const char *group)
 {
-    static const char *const parts[] = { "test", "test", "valid", "train" };
+    CHECK_OK(hf_strdup(&p->id[i], id));
+    if (group) CHECK_OK(hf_strdup(&p->group[i], group));
+}
+
+/* Ages, or one of three classes. */
+static void fill_predictions(hf_predictions *p, bool classes)
+{
+    hf_recipe recipe;
+    hf_target target;
+    const uint64_t stream = hf_random_stream("report test", 0, 0);
+    CHECK_OK(hf_recipe_defaults(&recipe));
+    if (classes) {
+        CHECK_OK(hf_recipe_set(&recipe, "goal=classes"));
+        CHECK_OK(hf_recipe_set(&recipe, "goal.classes=[CN, <M&CI>, AD]"));
+    }
+    CHECK_OK(hf_target_set(&target, &recipe));
+    target.baseline[0][0] = 51.5;
+    target.baseline[1][0] = 53;
+    hf_recipe_free(&recipe);
+    CHECK_OK(hf_predictions_new(p, &target, PREDICTIONS, 1));
+    CHECK_OK(hf_strdup(&p->group_name[0], "sex"));
+    p->bootstrap = (hf_bootstrap){ 300, 7 };
+    for (int i = 0; i < PREDICTIONS; i++) {
+        char id[16];
+        const double u = hf_random_uniform(1, stream, (uint64_t)i), v = hf_random_uniform(2, stream, (uint64_t)i);
+        snprintf(id, sizeof id, "sub-%03d", i);
+        name_subject(p, i, i ? id : hostile, i == 1 ? NULL : i % 3 ? "F" : "M");
+        p->truth[i] = i == 4 ? NAN : classes ? floor(3 * u) : 20 + 70 * u;
+        if (classes) {
+            p->predicted[3 * i] = u * v;
+            p->predicted[3 * i + 1] = u * (1 - v);
+            p->predicted[3 * i + 2] = 1 - u;
+        } else {
+            p->predicted[i] = 20 + 70 * u + 5 * hf_random_normal(1, stream, 1000 + (uint64_t)i);
+        }
+    }
+}
+
+static void fill(example *e, bool classes)
+{
     static const char *const warnings[] = { "subject '<b>' left out", hostile };
     static const char *const facts[][2] = { { "seed", "1" }, { hostile, hostile } };
-    uint64_t stream = hf_random_stream("report test", 0, 0);
-    for (int i = 0; i < PREDICTIONS; i++) {
-        double age = 20 + 70 * hf_random_uniform(1, stream, (uint64_t)i);
-        double error = 5 * hf_random_normal(1, stream, 1000 + (uint64_t)i);
-        snprintf(e->ids[i], sizeof e->ids[i], "sub-%03d", i);
-        e->rows[i] = (hf_prediction_row){ e->ids[i], i % 3 ? "F" : "M", parts[i % 4], age, age + error };
-    }
-    e->rows[0].id = hostile;
-    e->rows[1].sex = NULL;
-    e->rows[4].predicted = NAN; /* left out */
+    fill_predictions(&e->predictions, classes);
     for (int i = 0; i < EPOCHS; i++)
-        e->epochs[i] =
-            (hf_epoch_row){ i + 1, 3000.0 / (i + 1), i == 5 ? NAN : 3100.0 / (i + 1), NAN, 40.0 / (i + 1), 2 };
+        e->epochs[i] = (hf_epoch_row){ i + 1, 3000.0 / (i + 1), i == 5 ? NAN : 3100.0 / (i + 1), 40.0 / (i + 1), 2 };
     for (int i = 0; i < D * H * W; i++)
         e->volume[i] = i % 5 ? (float)i - 100 : 0;
-    e->images[0] = (hf_report_image){ hostile, "largest error", e->volume, { D, H, W }, { 2, 2, 2 } };
-    e->images[1] = (hf_report_image){ "sub-001", NULL, e->volume, { D, H, W }, { 0, 0, 0 } };
+    e->images[0] = (hf_report_image){ 0, "largest error", e->volume, { D, H, W }, { 2, 2, 2 } };
+    e->images[1] = (hf_report_image){ 1, NULL, e->volume, { D, H, W }, { 0, 0, 0 } };
     e->data = (hf_report_data){
         .title = hostile,
         .subtitle = hostile,
-        .recipe = "task: brain-age # <&>\n",
+        .recipe = "goal: regression # <&>\n",
         .device = hostile,
         .n_facts = 2,
         .facts = facts,
@@ -167,14 +194,10 @@ static void fill(example *e)
         .n_epochs = EPOCHS,
         .best_epoch = 12,
         .epochs = e->epochs,
-        .n_predictions = PREDICTIONS,
-        .predictions = e->rows,
-        .train_mean = 51.5,
-        .train_median = 53,
+        .target = &e->predictions.target,
+        .predictions = &e->predictions,
         .n_images = 2,
         .images = e->images,
-        .bootstrap = 300,
-        .seed = 7,
     };
 }
 
@@ -188,12 +211,12 @@ static int count_of(const char *text, const char *part)
 
 /* ---- the page ---------------------------------------------------------------------------------------------------- */
 
-static void test_page(void)
+static void test_page(bool classes)
 {
     static example e;
     hf_text page = { 0 };
     int elements = 0;
-    fill(&e);
+    fill(&e, classes);
     if (!CHECK_OK(hf_report_text(&e.data, &page))) return;
     const char *why = malformed(page.data, &elements);
     if (!CHECK(why == NULL)) fprintf(stderr, "    not well-formed: %s\n", why);
@@ -201,37 +224,60 @@ static void test_page(void)
     CHECK(strstr(page.data, "<script") == NULL && strstr(page.data, "http-equiv") == NULL);
     CHECK(count_of(page.data, "http") == 1 && count_of(page.data, "url(") == 0); /* the XML namespace alone */
     CHECK(count_of(page.data, "&lt;script&gt;&quot;x&quot; &amp; &#39;y&#39;&lt;/td&gt;\xef\xbf\xbd\xef\xbf\xbd") >= 7);
-    CHECK(count_of(page.data, "<svg ") == 3 && count_of(page.data, "data:image/png;base64,") == 6);
+    CHECK(count_of(page.data, "<svg ") == (classes ? 2 : 3) && count_of(page.data, "data:image/png;base64,") == 6);
     CHECK(strstr(page.data, "prefers-color-scheme:dark") && strstr(page.data, "# &lt;&amp;&gt;\n"));
+    CHECK((strstr(page.data, "<h2>Confusion matrix</h2>") != NULL) == classes);
+    CHECK((strstr(page.data, "<h2>Predicted against true</h2>") != NULL) == !classes);
+    CHECK(strstr(page.data, classes ? "Balanced accuracy by epoch" : "Mean absolute error by epoch") != NULL);
+    CHECK(strstr(page.data, "nan") == NULL && strstr(page.data, "inf<") == NULL);
     hf_text_free(&page);
+    hf_predictions_free(&e.predictions);
 }
 
-/* The table's numbers, computed here from the rows. */
+/* The table's numbers are those of hf_scores_make. */
 static void test_numbers(void)
 {
     static example e;
     hf_text page = { 0 };
-    double actual[PREDICTIONS], predicted[PREDICTIONS], guess[PREDICTIONS];
-    int n = 0;
-    fill(&e);
-    for (int i = 0; i < PREDICTIONS; i++) {
-        if (strcmp(e.rows[i].part, "test") != 0 || !isfinite(e.rows[i].predicted)) continue;
-        actual[n] = e.rows[i].actual;
-        guess[n] = fabs(actual[n] - 53);
-        predicted[n++] = e.rows[i].predicted;
-    }
-    hf_regression m;
-    if (!CHECK_OK(hf_regression_metrics(&m, actual, predicted, n, &(hf_bootstrap){ 300, 7 }))) return;
-    if (!CHECK_OK(hf_report_text(&e.data, &page))) return;
+    hf_scores scores;
     char row[256];
-    snprintf(row, sizeof row, "<td>test, all</td><td>29</td><td>%.2f <small>(%.2f to %.2f)</small></td><td>%.2f</td>",
-             m.mae.value, m.mae.low, m.mae.high, hf_mean(guess, n));
-    CHECK(n == 29 && strstr(page.data, row) != NULL);
-    CHECK(strstr(page.data, "<td>test, F</td>") && strstr(page.data, "<td>test, M</td>"));
-    CHECK(strstr(page.data, "<td>valid, all</td>") && strstr(page.data, "<td>train, all</td>"));
-    CHECK(strstr(page.data, "subject&#39;s left") || strstr(page.data, "subject's left"));
+    fill(&e, false);
+    if (!CHECK_OK(hf_scores_make(&scores, &e.predictions))) return;
+    if (!CHECK_OK(hf_report_text(&e.data, &page))) return;
+    const hf_interval *mae = &scores.row[0].of[scores.select];
+    snprintf(row, sizeof row, "<td>all</td><td>59</td><td>%.2f <small>(%.2f to %.2f)</small></td>", mae->value,
+             mae->low, mae->high);
+    CHECK(strstr(page.data, row) != NULL);
+    snprintf(row, sizeof row, "<td>%.2f</td><td>%.2f</td></tr>", scores.row[0].baseline[0][scores.select],
+             scores.row[0].baseline[1][scores.select]);
+    CHECK(strstr(page.data, row) != NULL && strstr(page.data, "<th>MAE of the training median</th>") != NULL);
+    CHECK(strstr(page.data, "<td>sex F</td>") && strstr(page.data, "<td>sex M</td>"));
     CHECK(strstr(page.data, "The parameters of epoch 12 were kept") && strstr(page.data, "300 resamples"));
     hf_text_free(&page);
+    hf_scores_free(&scores);
+    hf_predictions_free(&e.predictions);
+}
+
+/* The rows of the confusion matrix, counted here. */
+static void test_confusion(void)
+{
+    static example e;
+    hf_text page = { 0 }, row = { 0 };
+    int count[3] = { 0 };
+    fill(&e, true);
+    for (int i = 0; i < PREDICTIONS; i++)
+        if (e.predictions.truth[i] == 1) count[hf_most_probable(e.predictions.predicted + 3 * i, 3)]++;
+    const int sum = count[0] + count[1] + count[2];
+    if (!CHECK_OK(hf_report_text(&e.data, &page)) || !CHECK(sum > 0)) return;
+    hf_text_add(&row, "<td>&lt;M&amp;CI&gt;</td><td>%d</td><td>%d</td><td>%d</td>", count[0], count[1], count[2]);
+    CHECK(strstr(page.data, row.data) != NULL);
+    hf_text_free(&row);
+    hf_text_add(&row, "<td>&lt;M&amp;CI&gt;</td><td>%.3f</td><td>%.3f</td><td>%.3f</td>", (double)count[0] / sum,
+                (double)count[1] / sum, (double)count[2] / sum);
+    CHECK(strstr(page.data, row.data) != NULL);
+    hf_text_free(&row);
+    hf_text_free(&page);
+    hf_predictions_free(&e.predictions);
 }
 
 static void test_little(void)
@@ -242,17 +288,10 @@ static void test_little(void)
         CHECK(malformed(page.data, NULL) == NULL && count_of(page.data, "<section") == 0);
         hf_text_free(&page);
     }
-    const hf_epoch_row epoch = { 1, 10, NAN, NAN, NAN, 1 };
-    const hf_prediction_row row = { NULL, NULL, "valid", 50, 52.5 };
-    data = (hf_report_data){ .title = "One",
-                             .n_epochs = 1,
-                             .epochs = &epoch,
-                             .n_predictions = 1,
-                             .predictions = &row,
-                             .train_mean = NAN,
-                             .train_median = NAN };
+    const hf_epoch_row epoch = { 1, 10, NAN, NAN, 1 };
+    data = (hf_report_data){ .title = "One", .n_epochs = 1, .epochs = &epoch };
     if (CHECK_OK(hf_report_text(&data, &page))) {
-        CHECK(malformed(page.data, NULL) == NULL && count_of(page.data, "<svg ") == 2);
+        CHECK(malformed(page.data, NULL) == NULL && count_of(page.data, "<svg ") == 1);
         CHECK(strstr(page.data, "nan") == NULL && strstr(page.data, "inf") == NULL);
         hf_text_free(&page);
     }
@@ -265,7 +304,7 @@ static void test_file(const char *folder)
     void *bytes = NULL;
     size_t size = 0;
     hf_text page = { 0 };
-    fill(&e);
+    fill(&e, false);
     CHECK_OK(hf_path_join(&path, folder, "report.html"));
     CHECK_OK(hf_report_write(&e.data, path));
     CHECK_OK(hf_report_text(&e.data, &page));
@@ -278,6 +317,7 @@ static void test_file(const char *folder)
     free(path);
     free(bytes);
     hf_text_free(&page);
+    hf_predictions_free(&e.predictions);
 }
 
 /* ---- pictures ---------------------------------------------------------------------------------------------------- */
@@ -345,7 +385,7 @@ static void test_png(void)
 {
     static example e;
     hf_text page = { 0 };
-    fill(&e);
+    fill(&e, false);
     if (!CHECK_OK(hf_report_text(&e.data, &page))) return;
     unsigned char bytes[4096], pixels[D * H], *expected = NULL;
     int width = 0, height = 0;
@@ -359,6 +399,7 @@ static void test_png(void)
     CHECK(memcmp(pixels, expected, sizeof pixels) == 0);
     free(expected);
     hf_text_free(&page);
+    hf_predictions_free(&e.predictions);
     hf_text png = { 0 };
     CHECK_STATUS(hf_png_encode(&png, bytes, 0, 3), HF_ERR_SHAPE, "0 x 3 pixels");
     hf_text_free(&png);
@@ -409,8 +450,10 @@ int main(void)
     char folder[] = "/tmp/hf-report-XXXXXX";
     if (!CHECK(mkdtemp(folder) != NULL)) return check_done("report");
     test_scanner();
-    test_page();
+    test_page(false);
+    test_page(true);
     test_numbers();
+    test_confusion();
     test_little();
     test_file(folder);
     test_base64();

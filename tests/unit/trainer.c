@@ -93,7 +93,8 @@ static void hear(void *user, const char *line)
 
 static void hear_epoch(void *user, const hf_epoch *epoch)
 {
-    CHECK(epoch->epoch >= 1 && isfinite(epoch->train_loss) && isfinite(epoch->valid_mae) && epoch->seconds > 0);
+    CHECK(epoch->epoch >= 1 && isfinite(epoch->train_loss) && isfinite(epoch->valid[epoch->select]) &&
+          epoch->seconds > 0);
     ((heard *)user)->epochs++;
 }
 
@@ -126,7 +127,8 @@ static void test_runs(const char *root, hf_recipe *recipe)
     CHECK_OK(hf_run_train(&test, recipe, one, &(hf_train_options){ .watch = watch }));
     CHECK(ears.epochs == 3);
     CHECK(strstr(ears.lines.data, "left out: 'sub-03' has no age") != NULL);
-    CHECK(test.count >= 3 && test.group && isfinite(test.train_mean) && isfinite(test.train_median));
+    CHECK(test.count >= 3 && test.n_groups == 1 && strcmp(test.group_name[0], "sex") == 0);
+    CHECK(isfinite(test.target.baseline[0][0]) && isfinite(test.target.baseline[1][0]));
     for (int i = 0; i < test.count; i++)
         CHECK(isfinite(test.predicted[i]) && isfinite(test.truth[i]) && strcmp(test.id[i], "sub-03") != 0);
     hf_predictions_free(&test);
@@ -147,7 +149,7 @@ static void test_runs(const char *root, hf_recipe *recipe)
 
     CHECK_OK(hf_recipe_set(recipe, "train.seed=2"));
     CHECK_STATUS(hf_run_train(NULL, recipe, three, &(hf_train_options){ .resume = true }), HF_ERR_ARGUMENT,
-                 "was started with 'seed: 1', the recipe now says 'seed: 2'");
+                 "was started with 'train.seed: 1', the recipe now says 'train.seed: 2'");
     CHECK_OK(hf_recipe_set(recipe, "train.seed=1"));
 }
 
@@ -167,9 +169,8 @@ static void copy_file(const char *from, const char *to, const char *name)
 static void test_nan_predictions(const char *root, const char *cohort)
 {
     char one[300], run[300], path[700];
-    double value;
     hf_archive archive = { 0 };
-    hf_predictions all = { 0 };
+    hf_predictions all = { 0 }, single = { 0 };
     snprintf(one, sizeof one, "%s/one", root);
     snprintf(run, sizeof run, "%s/nan", root);
     snprintf(path, sizeof path, "%s/best.safetensors", one);
@@ -185,8 +186,9 @@ static void test_nan_predictions(const char *root, const char *cohort)
                  "the prediction for 'sub-");
     CHECK(all.count == 0);
     snprintf(path, sizeof path, "%s/sub-02/anat/sub-02_T1w.nii", cohort);
-    CHECK_STATUS(hf_run_predict_image(&value, run, path, (const char *[]){ "sex=F" }, 1, NULL, NULL), HF_ERR_NUMBER,
+    CHECK_STATUS(hf_run_predict_image(&single, run, path, (const char *[]){ "sex=F" }, 1, NULL, NULL), HF_ERR_NUMBER,
                  "sub-02_T1w.nii' is nan");
+    CHECK(single.count == 0);
 }
 
 static bool stop_in_second_epoch(void *user)
@@ -240,6 +242,63 @@ static void test_cut_start(const char *root, const hf_recipe *recipe)
         CHECK_OK(hf_run_train(NULL, recipe, cut, &resume));
         CHECK(same_files(one, cut, "last.safetensors") && same_files(one, cut, "split.tsv"));
     }
+}
+
+/* A run of an older version: its recipe says "task", lacks newer keys, and its checkpoint has the mean and median of a
+ * number under their old names. It is read, and resumed to the same bytes. */
+static void make_older(const char *folder, const char *name)
+{
+    char path[600];
+    hf_archive archive;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (!CHECK_OK(hf_archive_read(&archive, path))) return;
+    for (int i = 0; i < archive.n_texts; i++) {
+        hf_text text = { 0 };
+        char *at, *was = archive.text[i];
+        if (strcmp(archive.key[i], HF_RECIPE_TEXT) == 0) {
+            const char *model = strstr(was, "\nmodel:"), *weights = strstr(was, "  class_weights:");
+            const char *schedule = strstr(was, "  schedule:"), *groups = strstr(was, "  groups:");
+            if (!CHECK(model && weights && schedule && groups)) continue;
+            hf_text_add(&text, "task: brain-age%.*s%.*s", (int)(weights - model), model, (int)(groups - schedule),
+                        schedule);
+        } else if (strcmp(archive.key[i], "run.progress") == 0 && (at = strstr(was, "best_value"))) {
+            hf_text_add(&text, "%.*sbest_mae%s", (int)(at - was), was, at + strlen("best_value"));
+        } else if (strcmp(archive.key[i], "run.preprocess") == 0 && (at = strstr(was, "\"target\":{"))) {
+            double mean, median;
+            const char *end = strchr(at, '}') + 1;
+            CHECK(sscanf(at, "\"target\":{\"baselines\":[[%lf],[%lf]]", &mean, &median) == 2);
+            hf_text_add(&text, "%.*s\"train_mean\":%.17g,\"train_median\":%.17g%s", (int)(at - was), was, mean, median,
+                        end);
+        } else {
+            continue;
+        }
+        free(was);
+        archive.text[i] = text.data;
+        if (strcmp(archive.key[i], HF_RECIPE_TEXT) != 0) continue;
+        snprintf(path, sizeof path, "%s/recipe.yaml", folder);
+        CHECK_OK(hf_file_write(path, text.data, text.size));
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    CHECK_OK(hf_archive_write(&archive, path));
+    hf_archive_free(&archive);
+}
+
+static void test_older_version(const char *root, hf_recipe *recipe)
+{
+    char one[300], old[300];
+    hf_predictions test = { 0 };
+    snprintf(one, sizeof one, "%s/one", root);
+    snprintf(old, sizeof old, "%s/older", root);
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=2"));
+    CHECK_OK(hf_run_train(NULL, recipe, old, NULL));
+    make_older(old, "last.safetensors");
+    make_older(old, "best.safetensors");
+    CHECK_OK(hf_run_predict(&test, old, &(hf_evaluate_options){ .part = HF_TEST }));
+    CHECK(test.target.n_classes == 0 && test.target.baseline[0][0] > 20);
+    hf_predictions_free(&test);
+    CHECK_OK(hf_recipe_set(recipe, "train.epochs=3"));
+    CHECK_OK(hf_run_train(NULL, recipe, old, &(hf_train_options){ .resume = true }));
+    CHECK(same_files(one, old, "last.safetensors") && same_files(one, old, "predictions-test.tsv"));
 }
 
 /* Volumes of another size than the checkpoint's, where the recipe leaves the size open: what was read beyond the end of
@@ -345,7 +404,8 @@ static void test_changed_data(const char *root, hf_recipe *recipe, const char *c
 /* What was learned is compared field by field: the smallest difference is seen. */
 static void test_same_fixed(void)
 {
-    hf_run_fixed was = { .shape = { 8, 9, 10 }, .parameters = 5, .train_mean = 50, .train_median = 51 };
+    hf_run_fixed was = { .shape = { 8, 9, 10 }, .parameters = 5 };
+    was.target = (hf_target){ .goal = hf_goal_find("regression"), .P = 1, .baseline = { { 50 }, { 51 } } };
     was.encoder = (hf_encoder){ .n_features = 1, .width = 2 };
     was.encoder.feature[0] = (hf_feature){ .column = "sex", .n_categories = 2, .category = { "F", "M" }, .mean = NAN };
     hf_run_fixed is = was;
@@ -364,14 +424,14 @@ static void test_same_fixed(void)
     CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "column 'sex'");
     is = was, is.parameters = 6;
     CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_SHAPE, "5 parameters, the recipe's has 6");
-    is = was, is.train_median = 52;
-    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "median 52");
+    is = was, is.target.baseline[1][0] = 52;
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "the training median of '' is 52, it was 51");
 }
 
 static void test_predict(const char *root, const char *cohort)
 {
     char run[300], image[400];
-    double with_f, with_m;
+    hf_predictions with_f = { 0 }, with_m = { 0 };
     heard ears = { 0 };
     const hf_watch watch = { .say = hear, .user = &ears };
     hf_predictions all = { 0 };
@@ -380,11 +440,13 @@ static void test_predict(const char *root, const char *cohort)
     snprintf(image, sizeof image, "%s/sub-02/anat/sub-02_T1w.nii", cohort);
     CHECK_OK(hf_run_predict_image(&with_f, run, image, (const char *[]){ "sex=F" }, 1, NULL, &watch));
     CHECK_OK(hf_run_predict_image(&with_m, run, image, (const char *[]){ "sex=M" }, 1, NULL, &watch));
-    CHECK(with_f != with_m); /* the row does reach the network */
+    CHECK(with_f.predicted[0] != with_m.predicted[0]); /* the row does reach the network */
     CHECK(ears.lines.size == 0);
     CHECK_OK(hf_run_predict(&all, run, &(hf_evaluate_options){ .cohort = cohort }));
     CHECK(all.count == SUBJECTS && isnan(all.truth[3]) && isfinite(all.predicted[3]));
-    CHECK_NEAR(all.predicted[2], with_f, 1e-4 * fabs(with_f));
+    CHECK_NEAR(all.predicted[2], with_f.predicted[0], 1e-4 * fabs(with_f.predicted[0]));
+    hf_predictions_free(&with_f);
+    hf_predictions_free(&with_m);
     CHECK_OK(hf_predictions_text(&all, &text));
     CHECK(strstr(text.data, "participant_id\tsex\tage\tpredicted\terror\nsub-00\tF\t") == text.data);
     CHECK(strstr(text.data, "sub-03\tF\tn/a\t") != NULL);
@@ -420,11 +482,13 @@ static void test_refused_recipes(const char *root, hf_recipe *recipe)
     CHECK_STATUS(hf_run_train(NULL, recipe, run, NULL), HF_ERR_ARGUMENT, "no column 'mmse'");
     CHECK(hf_path_exists(run));
     CHECK_OK(hf_recipe_set(recipe, "cohort.target=age"));
-    CHECK_OK(hf_recipe_set(recipe, "task=ad"));
+    CHECK_OK(hf_recipe_set(recipe, "goal=classes"));
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, NULL), HF_ERR_ARGUMENT, "goal.classes: found 0, expected 2 to 16");
+    CHECK_OK(hf_recipe_set(recipe, "goal=regression"));
     CHECK_OK(hf_recipe_set(recipe, "train.loss=cross-entropy"));
-    CHECK_STATUS(hf_run_train(NULL, recipe, run, NULL), HF_ERR_UNSUPPORTED, "task 'ad'");
-    CHECK_OK(hf_recipe_set(recipe, "task=brain-age"));
-    CHECK_OK(hf_recipe_set(recipe, "train.loss=mse"));
+    CHECK_STATUS(hf_run_train(NULL, recipe, run, NULL), HF_ERR_ARGUMENT,
+                 "goal regression with train.loss cross-entropy: mse or l1 is expected");
+    CHECK_OK(hf_recipe_set(recipe, "train.loss="));
 }
 
 /* ---- parts ------------------------------------------------------------------------------------------------------- */
@@ -502,19 +566,25 @@ static void pad_image(const char *path, const char *padded)
     hf_volume_free(&p);
 }
 
+static double age_of(const char *run, const char *image)
+{
+    hf_predictions one = { 0 };
+    CHECK_OK(hf_run_predict_image(&one, run, image, (const char *[]){ "sex=F" }, 1, NULL, NULL));
+    const double age = one.count == 1 ? one.predicted[0] : NAN;
+    hf_predictions_free(&one);
+    return age;
+}
+
 /* A plane of zeros does not move a prediction by a bit. */
 static void test_padded(const char *root, const char *cohort)
 {
     char run[300], image[400], padded[400];
-    double age = 0, again = 1;
     snprintf(run, sizeof run, "%s/one", root);
     for (int i = 0; i < 4; i++) {
         snprintf(image, sizeof image, "%s/sub-%02d/anat/sub-%02d_T1w.nii", cohort, i, i);
         snprintf(padded, sizeof padded, "%s/padded.nii", root);
         pad_image(image, padded);
-        CHECK_OK(hf_run_predict_image(&age, run, image, (const char *[]){ "sex=F" }, 1, NULL, NULL));
-        CHECK_OK(hf_run_predict_image(&again, run, padded, (const char *[]){ "sex=F" }, 1, NULL, NULL));
-        CHECK(age == again);
+        CHECK(age_of(run, image) == age_of(run, padded));
     }
 }
 
@@ -527,7 +597,6 @@ static void test_sides(const char *root, const hf_recipe *recipe, const char *co
                                             "train.rotate=5,5,5",    "train.noise=0.5",
                                             "train.epochs=2" };
     char run[300], again[300], image[400];
-    double age = 0;
     heard ears = { 0 };
     hf_predictions all = { 0 };
     hf_recipe own = { 0 };
@@ -543,7 +612,7 @@ static void test_sides(const char *root, const hf_recipe *recipe, const char *co
     if (CHECK_OK(hf_run_train(NULL, &own, run, NULL)) && CHECK_OK(hf_run_train(NULL, &own, again, NULL))) {
         CHECK(same_files(run, again, "best.safetensors"));
         CHECK_OK(hf_run_predict(&all, run, &(hf_evaluate_options){ .cohort = cohort, .watch = watch }));
-        CHECK_OK(hf_run_predict_image(&age, run, image, (const char *[]){ "sex=F" }, 1, NULL, NULL));
+        const double age = age_of(run, image);
         CHECK_NEAR(all.predicted[2], age, 2e-3 * fabs(age)); /* the cache rounds to 16 bits */
         hf_predictions_free(&all);
         hf_text_free(&ears.lines);
@@ -569,6 +638,7 @@ int main(void)
     if (CHECK_OK(make_cohort(cohort)) && CHECK_OK(make_recipe(&recipe, cohort, cache))) {
         test_runs(root, &recipe);
         test_cut_start(root, &recipe);
+        test_older_version(root, &recipe);
         test_resume_elsewhere(root, &recipe, cohort);
         test_changed_data(root, &recipe, cohort);
         test_predict(root, cohort);

@@ -1,0 +1,165 @@
+/* goal.h: what a network is trained for. A goal is one row of a table:
+ *
+ *   the truth      how a cell of the cohort's table becomes T numbers
+ *   the loss       nodes behind the network's output, what they are fed, and the same number on the host
+ *   the link       from the network's output to a prediction of P numbers
+ *   the judgement  metrics (metrics.h), the one that chooses among epochs, what guessing would give
+ *   the paper      columns of prediction files, sections of the report
+ *
+ * Everything above (run, report, the program) reads the row, so another goal is another row. A goal with a recipe's
+ * settings, and with what the training subjects' truth says, is a target: plain data, copied by assignment. */
+#ifndef HF_GOAL_H
+#define HF_GOAL_H
+
+#include "hfdata.h"
+
+#include "graph/graph.h"
+#include "metrics/metrics.h"
+#include "plan/plan.h"
+#include "recipe/recipe.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { HF_MAX_TRUTH = 2, HF_MAX_LABELS = 32, HF_MAX_BASELINES = 2, HF_MAX_COLUMNS = 8 + HF_MAX_CLASSES };
+
+typedef struct hf_goal hf_goal;
+typedef struct hf_loss hf_loss;
+
+typedef struct hf_target {
+    const hf_goal *goal;
+    const hf_loss *loss;
+    char column[64]; /* of the cohort's table */
+    char unit[32];   /* of a number; "" for classes */
+    int T;           /* numbers a subject's truth has */
+    int outputs;     /* numbers the network gives */
+    int P;           /* numbers a prediction has: the number itself, or a probability for each class */
+
+    int n_classes;                  /* 0: the truth is a number */
+    char class[HF_MAX_CLASSES][32]; /* [n_classes] */
+    int n_labels;                   /* texts of the table that name a class: the classes, then those merged into one */
+    char label[HF_MAX_LABELS][32];  /* [n_labels] */
+    int class_of[HF_MAX_LABELS];    /* [n_labels] */
+    bool inverse;                   /* class weights by inverse frequency */
+    double weight[HF_MAX_CLASSES];  /* [n_classes] of the loss */
+
+    /* From the training subjects: the constant predictions that a network must beat, [P] each. */
+    double baseline[HF_MAX_BASELINES][HF_MAX_CLASSES];
+} hf_target;
+
+struct hf_loss {
+    const char *name; /* in recipes; NULL ends a table, whose first row is the default */
+    /* Adds inputs of its own and the loss [1] behind output [N,outputs]. */
+    hf_node *(*build)(hf_node *output, const hf_target *target);
+    /* Sets those inputs from truth [count,T]; count is the batch that was planned. */
+    hf_status (*feed)(hf_plan *plan, const hf_target *target, const float *truth, int count);
+    /* The same loss of output [count,outputs] against truth [count,T], over all of them at once. */
+    double (*value)(const hf_target *target, const float *output, const float *truth, int count);
+};
+
+enum { HF_SHOW_SCATTER = 1, HF_SHOW_CONFUSION = 2 }; /* sections of a report */
+
+struct hf_goal {
+    const char *name; /* in recipes */
+    const char *about;
+    const hf_loss *losses;
+    const char *metrics;                     /* names, blanks between, as columns of tables */
+    const char *select;                      /* the metric that says which epoch is best */
+    const char *baselines[HF_MAX_BASELINES]; /* "training mean"; NULL where there are fewer */
+    unsigned sections;
+    hf_status (*set)(hf_target *target, const hf_recipe *recipe); /* its own settings; column and loss are set */
+    /* truth[T] of a row; NaN where the cell is missing. HF_ERR_FORMAT names file, line and what was expected. */
+    hf_status (*parse)(double *truth, const hf_target *target, const hf_table *table, int row, int column);
+    hf_status (*learn)(hf_target *target, const double *truth, int count); /* baselines, weights, from truth[count,T] */
+    void (*link)(double *predicted, const float *output, const hf_target *target);   /* output [outputs] -> [P] */
+    void (*unlink)(float *output, const double *predicted, const hf_target *target); /* an output whose link this is */
+    void (*start)(float *bias, const hf_target *target); /* bias[outputs] that says what the first baseline says */
+    /* Columns of a predictions file behind id and groups: their names, a subject's cells, and back. */
+    void (*columns)(hf_text *out, const hf_target *target);
+    void (*cells)(hf_text *out, const hf_target *target, const double *truth, const double *predicted);
+    hf_status (*read)(double *truth, double *predicted, const hf_target *target, const hf_table *table, int row);
+    /* A prediction for people, on one line or more; and in a few words: "61.2 years", "AD (0.83)". */
+    void (*say)(hf_text *out, const hf_target *target, const double *predicted);
+    void (*words)(hf_text *out, const hf_target *target, const double *predicted);
+    /* How far off a prediction is, 0 at best: orders subjects from best to worst. */
+    double (*error)(const hf_target *target, const double *truth, const double *predicted);
+};
+
+const hf_goal *hf_goal_find(const char *name); /* NULL when there is none */
+const hf_goal *hf_goal_at(int index);          /* NULL beyond the last */
+
+/* Reads a recipe's goal, its settings and train.loss. HF_ERR_ARGUMENT names the key, what was found, what fits. */
+hf_status hf_target_set(hf_target *out, const hf_recipe *recipe) HF_MUST_USE;
+/* A recipe that leaves the loss to the goal is given the goal's. */
+hf_status hf_goal_resolve(hf_recipe *recipe) HF_MUST_USE;
+/* Truth [n_subjects,T] of a cohort, NaN where missing. Cells that cannot be read are NaN too, and *problems says so, a line
+ * each. HF_ERR_ARGUMENT when the cohort has no such column. */
+hf_status hf_target_truth(double *truth, hf_text *problems, const hf_target *target,
+                          const hf_cohort *cohort) HF_MUST_USE;
+/* From truth[count,T] of the training subjects. HF_ERR_ARGUMENT when a class has none. */
+hf_status hf_target_learn(hf_target *target, const double *truth, int count) HF_MUST_USE;
+
+/* ---- judging ----------------------------------------------------------------------------------------------------- */
+
+/* A metric as a column: for one class where it is per class. */
+typedef struct hf_column {
+    const hf_metric *metric;
+    int k;
+    char name[64];  /* "mae", "recall_MCI" */
+    char label[64]; /* "MAE", "recall MCI" */
+} hf_column;
+
+/* The goal's metrics into out; returns how many. */
+int hf_target_columns(hf_column out[HF_MAX_COLUMNS], const hf_target *target);
+/* The column of the selecting metric. */
+int hf_target_select(const hf_target *target);
+
+/* Predictions for a list of subjects; freed with hf_predictions_free. */
+typedef struct hf_predictions {
+    hf_target target;
+    int count;
+    char **id;         /* [count] */
+    int n_groups;      /* columns by which results are broken down */
+    char **group_name; /* [n_groups] */
+    char **group;      /* [count,n_groups] as in the table; NULL where missing */
+    double *truth;     /* [count,T]; NaN where missing */
+    double *predicted; /* [count,P] */
+    int *index;        /* [count] subject in the cohort */
+    hf_bootstrap bootstrap;
+} hf_predictions;
+
+/* Room for so many, all texts NULL. */
+hf_status hf_predictions_new(hf_predictions *out, const hf_target *target, int count, int n_groups) HF_MUST_USE;
+void hf_predictions_free(hf_predictions *predictions);
+
+/* As a table: participant_id, groups, the goal's columns; as text, or as a file. Numbers come back exactly. */
+hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out) HF_MUST_USE;
+hf_status hf_predictions_write(const hf_predictions *predictions, const char *path) HF_MUST_USE;
+/* Such a file again; `target` says what its columns are, groups are the columns between. */
+hf_status hf_predictions_read(hf_predictions *out, const hf_target *target, const char *path) HF_MUST_USE;
+
+/* Results of everybody, or of one group. */
+typedef struct hf_score_row {
+    const char *column, *value; /* of the group; NULL: everybody. They belong to the predictions */
+    int count;
+    hf_interval of[HF_MAX_COLUMNS];
+    double baseline[HF_MAX_BASELINES][HF_MAX_COLUMNS];
+} hf_score_row;
+
+typedef struct hf_scores {
+    int n_columns, select, n_baselines;
+    hf_column column[HF_MAX_COLUMNS];
+    int n_rows;
+    hf_score_row *row; /* [n_rows] everybody first, then group by group in byte order */
+} hf_scores;
+
+/* Judges predictions; subjects without truth do not count. They are taken in the order of their ids, so that the
+ * intervals do not depend on the order they come in. HF_ERR_ARGUMENT when nobody has a truth. */
+hf_status hf_scores_make(hf_scores *out, const hf_predictions *predictions) HF_MUST_USE;
+void hf_scores_free(hf_scores *scores);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

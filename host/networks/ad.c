@@ -1,0 +1,212 @@
+/* ad.c: diagnosis from a T1 crop around a hippocampus (HyperFusion paper, Table 6) and the networks it is compared with: a
+ * ResNet of pre-activation blocks, global average pooling, two linear layers; beside it the table row alone.
+ *
+ *   block(x) = conv2(drop(relu(bn2(conv1(drop(relu(bn1(x)))))))) + conv(bn(x))     3x3x3 twice; shortcut 1x1x1
+ *
+ * In the HyperFusion network the shortcut of the last block is generated from the row, and comes before its batch norm
+ * instead of behind it: nothing else would tell the rows apart. */
+#include "conditioning.h"
+#include <stdio.h>
+
+#define SHAPE                                                                                                          \
+    .outputs = 3, .width = 16, .blocks = 4, .depth = 1, .dropout = 0, .momentum = 0.05, .embedding_kind = "mlp",       \
+    .embedding = 8, .variance = 1, .bottleneck = 7
+
+/* What becomes of the last block and of the output. */
+typedef struct hf_variant {
+    hf_network_options own;
+    bool film, daft; /* the main path of the last block is modulated by the row; by pooled features and the row */
+    bool mix;        /* embeddings from the last block on read pooled features too */
+    bool auxiliary;  /* 0.7 of the network's output and 0.3 of what a linear layer makes of the embedding */
+} hf_variant;
+
+typedef struct hf_block {
+    const char *name;
+    int channels, stride;
+    double dropout;
+    bool reversed; /* shortcut: convolution, then batch norm */
+    bool last;     /* the one that variants change */
+} hf_block;
+
+static const char *part_of(char label[64], const char *block, const char *part)
+{
+    snprintf(label, 64, "%s.%s", block, part);
+    return label;
+}
+
+/* What a variant's last block reads beside x: pooled features and the row, or the row alone. */
+static hf_node *modulation_input(hf_node *x, const hf_conditioning *c, bool pooled)
+{
+    return pooled ? hf_concat(hf_global_avg_pool3d(x), c->tabular, 1) : c->tabular;
+}
+
+static hf_node *half(hf_node *x, hf_conditioning *c, const hf_block *b, int number)
+{
+    const hf_layer_options geometry = { .kernel = 3, .stride = number == 1 ? b->stride : 1, .pad = 1 };
+    char name[64], part[16];
+    snprintf(part, sizeof part, "batchnorm%d", number);
+    x = hf_dropout_channels(hf_relu(hf_batch_norm(x, part_of(name, b->name, part), c->o.momentum)), b->dropout);
+    snprintf(part, sizeof part, "conv%d", number);
+    return hf_conditioned_conv3d(x, c, part_of(name, b->name, part), b->channels, &geometry);
+}
+
+static hf_node *shortcut(hf_node *x, hf_conditioning *c, const hf_block *b)
+{
+    const hf_layer_options geometry = { .kernel = 1, .stride = b->stride };
+    char name[64], norm[64];
+    part_of(name, b->name, "shortcut");
+    part_of(norm, b->name, "shortcut_batchnorm");
+    if (b->stride == 1 && hf_dim(x, 1) == b->channels) return x;
+    if (b->reversed)
+        return hf_batch_norm(hf_conditioned_conv3d(x, c, name, b->channels, &geometry), norm, c->o.momentum);
+    return hf_conditioned_conv3d(hf_batch_norm(x, norm, c->o.momentum), c, name, b->channels, &geometry);
+}
+
+static hf_node *block(hf_node *x, hf_conditioning *c, const hf_block *b, const hf_variant *v)
+{
+    char name[64];
+    hf_node *main = x;
+    if (b->last && v->mix) c->source = modulation_input(x, c, true);
+    if (b->last && (v->film || v->daft))
+        main = hf_modulated(x, c, part_of(name, b->name, "film"), modulation_input(x, c, v->daft));
+    main = half(half(main, c, b, 1), c, b, 2);
+    return hf_add(main, shortcut(x, c, b));
+}
+
+/* Published: 0.1, 0.2, 0.2, 0.3. */
+static double block_dropout(const hf_conditioning *c, int index)
+{
+    if (c->o.dropout != 0) return c->o.dropout > 0 ? c->o.dropout : 0;
+    return index == 0 ? 0.1 : index == c->o.blocks - 1 ? 0.3 : 0.2;
+}
+
+static double linear_dropout(const hf_conditioning *c, double published)
+{
+    if (c->o.dropout != 0) return c->o.dropout > 0 ? c->o.dropout : 0;
+    return published;
+}
+
+/* The blocks at one resolution: "block2", and behind it "block2_b", "block2_c" ... The reference turns the shortcut of the
+ * last one round as soon as anything from there on is a hyper layer. */
+static hf_node *stage(hf_node *x, hf_conditioning *c, int index, const hf_variant *v)
+{
+    char name[32], layers[40];
+    const bool last = index == c->o.blocks - 1;
+    for (int i = 0; i < c->o.depth; i++) {
+        snprintf(name, sizeof name, "block%d", index + 1);
+        if (i > 0) snprintf(name, sizeof name, "block%d_%c", index + 1, 'a' + i);
+        snprintf(layers, sizeof layers, "%s.", name);
+        const bool hyper = hf_conditioning_any(c, layers) || (last && hf_conditioning_any(c, "fc"));
+        const hf_block b = {
+            name, c->o.width << (index + 1), index > 0 && i == 0 ? 2 : 1, block_dropout(c, index), hyper, last && i == 0
+        };
+        x = block(x, c, &b, v);
+    }
+    return x;
+}
+
+/* The linear layer beside the network that reads the embedding. */
+static hf_node *with_auxiliary(hf_node *x, hf_conditioning *c)
+{
+    if (!c->embedding)
+        return hf_graph_fail(c->graph, HF_ERR_ARGUMENT,
+                             "an auxiliary output needs a hyper layer, whose embedding it reads");
+    hf_node *tabular = hf_linear(c->embedding, "auxiliary", c->o.outputs, NULL);
+    return hf_add(hf_scaled(x, 0.7), hf_scaled(tabular, 0.3));
+}
+
+static hf_node *build(hf_node *image, hf_node *tabular, const hf_network_options *asked, const hf_variant *v)
+{
+    static const hf_layer_options stem = { .kernel = 3, .pad = 1 };
+    hf_graph *graph = hf_node_graph(image);
+    hf_conditioning c = hf_conditioning_open(graph, tabular, asked, &v->own);
+    if ((v->film || v->daft || v->mix) && !tabular)
+        return hf_conditioning_close(&c, hf_graph_fail(graph, HF_ERR_ARGUMENT, "this network needs a table row"));
+    hf_node *x = hf_conditioned_conv3d(image, &c, "stem", c.o.width, &stem);         /* [N,16,64,96,64] */
+    x = hf_max_pool3d(hf_relu(hf_batch_norm(x, "stem_batchnorm", c.o.momentum)), 2); /* [N,16,32,48,32] */
+    for (int i = 0; i < c.o.blocks && i < 8; i++)
+        x = stage(x, &c, i, v);                                       /* [N,256,4,6,4] in the end */
+    x = hf_dropout(hf_global_avg_pool3d(x), linear_dropout(&c, 0.6)); /* [N,256] */
+    x = hf_dropout(hf_relu(hf_conditioned_linear(x, &c, "fc1", 4 * c.o.width)), linear_dropout(&c, 0.5)); /* [N,64] */
+    x = hf_conditioned_linear(x, &c, "fc2", c.o.outputs);                                                 /* [N,3] */
+    return hf_conditioning_close(&c, v->auxiliary ? with_auxiliary(x, &c) : x);
+}
+
+/* ---- the networks ------------------------------------------------------------------------------------------------ */
+
+#define HYPER .hyper_layers = "block4.shortcut"
+
+static const hf_variant of_hyperfusion = { .own = { SHAPE, HYPER } };
+static const hf_variant of_mix = { .own = { SHAPE, HYPER }, .mix = true };
+static const hf_variant of_auxiliary = { .own = { SHAPE, HYPER }, .auxiliary = true };
+static const hf_variant of_image_only = { .own = { SHAPE } };
+static const hf_variant of_concatenation = { .own = { SHAPE, .concat_layers = "fc1" } };
+static const hf_variant of_film = { .own = { SHAPE }, .film = true };
+static const hf_variant of_daft = { .own = { SHAPE }, .daft = true };
+
+static hf_node *hyperfusion(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    return build(image, tabular, options, &of_hyperfusion);
+}
+
+static hf_node *mix(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    return build(image, tabular, options, &of_mix);
+}
+
+static hf_node *auxiliary(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    return build(image, tabular, options, &of_auxiliary);
+}
+
+static hf_node *image_only(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    (void)tabular;
+    return build(image, NULL, options, &of_image_only);
+}
+
+static hf_node *concatenation(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    return build(image, tabular, options, &of_concatenation);
+}
+
+static hf_node *film(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    return build(image, tabular, options, &of_film);
+}
+
+static hf_node *daft(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    return build(image, tabular, options, &of_daft);
+}
+
+static hf_node *embed(hf_node *tabular, const hf_network_options *options)
+{
+    hf_conditioning c = hf_conditioning_open(hf_node_graph(tabular), tabular, options, &of_hyperfusion.own);
+    return hf_conditioning_close(&c, hf_conditioned_embedding(&c, "embedding"));
+}
+
+/* The row alone: what the embedding of the HyperFusion network is, with a linear layer behind it. */
+static hf_node *tabular_only(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    hf_graph *graph = hf_node_graph(image);
+    if (!tabular) return hf_graph_fail(graph, HF_ERR_ARGUMENT, "this network needs a table row");
+    hf_conditioning c = hf_conditioning_open(graph, tabular, options, &of_image_only.own);
+    hf_node *x = hf_conditioned_embedding(&c, "embedding"); /* [N,8] */
+    return hf_conditioning_close(&c, hf_conditioned_linear(x, &c, "fc", c.o.outputs));
+}
+
+const hf_network hf_networks_ad[] = {
+    { "ad-hyperfusion", "ResNet, the last shortcut generated from the table row (paper, Table 6)", true, "fc2",
+      hyperfusion, embed },
+    { "ad-hyperfusion-mix", "the same; the embedding reads pooled image features beside the row", true, "fc2", mix,
+      NULL },
+    { "ad-hyperfusion-auxiliary", "the same; three tenths of the output from the embedding alone", true, "fc2",
+      auxiliary, embed },
+    { "ad-image-only", "the same ResNet without the row", false, "fc2", image_only, NULL },
+    { "ad-tabular", "the table row alone: linear, batch norm, PReLU, linear", true, "fc", tabular_only, NULL },
+    { "ad-concatenation", "the row appended to the input of the first linear layer", true, "fc2", concatenation, NULL },
+    { "ad-film", "the row scales and shifts the channels that the last block reads", true, "fc2", film, NULL },
+    { "ad-daft", "the same; pooled image features and the row do it", true, "fc2", daft, NULL },
+    { 0 },
+};

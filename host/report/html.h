@@ -1,0 +1,19 @@
+/* html.h: small pieces of the page. */
+#ifndef HF_REPORT_HTML_H
+#define HF_REPORT_HTML_H
+
+#include "report.h"
+
+#define HF_MINUS "\xe2\x88\x92"
+#define HF_DASH  "\xe2\x80\x93"
+
+void hf_html_number(hf_text *out, double value, int digits);                  /* a dash for what is not a number */
+void hf_html_interval(hf_text *out, const hf_interval *interval, int digits); /* "4.1 (3.2 to 5.0)" */
+void hf_html_section(hf_text *out, const char *class, const char *heading);   /* opens; class and heading may be NULL */
+void hf_html_fact(hf_text *out, const char *name, const char *text);
+
+/* The sections on how good the predictions are: key figures, then the table and what the goal shows beside it. */
+void hf_report_figures(hf_text *out, const hf_report_data *data, const hf_scores *scores);
+hf_status hf_report_results(hf_text *out, const hf_report_data *data, const hf_scores *scores) HF_MUST_USE;
+
+#endif
