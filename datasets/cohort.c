@@ -2,8 +2,8 @@
  *
  * Both sides become lists sorted by key (the id without "sub-"): the rows here, the images in scan.c. Each row then
  * looks its images up by key. A row or image that finds no partner, or more than one, becomes a problem and is never
- * dropped in silence. Several images of one subject: the first path in byte order is used and the choice is flagged. */
-#include "cohort.h"
+ * dropped in silence. Several images of one subject: the options must say which, or the subject is left out. */
+#include "encoder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +49,7 @@ typedef struct entry {
 /* What the joining functions pass around. */
 typedef struct joiner {
     hf_cohort *cohort;
+    const hf_cohort_options *options;
     int image_column; /* -1: images come from the scan */
     const char *mask; /* NULL: none are wanted */
     entry *entry;     /* [n_entries] sorted by key, then row */
@@ -72,18 +73,45 @@ static int compare_key(const void *key, const void *element)
     return strcmp(key, x->key);
 }
 
+/* "LOW..HIGH" */
+static bool read_range(double *low, double *high, const char *value)
+{
+    char text[64];
+    const char *dots = strstr(value, "..");
+    const size_t length = dots ? (size_t)(dots - value) : 0;
+    if (!dots || length >= sizeof text) return false;
+    memcpy(text, value, length);
+    text[length] = '\0';
+    return hf_text_number(low, text) && hf_text_number(high, dots + 2);
+}
+
+/* The same text or number, another word for the same sex, or a number of a range. */
+static bool passes(const char *text, const char *value)
+{
+    double low, high, x;
+    if (!text) return false;
+    if (read_range(&low, &high, value)) return hf_text_number(&x, text) && x >= low && x < high;
+    const char *a = hf_sex_word(text), *b = hf_sex_word(value);
+    return hf_text_same(text, value) || (a && b && *a == *b);
+}
+
 static hf_status apply_filter(joiner *j, const hf_cohort_options *options)
 {
     const hf_table *table = &j->cohort->table;
     const char *name = options->filter_column, *value = options->filter_value;
-    int column = -1, count = 0;
+    int column = -1, count = 0, kept = 0;
     if (value && !name) return hf_fail(HF_ERR_ARGUMENT, "filter value '%s' without a filter column", value);
     if (name) HF_TRY(hf_table_require(&column, table, name, "the filter"));
+    if (!(options->fraction >= 0 && options->fraction <= 1))
+        return hf_fail(HF_ERR_ARGUMENT, "a fraction of %g of the table's rows, expected 0 to 1", options->fraction);
     for (int row = 0; row < table->rows; row++) {
-        j->kept[row] = !value || hf_text_same(hf_table_cell(table, row, column), value);
+        j->kept[row] = !value || passes(hf_table_cell(table, row, column), value);
         count += j->kept[row];
     }
     if (count == 0) return hf_fail(HF_ERR_ARGUMENT, "'%s': no row has '%s' in column '%s'", table->path, value, name);
+    const int most = options->fraction > 0 ? (int)(options->fraction * count) : count;
+    for (int row = 0; row < table->rows; row++)
+        if (j->kept[row]) j->kept[row] = kept++ < most;
     return HF_OK;
 }
 
@@ -146,22 +174,68 @@ static hf_status image_from_cell(char **path, joiner *j, int row, const char *id
     return status;
 }
 
+/* Whether `part` stands between separators in a path: "ses-01" in "sub-1/ses-01/anat/sub-1_ses-01_T1w.nii". */
+static bool has_part(const char *path, const char *part)
+{
+    const size_t length = strlen(part);
+    for (const char *at = strstr(path, part); at; at = strstr(at + 1, part)) {
+        const bool starts = at == path || strchr("/_", at[-1]), ends = !at[length] || strchr("/_.", at[length]);
+        if (starts && ends) return true;
+    }
+    return false;
+}
+
+/* Whether the options let an image pass. */
+static bool is_wanted(const char *path, const hf_cohort_options *options)
+{
+    const char *name = strrchr(path, '/'), *session = options->session;
+    char part[128];
+    if (session && strncmp(session, "ses-", 4) == 0) session += 4;
+    snprintf(part, sizeof part, "ses-%s", session ? session : "");
+    if (session && !has_part(path, part)) return false;
+    for (int i = 0; i < options->n_entities; i++)
+        if (!has_part(name ? name + 1 : path, options->entities[i])) return false;
+    return true;
+}
+
+/* Several images, or none of those that are there: which, and how to choose. */
+static hf_status refuse_images(joiner *j, const char *id, const hf_image *first, size_t count, size_t wanted)
+{
+    hf_text names = { 0 };
+    enum { LISTED = 4 };
+    for (size_t i = 0; i < count && i < LISTED; i++)
+        hf_text_add(&names, "%s'%s'", i ? ", " : "", first[i].path + strlen(j->cohort->folder) + 1);
+    const hf_status status = hf_cohort_problem(
+        j->cohort, true, id, "%zu of its %zu images pass cohort.session and cohort.entities (%s%s): %s", wanted, count,
+        names.data ? names.data : "", count > LISTED ? ", ..." : "",
+        wanted ? "say more there, so that one is left" : "expected one");
+    hf_text_free(&names);
+    return status;
+}
+
 /* The image the scan found for a row; likewise. */
 static hf_status image_from_scan(char **path, joiner *j, const char *id)
 {
     hf_cohort *cohort = j->cohort;
     const char *key = hf_subject_key(id);
-    const hf_image *first;
-    size_t count = hf_images_find(&first, &j->images, key);
+    const hf_image *first, *chosen = NULL;
+    size_t wanted = 0;
     *path = NULL;
+    if (strchr(key, '/') || strcmp(key, "..") == 0 || strcmp(key, ".") == 0)
+        return hf_cohort_problem(cohort, true, id, "the id is a path; images are found by id within the folder alone");
+    const size_t count = hf_images_find(&first, &j->images, key);
     if (count == 0)
         return hf_cohort_problem(cohort, true, id,
                                  "no image: looked for sub-%s/anat/sub-%s*_T1w.nii(.gz), the same in sub-%s/ses-*, "
                                  "and sub-%s.npy, .nii, .nii.gz",
                                  key, key, key, key);
-    if (count > 1)
-        HF_TRY(hf_cohort_problem(cohort, false, id, "%zu images; the first, '%s', is used", count, first->path));
-    return hf_strdup(path, first->path);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_wanted(first[i].path + strlen(cohort->folder), j->options)) continue;
+        chosen = &first[i];
+        wanted++;
+    }
+    if (wanted != 1) return refuse_images(j, id, first, count, wanted);
+    return hf_strdup(path, chosen->path);
 }
 
 /* Leaves the mask NULL after adding the problem. */
@@ -273,7 +347,7 @@ hf_status hf_cohort_open(hf_cohort *out, const char *folder, const hf_cohort_opt
     hf_cohort cohort = { 0 };
     hf_cohort_options defaults = { 0 };
     if (!options) options = &defaults;
-    joiner j = { .cohort = &cohort, .mask = options->mask };
+    joiner j = { .cohort = &cohort, .options = options, .mask = options->mask };
     HF_TRY_OUT(prepare(&j, folder, options));
     HF_TRY_OUT(apply_filter(&j, options));
     HF_TRY_OUT(index_rows(&j));

@@ -29,7 +29,7 @@ struct hf_dataset {
     int n_targets;
     float *target;     /* [n,n_targets] */
     hf_cached *cached; /* [n]; without a cache path NULL */
-    char **trouble;    /* [n] what was wrong with a subject's volume, or NULL */
+    char **trouble;    /* [n] what was wrong with a subject's volume or row, or NULL */
 };
 
 /* ---- targets ----------------------------------------------------------------------------------------------------- */
@@ -160,13 +160,26 @@ static hf_status choose(hf_dataset *d, int typical, int *other)
                    b[0], b[1], b[2]);
 }
 
+/* A row that cannot be encoded is its subject's trouble, now and not in the middle of a training. */
+static hf_status try_rows(hf_dataset *d)
+{
+    float row[HF_MAX_WIDTH];
+    for (int i = 0; d->encoder && i < d->n; i++) {
+        if (d->trouble[i]) continue;
+        const hf_status status = hf_encoder_row(row, d->encoder, d->cohort, i);
+        if (status == HF_ERR_MEMORY) return status;
+        if (status != HF_OK) HF_TRY(hf_strdup(&d->trouble[i], hf_error_message()));
+    }
+    return HF_OK;
+}
+
 /* All volumes must agree in shape. A few that differ from all others are left out. */
 static hf_status settle(hf_dataset *d)
 {
     int other;
     const int typical = find_typical(d);
     if (typical < 0)
-        return hf_fail(HF_ERR_FORMAT, "'%s': none of the %d volumes is usable; the first problem: %s",
+        return hf_fail(HF_ERR_FORMAT, "'%s': none of the %d subjects is usable; the first problem: %s",
                        d->cohort->folder, d->n, d->trouble[0]);
     HF_TRY(choose(d, typical, &other));
     memcpy(d->whole, d->cached[typical].shape, sizeof d->whole);
@@ -210,6 +223,7 @@ static hf_status open_into(hf_dataset *d, const hf_dataset_options *o)
     copy_targets(d, o);
     if (!d->no_cache) HF_TRY(cache_folder(&d->folder, o));
     HF_TRY(hf_parallel(d->n, open_subject, d, o->progress, o->user));
+    HF_TRY(try_rows(d));
     return settle(d);
 }
 

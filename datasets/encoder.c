@@ -1,10 +1,10 @@
-/* encoder.c: from table cells to the network's tabular input.
+/* encoder.c: from the cells of a row to the network's tabular input, once an encoder is fitted (encoder_fit.c).
  *
- * A feature list is parsed, then fitted: means, ranges, medians and categories come from training rows alone, so that
- * nothing about validation or test rows can leak into them. Encoding a row writes all value columns in feature order,
- * then the missing flags in feature order. Numbers beyond the training range are not clipped. Categories are the same
- * when their text or their number is ("0" and "0.0"). */
-#include "cohort.h"
+ * A row is read (numbers and categories), what is missing is filled, what is imputed is guessed from the other
+ * features, and then everything is encoded: all value columns in feature order, then the missing flags in feature order.
+ * Numbers beyond the training range are not clipped, but for bins, whose first and last one take them. Categories are
+ * the same when their text or their number is ("0" and "0.0"). */
+#include "encoder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,141 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const encoding_names[] = {
-    [HF_ONE_HOT] = "onehot",
-    [HF_ZSCORE] = "zscore",
-    [HF_MINMAX] = "minmax",
-    [HF_RAW] = "raw",
-};
-enum { N_ENCODINGS = sizeof encoding_names / sizeof encoding_names[0] };
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
-/* ---- parsing ----------------------------------------------------------------------------------------------------- */
-
-/* Copies the part of text[0..length) between blanks into out[size]; false when nothing is left or it does not fit. */
-static bool copy_trimmed(char *out, size_t size, const char *text, size_t length)
-{
-    while (length && *text == ' ') {
-        text++;
-        length--;
-    }
-    while (length && text[length - 1] == ' ')
-        length--;
-    if (length == 0 || length >= size) return false;
-    memcpy(out, text, length);
-    out[length] = '\0';
-    return true;
-}
-
-static int find_category(const hf_feature *feature, const char *text)
-{
-    for (int i = 0; i < feature->n_categories; i++)
-        if (hf_text_same(feature->category[i], text)) return i;
-    return -1;
-}
-
-static hf_status add_category(hf_feature *feature, const char *text, size_t length)
-{
-    char name[sizeof feature->category[0]] = ""; /* all of it goes into saved models */
-    if (!copy_trimmed(name, sizeof name, text, length))
-        return hf_fail(HF_ERR_ARGUMENT, "column '%s': category '%.*s', expected 1 to %zu bytes", feature->column,
-                       length > 60 ? 60 : (int)length, text, sizeof name - 1);
-    if (find_category(feature, name) >= 0)
-        return hf_fail(HF_ERR_ARGUMENT, "column '%s': category '%s' is given twice", feature->column, name);
-    if (feature->n_categories == HF_MAX_CATEGORIES)
-        return hf_fail(HF_ERR_UNSUPPORTED, "column '%s': more than %d categories; is it a number?", feature->column,
-                       HF_MAX_CATEGORIES);
-    memcpy(feature->category[feature->n_categories++], name, sizeof name);
-    return HF_OK;
-}
-
-/* "(F,M)" behind "onehot"; `length` includes both brackets. */
-static hf_status parse_categories(hf_feature *feature, const char *text, size_t length, const char *spec)
-{
-    if (length < 2 || text[length - 1] != ')')
-        return hf_fail(HF_ERR_ARGUMENT, "feature '%s': the bracket is not closed", spec);
-    if (feature->encoding != HF_ONE_HOT)
-        return hf_fail(HF_ERR_ARGUMENT, "feature '%s': only onehot takes categories", spec);
-    const char *next = text + 1, *end = text + length - 1;
-    while (next <= end) {
-        const char *comma = memchr(next, ',', (size_t)(end - next));
-        const char *stop = comma ? comma : end;
-        HF_TRY(add_category(feature, next, (size_t)(stop - next)));
-        next = stop + 1;
-    }
-    if (feature->n_categories < 2)
-        return hf_fail(HF_ERR_ARGUMENT, "feature '%s': expected at least two categories", spec);
-    return HF_OK;
-}
-
-static hf_status find_encoding(hf_encoding *out, const char *text, size_t length, const char *spec)
-{
-    char name[32];
-    bool fits = copy_trimmed(name, sizeof name, text, length);
-    for (int i = 0; fits && i < N_ENCODINGS; i++) {
-        if (strcmp(name, encoding_names[i]) != 0) continue;
-        *out = (hf_encoding)i;
-        return HF_OK;
-    }
-    const char *nearest = fits ? hf_nearest(name, encoding_names, N_ENCODINGS) : NULL;
-    return hf_fail(HF_ERR_ARGUMENT, "feature '%s': no such encoding%s%s%s; expected onehot, zscore, minmax or raw",
-                   spec, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
-}
-
-static hf_status parse_feature(hf_feature *feature, const char *spec)
-{
-    static const char suffix[] = "+missing";
-    const size_t tail = sizeof suffix - 1;
-    const char *colon = strchr(spec, ':');
-    if (!colon) return hf_fail(HF_ERR_ARGUMENT, "feature '%s': expected COLUMN:ENCODING, as in 'age:zscore'", spec);
-    if (!copy_trimmed(feature->column, sizeof feature->column, spec, (size_t)(colon - spec)))
-        return hf_fail(HF_ERR_ARGUMENT, "feature '%s': expected a column name of 1 to %zu bytes before ':'", spec,
-                       sizeof feature->column - 1);
-    const char *text = colon + 1;
-    size_t length = strlen(text);
-    feature->flag_missing = length >= tail && strcmp(text + length - tail, suffix) == 0;
-    if (feature->flag_missing) length -= tail;
-    const char *bracket = memchr(text, '(', length);
-    size_t word = bracket ? (size_t)(bracket - text) : length;
-    HF_TRY(find_encoding(&feature->encoding, text, word, spec));
-    feature->median = NAN; /* until fitted */
-    return bracket ? parse_categories(feature, bracket, length - word, spec) : HF_OK;
-}
-
-static int value_width(const hf_feature *feature)
-{
-    return feature->encoding == HF_ONE_HOT ? feature->n_categories : 1;
-}
-
-static int total_width(const hf_encoder *encoder)
-{
-    int width = 0;
-    for (int f = 0; f < encoder->n_features; f++)
-        width += value_width(&encoder->feature[f]) + encoder->feature[f].flag_missing;
-    return width;
-}
-
-hf_status hf_encoder_parse(hf_encoder *out, const char *const *specs, int n_specs)
-{
-    hf_encoder encoder = { 0 };
-    if (n_specs < 0 || n_specs > HF_MAX_FEATURES)
-        return hf_fail(HF_ERR_UNSUPPORTED, "%d features, expected 0 to %d", n_specs, HF_MAX_FEATURES);
-    for (int i = 0; i < n_specs; i++) {
-        hf_feature *feature = &encoder.feature[i];
-        HF_TRY(parse_feature(feature, specs[i]));
-        for (int k = 0; k < i; k++)
-            if (strcasecmp(encoder.feature[k].column, feature->column) == 0)
-                return hf_fail(HF_ERR_ARGUMENT, "feature '%s': column '%s' is used twice", specs[i], feature->column);
-    }
-    encoder.n_features = n_specs;
-    encoder.width = total_width(&encoder);
-    *out = encoder;
-    return HF_OK;
-}
-
-/* ---- fitting ----------------------------------------------------------------------------------------------------- */
-
-/* "'F', 'M'" for messages. */
-static void list_categories(char *out, size_t size, const hf_feature *feature)
+void hf_feature_list_categories(char *out, size_t size, const hf_feature *feature)
 {
     hf_text text = { 0 };
     for (int i = 0; i < feature->n_categories; i++)
@@ -155,195 +23,300 @@ static void list_categories(char *out, size_t size, const hf_feature *feature)
     hf_text_free(&text);
 }
 
-static hf_status unseen(const hf_feature *feature, const char *value)
+hf_status hf_feature_unseen(const hf_feature *feature, const char *value)
 {
     char known[HF_MAX_CATEGORIES * 40];
-    list_categories(known, sizeof known, feature);
+    hf_feature_list_categories(known, sizeof known, feature);
     return hf_fail(HF_ERR_FORMAT, "column '%s': category '%.60s' is not known; known are %s", feature->column, value,
                    known);
 }
 
-/* "subject 'sub-1' (line 7): " in front of the message. */
-static hf_status fail_at(hf_status status, const hf_cohort *cohort, int index)
+hf_status hf_fail_at(hf_status status, const hf_cohort *cohort, int index)
 {
     const hf_subject *subject = &cohort->subject[index];
     return hf_fail_in(status, "subject '%s' ('%s' line %d)", subject->id, cohort->table.path,
                       cohort->table.line[subject->row]);
 }
 
-static int compare_categories(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-/* Collects the categories of the training rows, or checks them against the given ones. */
-static hf_status fit_categories(hf_feature *feature, const hf_cohort *cohort, const hf_part *part, int column)
+hf_status hf_encoder_columns(int *column, int *group, const hf_encoder *encoder, const hf_table *table)
 {
-    bool given = feature->n_categories > 0;
-    for (int i = 0; i < cohort->n_subjects; i++) {
-        const char *text = hf_table_cell(&cohort->table, cohort->subject[i].row, column);
-        if (part[i] != HF_TRAIN) continue;
-        feature->n_missing += text == NULL;
-        if (!text || find_category(feature, text) >= 0) continue;
-        hf_status status = given ? unseen(feature, text) : add_category(feature, text, strlen(text));
-        if (status != HF_OK) return fail_at(status, cohort, i);
+    for (int f = 0; f < encoder->n_features; f++) {
+        const hf_feature *feature = &encoder->feature[f];
+        HF_TRY(hf_table_require(&column[f], table, feature->column, "the tabular input"));
+        group[f] = -1;
+        if (feature->fill == HF_FILL_GROUP)
+            HF_TRY(hf_table_require(&group[f], table, feature->group, "the groups of the tabular input"));
     }
-    if (feature->n_categories == 0)
-        return hf_fail(HF_ERR_ARGUMENT, "column '%s': missing in all training rows", feature->column);
-    if (!given)
-        qsort(feature->category, (size_t)feature->n_categories, sizeof feature->category[0], compare_categories);
     return HF_OK;
 }
 
-static int compare_numbers(const void *a, const void *b)
+void hf_cells_texts(const char **texts, const char **groups, const hf_encoder *encoder, const hf_cohort *cohort,
+                    int index, const int *column, const int *group)
 {
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
+    const int row = cohort->subject[index].row;
+    for (int f = 0; f < encoder->n_features; f++) {
+        texts[f] = hf_table_cell(&cohort->table, row, column[f]);
+        groups[f] = group[f] < 0 ? NULL : hf_table_cell(&cohort->table, row, group[f]);
+    }
 }
 
-/* The known numbers of the training rows: values[*count], in subject order. */
-static hf_status collect_numbers(double *values, int *count, hf_feature *feature, const hf_cohort *cohort,
-                                 const hf_part *part, int column)
+static double fill_number(const hf_feature *f, const char *group)
 {
-    *count = 0;
-    for (int i = 0; i < cohort->n_subjects; i++) {
-        if (part[i] != HF_TRAIN) continue;
-        double value;
-        HF_TRY(hf_table_number(&value, &cohort->table, cohort->subject[i].row, column));
-        if (isnan(value))
-            feature->n_missing++;
+    int found = -1;
+    switch (f->fill) {
+    case HF_FILL_MEAN:
+    case HF_FILL_VALUE:
+        return f->fill_value;
+    case HF_FILL_GROUP:
+        found = group ? hf_feature_category(f, group) : -1;
+        return found < 0 ? f->median : f->group_median[found];
+    case HF_FILL_IMPUTE:
+        return NAN;
+    case HF_FILL_KNOWN:
+    case HF_FILL_MEDIAN:
+    case HF_FILL_ZEROS:
+    case HF_FILL_CATEGORY:
+    case HF_FILL_NOTHING:
+        break;
+    }
+    return f->median;
+}
+
+static hf_status read_number(double *out, const hf_feature *f, const char *text, const char *group)
+{
+    *out = 0;
+    if (f->encoding == HF_FLAG) return HF_OK;
+    if (!text) *out = fill_number(f, group);
+    if (!text || hf_text_number(out, text)) return HF_OK;
+    return hf_fail(HF_ERR_FORMAT, "column '%s': '%.60s', expected a number", f->column, text);
+}
+
+static hf_status read_category(int *out, const hf_feature *f, const char *text)
+{
+    *out = text ? hf_feature_category(f, text) : f->fill == HF_FILL_CATEGORY ? f->n_categories : -1;
+    return !text || f->n_categories == 0 || *out >= 0 ? HF_OK : hf_feature_unseen(f, text);
+}
+
+hf_status hf_cells_read(hf_cells *out, const hf_encoder *encoder, const char *const *texts, const char *const *groups)
+{
+    for (int k = 0; k < encoder->n_features; k++) {
+        const hf_feature *f = &encoder->feature[k];
+        out->missing[k] = texts[k] == NULL;
+        if (!texts[k] && f->fill == HF_FILL_NOTHING)
+            return hf_fail(HF_ERR_FORMAT,
+                           "column '%s': missing, and '%s' has no way to say so (+missing, +category, +zeros)",
+                           f->column, f->spec);
+        if (f->encoding == HF_ONE_HOT)
+            HF_TRY(read_category(&out->category[k], f, texts[k]));
         else
-            values[(*count)++] = value;
+            HF_TRY(read_number(&out->number[k], f, texts[k], groups[k]));
     }
     return HF_OK;
 }
 
-/* Sorts `values`: sums over sorted numbers do not depend on row order either. */
-static void describe(hf_feature *feature, double *values, int count)
-{
-    double sum = 0, squares = 0;
-    qsort(values, (size_t)count, sizeof *values, compare_numbers);
-    for (int i = 0; i < count; i++)
-        sum += values[i];
-    feature->mean = sum / count;
-    for (int i = 0; i < count; i++)
-        squares += (values[i] - feature->mean) * (values[i] - feature->mean);
-    feature->sd = count > 1 ? sqrt(squares / (count - 1)) : 0;
-    feature->median = 0.5 * (values[(count - 1) / 2] + values[count / 2]);
-    feature->low = values[0];
-    feature->high = values[count - 1];
-}
+/* ---- imputing ---------------------------------------------------------------------------------------------------- */
 
-/* Whether the statistics the encoding needs are there and can be divided by; false before fitting. */
-static bool can_scale(const hf_feature *feature)
+int hf_cells_gather(double *out, const hf_encoder *encoder, const hf_cells *cells)
 {
-    if (feature->encoding == HF_ONE_HOT) return feature->n_categories > 0;
-    if (feature->encoding == HF_ZSCORE) return feature->sd > 0;
-    if (feature->encoding == HF_MINMAX) return feature->high > feature->low;
-    return !isnan(feature->median);
-}
-
-static hf_status fit_numbers(hf_feature *feature, const hf_cohort *cohort, const hf_part *part, int column)
-{
-    double *values;
-    int count;
-    HF_TRY(hf_alloc(&values, (size_t)cohort->n_subjects, sizeof *values, "a column of numbers"));
-    hf_status status = collect_numbers(values, &count, feature, cohort, part, column);
-    if (status == HF_OK && count == 0)
-        status = hf_fail(HF_ERR_ARGUMENT, "column '%s': missing in all training rows", feature->column);
-    if (status == HF_OK) describe(feature, values, count);
-    if (status == HF_OK && !can_scale(feature))
-        status = hf_fail(HF_ERR_NUMBER, "column '%s': all %d known training values are %g: %s needs them to vary",
-                         feature->column, count, feature->mean, encoding_names[feature->encoding]);
-    free(values);
-    return status;
-}
-
-hf_status hf_encoder_fit(hf_encoder *encoder, const hf_cohort *cohort, const hf_part *part)
-{
-    hf_encoder fitted = *encoder;
-    for (int f = 0; f < fitted.n_features; f++) {
-        hf_feature *feature = &fitted.feature[f];
-        int column;
-        feature->n_missing = 0;
-        HF_TRY(hf_table_require(&column, &cohort->table, feature->column, "the tabular input"));
-        bool one_hot = feature->encoding == HF_ONE_HOT;
-        HF_TRY(one_hot ? fit_categories(feature, cohort, part, column) : fit_numbers(feature, cohort, part, column));
+    int at = 0;
+    for (int k = 0; k < encoder->n_features; k++) {
+        const hf_feature *f = &encoder->feature[k];
+        const int width = f->encoding == HF_ONE_HOT ? hf_feature_width(f) : f->encoding != HF_FLAG;
+        for (int i = 0; i < width; i++)
+            out[at++] = f->encoding == HF_ONE_HOT ? (double)(i == cells->category[k]) : cells->number[k];
     }
-    fitted.width = total_width(&fitted);
-    *encoder = fitted;
-    return HF_OK;
+    return at;
+}
+
+void hf_cells_scatter(hf_cells *cells, const hf_encoder *encoder, const double *row)
+{
+    for (int k = 0; k < encoder->n_features; k++) {
+        const hf_feature *f = &encoder->feature[k];
+        if (f->fill == HF_FILL_IMPUTE) cells->number[k] = *row;
+        row += f->encoding == HF_ONE_HOT ? hf_feature_width(f) : f->encoding != HF_FLAG;
+    }
+}
+
+static void impute(hf_cells *cells, const hf_encoder *encoder)
+{
+    double row[HF_MAX_WIDTH];
+    if (!encoder->imputer) return;
+    hf_cells_gather(row, encoder, cells);
+    hf_imputer_fill(encoder->imputer, row);
+    hf_cells_scatter(cells, encoder, row);
 }
 
 /* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
-static double scale(const hf_feature *feature, double x)
+/* Whether the statistics that an encoding needs are there; false before fitting. */
+static bool is_fitted(const hf_feature *f)
 {
-    switch (feature->encoding) {
+    if (f->encoding == HF_ONE_HOT) return f->n_categories > 0 && (!f->zscore || f->column_sd[0] > 0);
+    if (f->encoding == HF_ZSCORE) return f->sd > 0;
+    if (f->encoding == HF_MINMAX) return f->high > f->low;
+    return f->encoding == HF_FLAG || !isnan(f->median);
+}
+
+static void encode_category(float *out, const hf_feature *f, int category)
+{
+    for (int i = 0; i < hf_feature_width(f); i++) {
+        const double one = i == category;
+        out[i] = (float)(f->zscore ? (one - f->column_mean[i]) / f->column_sd[i] : one);
+    }
+}
+
+/* The bin of equal width that holds x; the first and the last take what lies beyond. */
+static int find_bin(const hf_feature *f, double x, int count)
+{
+    const bool given = f->n_numbers > 2;
+    const double low = given ? f->number[0] : f->low, high = given ? f->number[1] : f->high;
+    const double at = floor((x - low) / (high - low) * count);
+    return at < 0 ? 0 : at >= count ? count - 1 : (int)at;
+}
+
+/* A one blurred by a Gaussian of `sigma` bins, cut off after 4 sigma; what leaves at an end is mirrored back in. */
+static void blur(float *out, int bin, int count, double sigma)
+{
+    double weight[HF_MAX_BINS] = { 0 }, sum = 0;
+    const int radius = (int)(4 * sigma + 0.5);
+    for (int k = -radius; k <= radius; k++) {
+        const double height = exp(-0.5 * k * k / (sigma * sigma));
+        int at = ((bin + k) % (2 * count) + 2 * count) % (2 * count);
+        if (at >= count) at = 2 * count - 1 - at;
+        weight[at] += height;
+        sum += height;
+    }
+    for (int i = 0; i < count; i++)
+        out[i] = (float)(weight[i] / sum);
+}
+
+static void encode_bins(float *out, const hf_feature *f, double x)
+{
+    const int count = hf_feature_width(f);
+    int bin = 0;
+    if (f->encoding == HF_EDGES) {
+        while (bin < f->n_numbers && x >= f->number[bin])
+            bin++;
+    } else {
+        bin = find_bin(f, x, count);
+    }
+    if (f->encoding == HF_SMOOTH) {
+        blur(out, bin, count, f->number[f->n_numbers - 1]);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        out[i] = i == bin;
+}
+
+static void encode_number(float *out, const hf_feature *f, double x)
+{
+    switch (f->encoding) {
     case HF_ZSCORE:
-        return (x - feature->mean) / feature->sd;
+        *out = (float)((x - f->mean) / f->sd);
+        return;
     case HF_MINMAX:
-        return (x - feature->low) / (feature->high - feature->low);
+        *out = (float)((x - f->low) / (f->high - f->low));
+        return;
     case HF_RAW:
+        *out = (float)x;
+        return;
+    case HF_ABOVE:
+        *out = x > f->number[0];
+        return;
+    case HF_BINS:
+    case HF_SMOOTH:
+    case HF_EDGES:
+        encode_bins(out, f, x);
+        return;
     case HF_ONE_HOT:
-        break;
+    case HF_FLAG:
+        return;
     }
-    return x;
 }
 
-/* Writes value_width(feature) numbers. `text` is NULL when missing. */
-static hf_status encode_value(float *out, const hf_feature *feature, const char *text)
+static hf_status encode_value(float *out, const hf_feature *f, const hf_cells *cells, int k)
 {
-    if (!can_scale(feature))
-        return hf_fail(HF_ERR_ARGUMENT, "column '%s': the encoder was not fitted", feature->column);
-    if (feature->encoding == HF_ONE_HOT) {
-        int found = text ? find_category(feature, text) : -1;
-        if (text && found < 0) return unseen(feature, text);
-        for (int i = 0; i < feature->n_categories; i++)
-            out[i] = i == found ? 1.0f : 0.0f;
-        return HF_OK;
-    }
-    double value = feature->median;
-    if (text && !hf_text_number(&value, text))
-        return hf_fail(HF_ERR_FORMAT, "column '%s': '%.60s', expected a number", feature->column, text);
-    *out = (float)scale(feature, value);
-    if (isfinite(*out)) return HF_OK;
-    return hf_fail(HF_ERR_NUMBER, "column '%s': '%.60s' does not fit a 32-bit number", feature->column, text);
+    if (f->encoding == HF_ONE_HOT)
+        encode_category(out, f, cells->category[k]);
+    else
+        encode_number(out, f, cells->number[k]);
+    if (f->encoding == HF_FLAG || isfinite(*out)) return HF_OK;
+    return hf_fail(HF_ERR_NUMBER, "column '%s': %g does not fit a 32-bit number", f->column, cells->number[k]);
 }
 
-/* texts[n_features], NULL where missing. */
-static hf_status encode_texts(float *out, const hf_encoder *encoder, const char *const *texts)
+/* texts and groups [n_features], NULL where missing. */
+static hf_status encode_texts(float *out, const hf_encoder *encoder, const char *const *texts,
+                              const char *const *groups)
 {
-    int at = 0;
-    for (int f = 0; f < encoder->n_features; f++) {
-        HF_TRY(encode_value(out + at, &encoder->feature[f], texts[f]));
-        at += value_width(&encoder->feature[f]);
+    double number[HF_MAX_FEATURES] = { 0 };
+    int category[HF_MAX_FEATURES] = { 0 }, at = 0;
+    bool missing[HF_MAX_FEATURES] = { false };
+    hf_cells cells = { number, category, missing };
+    for (int k = 0; k < encoder->n_features; k++)
+        if (!is_fitted(&encoder->feature[k]))
+            return hf_fail(HF_ERR_ARGUMENT, "column '%s': the encoder was not fitted", encoder->feature[k].column);
+    HF_TRY(hf_cells_read(&cells, encoder, texts, groups));
+    impute(&cells, encoder);
+    for (int k = 0; k < encoder->n_features; k++) {
+        HF_TRY(encode_value(out + at, &encoder->feature[k], &cells, k));
+        at += hf_feature_width(&encoder->feature[k]);
     }
-    for (int f = 0; f < encoder->n_features; f++)
-        if (encoder->feature[f].flag_missing) out[at++] = texts[f] ? 0.0f : 1.0f;
+    for (int k = 0; k < encoder->n_features; k++) {
+        const hf_feature *f = &encoder->feature[k];
+        const double flag = missing[k];
+        if (f->flag_missing) out[at++] = (float)(f->flag_zscore ? (flag - f->flag_mean) / f->flag_sd : flag);
+    }
     return HF_OK;
+}
+
+static hf_status check_index(const hf_cohort *cohort, int index)
+{
+    if (index >= 0 && index < cohort->n_subjects) return HF_OK;
+    return hf_fail(HF_ERR_ARGUMENT, "subject index %d, expected 0 to %d", index, cohort->n_subjects - 1);
 }
 
 hf_status hf_encoder_row(float *out, const hf_encoder *encoder, const hf_cohort *cohort, int index)
 {
-    const char *texts[HF_MAX_FEATURES] = { 0 };
-    if (index < 0 || index >= cohort->n_subjects)
-        return hf_fail(HF_ERR_ARGUMENT, "subject index %d, expected 0 to %d", index, cohort->n_subjects - 1);
-    for (int f = 0; f < encoder->n_features; f++) {
-        int column;
-        HF_TRY(hf_table_require(&column, &cohort->table, encoder->feature[f].column, "the tabular input"));
-        texts[f] = hf_table_cell(&cohort->table, cohort->subject[index].row, column);
-    }
-    hf_status status = encode_texts(out, encoder, texts);
-    return status == HF_OK ? HF_OK : fail_at(status, cohort, index);
+    const char *texts[HF_MAX_FEATURES] = { 0 }, *groups[HF_MAX_FEATURES] = { 0 };
+    int column[HF_MAX_FEATURES], group[HF_MAX_FEATURES];
+    HF_TRY(check_index(cohort, index));
+    HF_TRY(hf_encoder_columns(column, group, encoder, &cohort->table));
+    hf_cells_texts(texts, groups, encoder, cohort, index, column, group);
+    const hf_status status = encode_texts(out, encoder, texts, groups);
+    return status == HF_OK ? HF_OK : hf_fail_at(status, cohort, index);
 }
+
+/* A one-hot that has no categories yet takes every text. */
+hf_status hf_encoder_try(const hf_encoder *encoder, const hf_cohort *cohort, int index)
+{
+    const char *texts[HF_MAX_FEATURES] = { 0 }, *groups[HF_MAX_FEATURES] = { 0 };
+    float encoded[HF_MAX_WIDTH];
+    double number[HF_MAX_FEATURES];
+    int category[HF_MAX_FEATURES], column[HF_MAX_FEATURES], group[HF_MAX_FEATURES];
+    bool missing[HF_MAX_FEATURES], fitted = true;
+    hf_cells cells = { number, category, missing };
+    for (int k = 0; k < encoder->n_features; k++)
+        fitted = fitted && is_fitted(&encoder->feature[k]);
+    if (fitted) return hf_encoder_row(encoded, encoder, cohort, index);
+    HF_TRY(check_index(cohort, index));
+    HF_TRY(hf_encoder_columns(column, group, encoder, &cohort->table));
+    hf_cells_texts(texts, groups, encoder, cohort, index, column, group);
+    const hf_status status = hf_cells_read(&cells, encoder, texts, groups);
+    return status == HF_OK ? HF_OK : hf_fail_at(status, cohort, index);
+}
+
+/* ---- pairs ------------------------------------------------------------------------------------------------------- */
 
 /* The feature a pair names: -1 after recording why there is none. */
 static int find_feature(const hf_encoder *encoder, const char *pair, size_t length)
 {
     const char *names[HF_MAX_FEATURES];
     char name[sizeof encoder->feature[0].column] = "";
-    copy_trimmed(name, sizeof name, pair, length);
+    while (length && pair[length - 1] == ' ')
+        length--;
+    if (length < sizeof name) memcpy(name, pair, length);
     hf_text all = { 0 };
     for (int f = 0; f < encoder->n_features; f++) {
         names[f] = encoder->feature[f].column;
@@ -360,9 +333,9 @@ static int find_feature(const hf_encoder *encoder, const char *pair, size_t leng
     return -1;
 }
 
-hf_status hf_encoder_pairs(float *out, const hf_encoder *encoder, const char *const *pairs, int n_pairs)
+/* Sorts pairs into texts[n_features], NULL where a feature is absent or its value means missing. */
+static hf_status read_pairs(const char **texts, const hf_encoder *encoder, const char *const *pairs, int n_pairs)
 {
-    const char *texts[HF_MAX_FEATURES] = { 0 };
     bool given[HF_MAX_FEATURES] = { 0 };
     for (int i = 0; i < n_pairs; i++) {
         const char *equals = strchr(pairs[i], '=');
@@ -373,5 +346,64 @@ hf_status hf_encoder_pairs(float *out, const hf_encoder *encoder, const char *co
         given[f] = true;
         texts[f] = hf_text_missing(equals + 1) ? NULL : equals + 1;
     }
-    return encode_texts(out, encoder, texts);
+    return HF_OK;
+}
+
+hf_status hf_encoder_pairs(float *out, const hf_encoder *encoder, const char *const *pairs, int n_pairs)
+{
+    const char *texts[HF_MAX_FEATURES] = { 0 }, *groups[HF_MAX_FEATURES] = { 0 };
+    HF_TRY(read_pairs(texts, encoder, pairs, n_pairs));
+    for (int f = 0; f < encoder->n_features; f++) /* a group is known when its column is a feature too */
+        for (int g = 0; g < encoder->n_features; g++)
+            if (strcasecmp(encoder->feature[f].group, encoder->feature[g].column) == 0) groups[f] = texts[g];
+    return encode_texts(out, encoder, texts, groups);
+}
+
+/* ---- questions --------------------------------------------------------------------------------------------------- */
+
+static int list_outside(hf_outside *out, const hf_encoder *encoder, const char *const *texts)
+{
+    int count = 0;
+    for (int k = 0; k < encoder->n_features; k++) {
+        const hf_feature *f = &encoder->feature[k];
+        double x;
+        if (f->encoding == HF_ONE_HOT || f->encoding == HF_FLAG || isnan(f->median)) continue;
+        if (!texts[k] || !hf_text_number(&x, texts[k]) || (x >= f->low && x <= f->high)) continue;
+        out[count++] = (hf_outside){ f->column, x, f->low, f->high };
+    }
+    return count;
+}
+
+int hf_encoder_outside(hf_outside out[HF_MAX_FEATURES], const hf_encoder *encoder, const hf_cohort *cohort, int index)
+{
+    const char *texts[HF_MAX_FEATURES] = { 0 };
+    if (index < 0 || index >= cohort->n_subjects) return 0;
+    for (int k = 0; k < encoder->n_features; k++) {
+        const int column = hf_table_column(&cohort->table, encoder->feature[k].column);
+        if (column >= 0) texts[k] = hf_table_cell(&cohort->table, cohort->subject[index].row, column);
+    }
+    return list_outside(out, encoder, texts);
+}
+
+int hf_encoder_outside_pairs(hf_outside out[HF_MAX_FEATURES], const hf_encoder *encoder, const char *const *pairs,
+                             int n_pairs)
+{
+    const char *texts[HF_MAX_FEATURES] = { 0 };
+    return read_pairs(texts, encoder, pairs, n_pairs) == HF_OK ? list_outside(out, encoder, texts) : 0;
+}
+
+bool hf_encoder_uses(const hf_encoder *encoder, const char *column)
+{
+    if (!column[0]) return false;
+    for (int k = 0; k < encoder->n_features; k++)
+        if (strcasecmp(encoder->feature[k].column, column) == 0 || strcasecmp(encoder->feature[k].group, column) == 0)
+            return true;
+    return false;
+}
+
+void hf_encoder_free(hf_encoder *encoder)
+{
+    if (!encoder) return;
+    hf_imputer_free(&encoder->imputer);
+    memset(encoder, 0, sizeof *encoder);
 }

@@ -164,9 +164,9 @@ typedef struct hf_table {
     char *storage; /* all text lives here */
 } hf_table;
 
-/* Reads TSV or CSV (by name ending, else by the first line's separators): UTF-8 with or without BOM, LF or CRLF,
- * quoted fields with doubled quotes and line breaks. Refuses duplicate or empty column names and ragged rows, naming
- * file, line, and counts. */
+/* Reads TSV or CSV (by name ending and by the first line's separators: tabs, commas or semicolons): UTF-8 with or
+ * without BOM, LF or CRLF, quoted fields with doubled quotes and line breaks. Refuses duplicate or empty column names and
+ * ragged rows, naming file, line, and counts. */
 hf_status hf_table_read(hf_table *out, const char *path) HF_MUST_USE;
 hf_status hf_table_parse(hf_table *out, const char *text, size_t size, const char *name) HF_MUST_USE;
 void hf_table_free(hf_table *table);
@@ -182,6 +182,10 @@ hf_status hf_table_number(double *out, const hf_table *table, int row, int colum
  * HF_ERR_FORMAT names file, line, column, text and the names when it is none of them. */
 hf_status hf_table_class(int *out, const hf_table *table, int row, int column, const char *const *names,
                          int count) HF_MUST_USE;
+
+/* Appends one row of a TSV: cells[count], NULL where missing (written as n/a). What hf_table_parse would take for a
+ * separator, a quote or a blank to drop is quoted, so the same texts come back. */
+void hf_table_add_row(hf_text *out, const char *const *cells, int count);
 
 /* ---- cohorts (datasets/cohort.c) --------------------------------------------------------------------------------- */
 
@@ -215,12 +219,18 @@ typedef struct hf_cohort_options {
     const char *image_column;  /* a column of paths, relative to the folder. Default: no such column; images are
                                  found as sub-ID/anat/sub-ID*_T1w.nii.gz, .nii, or sub-ID.npy, .nii(.gz) */
     const char *filter_column; /* keep only rows where this column ... */
-    const char *filter_value;  /* ... equals this text (numbers compare as numbers); NULL: no filter */
-    const char *mask;          /* name of masks, such as "desc-brain_mask" (hf_mask_find); NULL: no masks */
+    const char *filter_value;  /* ... equals this text, as numbers or words for a sex do, or lies in LOW..HIGH, HIGH not
+                                  included; NULL: no filter */
+    double fraction;           /* of the rows that are left only the first ones; 0: all */
+    const char *session;       /* of images found by id: only those of this session, "01" or "ses-01" */
+    const char *const *entities; /* [n_entities] and only those whose file name has all of these, as "desc-brain" */
+    int n_entities;
+    const char *mask; /* name of masks, such as "desc-brain_mask" (hf_mask_find); NULL: no masks */
 } hf_cohort_options;
 
-/* Joins table and images by ID, strictly: never by order. Rows without an image, images without a row, duplicate ids
- * (all copies refused), and image paths that leave the folder become problems. Fails when no subject is left. */
+/* Joins table and images by ID, strictly: never by order. Rows without an image, or with several that `session` and
+ * `entities` do not tell apart, images without a row, duplicate ids (all copies refused), ids that look like paths, and
+ * image paths that leave the folder become problems. Fails when no subject is left. */
 hf_status hf_cohort_open(hf_cohort *out, const char *folder, const hf_cohort_options *options) HF_MUST_USE;
 void hf_cohort_free(hf_cohort *cohort);
 
@@ -229,6 +239,7 @@ void hf_cohort_free(hf_cohort *cohort);
  * standard deviations below the median; non-zero volume likewise). Problems found are added to the cohort.
  * `progress` (may be NULL) is called with subjects done and total. */
 typedef void hf_progress(void *user, int done, int total);
+
 hf_status hf_cohort_check(hf_cohort *cohort, hf_text *report, hf_progress *progress, void *user) HF_MUST_USE;
 
 /* ---- splits (datasets/split.c) ----------------------------------------------------------------------------------- */
@@ -236,65 +247,145 @@ hf_status hf_cohort_check(hf_cohort *cohort, hf_text *report, hf_progress *progr
 typedef enum hf_part { HF_TRAIN, HF_VALID, HF_TEST, HF_UNUSED, HF_N_PARTS } hf_part;
 
 typedef struct hf_split_options {
-    const char *method; /* "stratified" (default, by age bins and sex), "random", "column", "file" */
+    const char *method; /* "stratified" (default), "random", "published" (the study's own, bit for bit),
+                           "leave-group-out", "column", "file"; doc/tabular.md has all of them */
     const char *column; /* method column: holds train/valid/test (also val, validation, testing); others unused */
-    const char *file;   /* method file: TSV with columns id and split */
-    const char *age_column, *sex_column; /* for stratified; defaults "age", "sex"; a missing column: not used */
+    const char *file;   /* method file: TSV with columns participant_id (or id) and split */
+    const char *const *strata; /* [n_strata] columns, or COLUMN:onehot(A,B=C|D), of stratified and published */
+    int n_strata;              /* 0: sex and age */
+    const char *age_column, *sex_column; /* defaults "age", "sex"; a missing column: not used */
     const char *group_column; /* rows with equal text stay on one side (repeat scans, families); default: id */
+    const char *leave;        /* leave-group-out: the group that tests; NULL: number `fold` of them */
+    int folds;                /* stratified, random: that many equal folds, 3 to 100; 0: fractions */
+    int fold;                 /* the fold that tests, the next one validates; published: 0 to 3 validates, 4 tests */
     double valid, test;       /* fractions; both zero: 0.15 and 0.2 */
-    uint64_t seed;
+    uint64_t seed;            /* published: up to 2^32 - 1 */
 } hf_split_options;
 
-/* Fills part[n_subjects]. A subject (or group) is never on two sides. Fails when train or test would be empty. */
+/* Fills part[n_subjects]. A subject (or group) is never on two sides. Fails when train or test would be empty. Methods
+ * that stratify look at the strata of all subjects, test subjects too, to deal them evenly; nothing else does. */
 hf_status hf_split_make(hf_part *part, const hf_cohort *cohort, const hf_split_options *options) HF_MUST_USE;
 
 const char *hf_part_name(hf_part part); /* "train", "valid", "test", "unused" */
 
-/* ---- tabular encoding (datasets/encoder.c) ----------------------------------------------------------------------- */
+/* ---- tabular encoding (datasets/encoder*.c, feature_sets.c; doc/tabular.md) -------------------------------------- */
 
 typedef enum hf_encoding {
-    HF_ONE_HOT, /* one column per category seen in training, in the order given or alphabetical; an unseen
-                    category is an error, a missing one is all zeros plus its flag */
-    HF_ZSCORE,  /* (x - mean) / sd, sample sd (ddof 1), of the training rows; missing: training median first */
+    HF_ONE_HOT, /* one column per category: those given, in that order, else those seen in training, alphabetically; an
+                    unseen category is an error */
+    HF_ZSCORE,  /* (x - mean) / sd, sample sd (ddof 1), of the training rows */
     HF_MINMAX,  /* to [0,1] by the training range */
-    HF_RAW,     /* the number itself; missing: training median */
+    HF_RAW,     /* the number itself */
+    HF_BINS,    /* one-hot over equal bins of the training range, or of a range that is given */
+    HF_SMOOTH,  /* the same, blurred by a Gaussian */
+    HF_EDGES,   /* one-hot over bins with given edges */
+    HF_ABOVE,   /* 1 above a given number, else 0 */
+    HF_FLAG,    /* no column of its own; only "was missing" */
 } hf_encoding;
 
-#define HF_MAX_CATEGORIES 16
+/* What stands in for a missing value. Statistics are of the training rows. */
+typedef enum hf_fill {
+    HF_FILL_KNOWN,    /* numbers: the median; mean and sd of the encoding are those of the known values */
+    HF_FILL_MEDIAN,   /* this and the next four come before the encoding: mean and sd are those of the filled column */
+    HF_FILL_MEAN,     /* */
+    HF_FILL_VALUE,    /* a given number */
+    HF_FILL_GROUP,    /* the median of the rows with the same text in another column; none there: of all */
+    HF_FILL_IMPUTE,   /* guessed from all other features, iteratively (impute.h) */
+    HF_FILL_ZEROS,    /* one-hot: no category */
+    HF_FILL_CATEGORY, /* one-hot: one more category, the last */
+    HF_FILL_NOTHING,  /* the row is left out of training and refused when it is encoded */
+} hf_fill;
+
+enum {
+    HF_MAX_FEATURES = 64,
+    HF_MAX_CATEGORIES = 16,
+    HF_MAX_BINS = 128,
+    HF_MAX_NUMBERS = 16, /* arguments of an encoding */
+    HF_MAX_WIDTH = 1024, /* of an encoded row */
+};
 
 /* One table column, and what the training rows said about it. */
 typedef struct hf_feature {
+    char spec[512]; /* as written */
     char column[64];
     hf_encoding encoding;
+    hf_fill fill;
     bool flag_missing; /* adds a 0/1 column "was missing" after all value columns */
-    int n_categories;
-    char category[HF_MAX_CATEGORIES][32];
-    double mean, sd, median, low, high; /* training rows, missing left out */
-    int n_missing;                      /* among the training rows */
+    bool flag_zscore;  /* that column is brought to mean 0 and sd 1 */
+    bool zscore;       /* one-hot: so are its columns */
+    int n_numbers;
+    double number[HF_MAX_NUMBERS];        /* arguments of bins, smooth, edges and above */
+    int n_categories;                     /* of a one-hot, or groups of a group fill */
+    char category[HF_MAX_CATEGORIES][32]; /* their names */
+    char aliases[HF_MAX_CATEGORIES][96];  /* other spellings, "female|woman"; compared without case */
+    char group[64];                       /* column of a group fill */
+    double group_median[HF_MAX_CATEGORIES];
+    double fill_value;
+    double mean, sd;          /* of the encoding: known values, or filled ones (hf_fill) */
+    double median, low, high; /* of the known values of the training rows: low..high is the training range */
+    double column_mean[HF_MAX_CATEGORIES + 1], column_sd[HF_MAX_CATEGORIES + 1]; /* of a one-hot's columns */
+    double flag_mean, flag_sd;
+    int n_missing; /* among the training rows */
 } hf_feature;
 
-#define HF_MAX_FEATURES 64
-
-/* Everything needed to turn a table row into the network's input; plain data, so it can be saved with the model. */
+/* Everything needed to turn a table row into the network's input: plain data but for the imputer. A copy of the struct
+ * shares the imputer; free one of them. */
 typedef struct hf_encoder {
     int n_features;
     hf_feature feature[HF_MAX_FEATURES];
-    int width; /* length of an encoded row: all value columns in feature order, then the missing flags */
+    int width;    /* length of an encoded row: all value columns in feature order, then the missing flags */
+    bool fit_all; /* fit on all rows that are used, test rows among them: what was published, and a leak */
+    struct hf_imputer *imputer; /* NULL: no feature is imputed */
 } hf_encoder;
 
 /* Parses a feature list such as "sex:onehot(F,M)", "age:zscore", "mmse:zscore+missing" into features without
- * statistics. */
+ * statistics; doc/tabular.md has the language. An entry "set0" to "set18" stands for a published feature set. Frees
+ * nothing: *out is overwritten. HF_ERR_ARGUMENT names the entry and what was expected, HF_ERR_UNSUPPORTED a limit. */
 hf_status hf_encoder_parse(hf_encoder *out, const char *const *specs, int n_specs) HF_MUST_USE;
 
-/* Learns the statistics from rows with part == HF_TRAIN only. */
+/* Fills in statistics and categories from the subjects whose part is HF_TRAIN (with `fit_all`: from all that are not
+ * HF_UNUSED). Changing anything in other rows changes no bit of the result. Numbers must be numbers, categories known,
+ * and features vary in those rows; the message names subject, line and column. On failure the encoder is as it was. */
 hf_status hf_encoder_fit(hf_encoder *encoder, const hf_cohort *cohort, const hf_part *part) HF_MUST_USE;
+void hf_encoder_free(hf_encoder *encoder); /* frees the imputer and zeroes the struct; NULL is fine */
 
-/* Encodes subject `index`: out[width]. */
+/* Writes the encoded row of subject `index` (encoder->width floats). */
 hf_status hf_encoder_row(float *out, const hf_encoder *encoder, const hf_cohort *cohort, int index) HF_MUST_USE;
 
-/* Encodes from "name=value" pairs instead (a single new subject); unknown names are refused with the nearest one,
- * absent ones count as missing. */
+/* The same from "name=value" pairs, as given on a command line; absent features count as missing. */
 hf_status hf_encoder_pairs(float *out, const hf_encoder *encoder, const char *const *pairs, int n_pairs) HF_MUST_USE;
+
+/* A known number outside the range that the training rows had. */
+typedef struct hf_outside {
+    const char *column; /* points into the encoder */
+    double value, low, high;
+} hf_outside;
+
+/* The features of a row that lie outside, in feature order; how many. Only numbers can. */
+int hf_encoder_outside(hf_outside out[HF_MAX_FEATURES], const hf_encoder *encoder, const hf_cohort *cohort, int index);
+int hf_encoder_outside_pairs(hf_outside out[HF_MAX_FEATURES], const hf_encoder *encoder, const char *const *pairs,
+                             int n_pairs);
+
+/* Whether a feature, or the groups of a fill, come from this column (any case). */
+bool hf_encoder_uses(const hf_encoder *encoder, const char *column);
+
+/* The whole encoder as text, and back to the last bit: lines "WORD VALUE", a feature's spec before its statistics.
+ * Reading sets *out on success only; HF_ERR_FORMAT names the line. The caller frees with hf_encoder_free. */
+hf_status hf_encoder_write(const hf_encoder *encoder, hf_text *out) HF_MUST_USE;
+hf_status hf_encoder_read(hf_encoder *out, const char *text) HF_MUST_USE;
+
+/* ---- what is wrong with the rows (datasets/check_rows.c) ---------------------------------------------------------- */
+
+typedef struct hf_rows_check {
+    const hf_encoder *encoder; /* parsed: categories, numbers, and missing values that it has no place for; fitted: the
+                                  training range too; NULL: columns are only judged by themselves */
+    const char *target;        /* column; NULL: none */
+    bool target_is_number;
+} hf_rows_check;
+
+/* Judges the subjects' table rows as training and predicting would. What would leave a subject out is added as a fatal
+ * problem; a value outside the training range, or one that no person has (an age of 250, or of 1e30), as a flag. */
+hf_status hf_cohort_check_rows(hf_cohort *cohort, const hf_rows_check *what) HF_MUST_USE;
 
 /* ---- datasets and batches (datasets/dataset.c, loader.c) --------------------------------------------------------- */
 

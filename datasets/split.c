@@ -2,18 +2,18 @@
  *
  * What is dealt out are groups: subjects with equal text in the group column, else single subjects. The groups are
  * listed by key and shuffled by the seed, so the row order of the table has no influence. Method "stratified" then
- * orders them by cell, sex by age bin, each cell's groups in shuffled order; age bins are quantiles, as many as give
- * every bin 20 groups and 5 years on average. One dealer walks through all cells and gives each group to the part
- * that is furthest behind its share, counted in subjects: the fractions hold overall within one subject (as far as
- * group sizes allow), and in every cell about. A group's sex and age are those of its first subject by id. */
-#include "cohort.h"
+ * orders them by cell (strata.c): by default sex by age bin, each cell's groups in shuffled order. One dealer walks
+ * through all cells and gives each group to the part, or fold, that is furthest behind its share, counted in subjects:
+ * the fractions hold overall within one subject (as far as group sizes allow), and in every cell about. A group's strata
+ * are those of its first subject by id. The published splitter is in split_published.c. */
+#include "split.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { BIN_GROUPS = 20 };
+enum { MAX_FOLDS = 100 };
 static const double bin_years = 5;
 static const double default_valid = 0.15, default_test = 0.2;
 
@@ -34,11 +34,10 @@ typedef struct member {
 } member;
 
 typedef struct group {
-    int first, size; /* its members: member[first .. first+size-1] */
-    const char *sex; /* NULL: not known or not used */
-    double age;      /* NaN: not known or not used */
-    int bin;
-    uint32_t position; /* in the shuffled order */
+    int first, size;         /* its members: member[first .. first+size-1] */
+    int rank[HF_MAX_STRATA]; /* its cell */
+    uint32_t position;       /* in the shuffled order */
+    bool out;                /* it has its part already and is not dealt */
 } group;
 
 typedef struct groups {
@@ -83,7 +82,7 @@ static hf_status find_groups(groups *g, const hf_cohort *cohort, const hf_split_
     qsort(g->member, n, sizeof *g->member, compare_members);
     for (int i = 0; i < cohort->n_subjects; i++) {
         bool starts = i == 0 || !same_group(&g->member[i - 1], &g->member[i]);
-        if (starts) g->group[g->count++] = (group){ .first = i, .age = NAN };
+        if (starts) g->group[g->count++] = (group){ .first = i };
         g->group[g->count - 1].size++;
     }
     return HF_OK;
@@ -91,64 +90,51 @@ static hf_status find_groups(groups *g, const hf_cohort *cohort, const hf_split_
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
 
-/* The column to stratify by: one named by the caller must exist, a default need not (-1). */
-static hf_status find_column(int *out, const hf_table *table, const char *given, const char *standard)
+/* The columns to stratify by: those given, else sex and age, of which one named by the caller must exist. */
+static hf_status find_strata(hf_stratum *strata, int *n, const hf_table *table, const hf_split_options *options)
 {
-    if (given) return hf_table_require(out, table, given, "the stratified split");
-    *out = hf_table_column(table, standard);
+    const char *sex = options->sex_column ? options->sex_column : "sex";
+    const char *age = options->age_column ? options->age_column : "age";
+    *n = 0;
+    if (options->n_strata > HF_MAX_STRATA)
+        return hf_fail(HF_ERR_UNSUPPORTED, "%d columns to stratify by, expected at most %d", options->n_strata,
+                       (int)HF_MAX_STRATA);
+    for (int i = 0; i < options->n_strata; i++) {
+        const bool is_age = strcasecmp(options->strata[i], age) == 0;
+        strata[(*n)++] = (hf_stratum){ options->strata[i], HF_STRATUM_ANY, is_age ? bin_years : 0 };
+    }
+    if (options->n_strata) return HF_OK;
+    if (options->sex_column || hf_table_column(table, sex) >= 0)
+        strata[(*n)++] = (hf_stratum){ sex, HF_STRATUM_TEXT, 0 };
+    if (options->age_column || hf_table_column(table, age) >= 0)
+        strata[(*n)++] = (hf_stratum){ age, HF_STRATUM_NUMBER, bin_years };
     return HF_OK;
 }
 
 static hf_status read_strata(groups *g, const hf_cohort *cohort, const hf_split_options *options)
 {
-    int age, sex;
-    HF_TRY(find_column(&age, &cohort->table, options->age_column, "age"));
-    HF_TRY(find_column(&sex, &cohort->table, options->sex_column, "sex"));
-    for (int i = 0; i < g->count; i++) {
-        group *x = &g->group[i];
-        int row = cohort->subject[g->member[x->first].subject].row;
-        if (age >= 0) HF_TRY(hf_table_number(&x->age, &cohort->table, row, age));
-        if (sex >= 0) x->sex = hf_table_cell(&cohort->table, row, sex);
-    }
-    return HF_OK;
-}
-
-static int compare_ages(const void *a, const void *b)
-{
-    group *const *x = a, *const *y = b;
-    return ((*x)->age > (*y)->age) - ((*x)->age < (*y)->age);
-}
-
-/* Fills `bin`: quantile bins, equal ages in one bin; groups of unknown age are a bin of their own. */
-static hf_status make_bins(groups *g)
-{
-    group **sorted;
-    int n = 0;
-    HF_TRY(hf_alloc(&sorted, (size_t)g->count, sizeof *sorted, "the split"));
-    for (int i = 0; i < g->count; i++) {
-        g->group[i].bin = -1;
-        if (!isnan(g->group[i].age)) sorted[n++] = &g->group[i];
-    }
-    if (n) qsort(sorted, (size_t)n, sizeof *sorted, compare_ages);
-    double range = n ? sorted[n - 1]->age - sorted[0]->age : 0;
-    int bins = n / BIN_GROUPS;
-    if (bins > range / bin_years) bins = (int)(range / bin_years);
-    if (bins < 1) bins = 1;
-    for (int i = 0; i < n; i++) {
-        bool tied = i > 0 && sorted[i]->age == sorted[i - 1]->age;
-        sorted[i]->bin = tied ? sorted[i - 1]->bin : (int)((int64_t)i * bins / n);
-    }
-    free(sorted);
-    return HF_OK;
+    hf_status status;
+    hf_stratum strata[HF_MAX_STRATA];
+    int n, *row = NULL, *rank = NULL;
+    HF_TRY_OUT(find_strata(strata, &n, &cohort->table, options));
+    HF_TRY_OUT(hf_alloc(&row, (size_t)g->count, sizeof *row, "the split"));
+    HF_TRY_OUT(hf_alloc(&rank, (size_t)g->count * HF_MAX_STRATA, sizeof *rank, "the split"));
+    for (int i = 0; i < g->count; i++)
+        row[i] = cohort->subject[g->member[g->group[i].first].subject].row;
+    HF_TRY_OUT(hf_strata_rank(rank, cohort, row, g->count, strata, n));
+    for (int i = 0; i < g->count; i++)
+        memcpy(g->group[i].rank, rank + (size_t)i * HF_MAX_STRATA, sizeof g->group[i].rank);
+out:
+    free(row);
+    free(rank);
+    return status;
 }
 
 static int compare_cells(const void *a, const void *b)
 {
     const group *x = a, *y = b;
-    if (!x->sex != !y->sex) return x->sex ? -1 : 1;
-    int order = x->sex ? strcmp(x->sex, y->sex) : 0;
-    if (order) return order;
-    if (x->bin != y->bin) return x->bin < y->bin ? -1 : 1;
+    for (int s = 0; s < HF_MAX_STRATA; s++)
+        if (x->rank[s] != y->rank[s]) return x->rank[s] < y->rank[s] ? -1 : 1;
     return x->position < y->position ? -1 : 1;
 }
 
@@ -181,42 +167,131 @@ static hf_status find_shares(double share[3], const hf_split_options *options)
     return HF_OK;
 }
 
-/* Gives each group, in order, to the part that lags its share of all subjects dealt so far the most; of equals, the
- * first. Differences below `tie` are rounding. */
-static void deal(hf_part *part, const groups *g, const double share[3])
+/* Gives each group, in order, to the one of `n` piles that lags its share of all subjects dealt so far the most; of
+ * equals, the first. Differences below `tie` are rounding. pile[count] says which one each group of g got. */
+static void deal(int *pile, const groups *g, const double *share, int n)
 {
     const double tie = 1e-9;
-    double have[3] = { 0 }, dealt = 0;
+    double have[MAX_FOLDS] = { 0 }, dealt = 0;
     for (int i = 0; i < g->count; i++) {
         const group *x = &g->group[i];
-        int lagging = HF_TRAIN;
+        int lagging = 0;
+        if (x->out) continue;
         dealt += x->size;
-        for (int p = HF_VALID; p <= HF_TEST; p++) {
-            double lag = share[p] * dealt - have[p], most = share[lagging] * dealt - have[lagging];
+        for (int p = 1; p < n; p++) {
+            const double lag = share[p] * dealt - have[p], most = share[lagging] * dealt - have[lagging];
             if (share[p] > 0 && lag > most + tie) lagging = p;
         }
         have[lagging] += x->size;
-        for (int k = 0; k < x->size; k++)
-            part[g->member[x->first + k].subject] = (hf_part)lagging;
+        pile[i] = lagging;
     }
+}
+
+static void set_part(hf_part *part, const groups *g, const group *x, hf_part to)
+{
+    for (int k = 0; k < x->size; k++)
+        part[g->member[x->first + k].subject] = to;
+}
+
+/* Piles are folds: one tests, the next one validates, the others train. */
+static hf_status find_folds(double *share, int *n, const hf_split_options *options)
+{
+    *n = options->folds;
+    if (*n < 3 || *n > MAX_FOLDS)
+        return hf_fail(HF_ERR_ARGUMENT, "split folds %d: expected 3 to %d, or 0 for fractions", *n, (int)MAX_FOLDS);
+    if (options->fold < 0 || options->fold >= *n)
+        return hf_fail(HF_ERR_ARGUMENT, "split fold %d: expected 0 to %d", options->fold, *n - 1);
+    for (int f = 0; f < *n; f++)
+        share[f] = 1.0 / *n;
+    return HF_OK;
+}
+
+static hf_part part_of_fold(int pile, const hf_split_options *options)
+{
+    if (pile == options->fold) return HF_TEST;
+    return pile == (options->fold + 1) % options->folds ? HF_VALID : HF_TRAIN;
+}
+
+/* Shuffles and deals the groups that are still in, cell by cell. */
+static hf_status deal_groups(hf_part *part, groups *g, const double *share, int n, const hf_split_options *options)
+{
+    int *pile;
+    HF_TRY(shuffle(g, options->seed));
+    HF_TRY(hf_alloc(&pile, (size_t)g->count, sizeof *pile, "the split"));
+    qsort(g->group, (size_t)g->count, sizeof *g->group, compare_cells); /* one cell: by position alone */
+    deal(pile, g, share, n);
+    for (int i = 0; i < g->count; i++)
+        if (!g->group[i].out)
+            set_part(part, g, &g->group[i], options->folds ? part_of_fold(pile[i], options) : (hf_part)pile[i]);
+    free(pile);
+    return HF_OK;
 }
 
 static hf_status split_random(hf_part *part, const hf_cohort *cohort, const hf_split_options *options, groups *g)
 {
-    double share[3];
+    double share[MAX_FOLDS];
+    int n = 3;
     (void)cohort; /* all that matters of it is in the groups */
-    HF_TRY(find_shares(share, options));
-    HF_TRY(shuffle(g, options->seed));
-    qsort(g->group, (size_t)g->count, sizeof *g->group, compare_cells); /* one cell: by position alone */
-    deal(part, g, share);
-    return HF_OK;
+    HF_TRY(options->folds ? find_folds(share, &n, options) : find_shares(share, options));
+    return deal_groups(part, g, share, n, options);
 }
 
 static hf_status split_stratified(hf_part *part, const hf_cohort *cohort, const hf_split_options *options, groups *g)
 {
     HF_TRY(read_strata(g, cohort, options));
-    HF_TRY(make_bins(g));
     return split_random(part, cohort, options, g);
+}
+
+static hf_status split_published(hf_part *part, const hf_cohort *cohort, const hf_split_options *options, groups *g)
+{
+    (void)g;
+    return hf_split_published(part, cohort, options);
+}
+
+/* ---- one group out ----------------------------------------------------------------------------------------------- */
+
+/* The group that tests: the one named, else number `fold` in byte order. */
+static hf_status find_left(group **out, groups *g, const hf_split_options *options)
+{
+    hf_text all = { 0 };
+    int n = 0;
+    *out = NULL;
+    for (int i = 0; i < g->count; i++) {
+        const member *m = &g->member[g->group[i].first];
+        if (!m->grouped) continue;
+        if (options->leave ? hf_text_same(m->key, options->leave) : n == options->fold) *out = &g->group[i];
+        hf_text_add(&all, "%s%.40s", n++ ? ", " : "", m->key);
+    }
+    hf_status status = HF_OK;
+    if (!*out && options->leave)
+        status = hf_fail(HF_ERR_ARGUMENT, "split: no group '%.60s' in column '%s'; there are: %.400s", options->leave,
+                         options->group_column, all.data ? all.data : "none");
+    else if (!*out)
+        status = hf_fail(HF_ERR_ARGUMENT, "split fold %d: column '%s' has %d groups: expected 0 to %d", options->fold,
+                         options->group_column, n, n - 1);
+    hf_text_free(&all);
+    return status;
+}
+
+/* One group tests; the others are dealt to training and validation, and stay together. */
+static hf_status split_leave(hf_part *part, const hf_cohort *cohort, const hf_split_options *options, groups *g)
+{
+    group *left;
+    double share[3];
+    hf_split_options rest = *options;
+    if (!options->group_column)
+        return hf_fail(HF_ERR_ARGUMENT, "split method 'leave-group-out' needs split.group_column");
+    HF_TRY(find_left(&left, g, options));
+    HF_TRY(read_strata(g, cohort, options));
+    left->out = true;
+    set_part(part, g, left, HF_TEST);
+    rest.folds = 0;
+    if (rest.valid == 0 && rest.test == 0) rest.valid = default_valid;
+    rest.test = (1 - rest.valid) / 2; /* only to be a fraction: nobody is dealt to it */
+    HF_TRY(find_shares(share, &rest));
+    share[HF_TRAIN] += share[HF_TEST];
+    share[HF_TEST] = 0;
+    return deal_groups(part, g, share, 3, &rest);
 }
 
 /* ---- given splits ------------------------------------------------------------------------------------------------ */
@@ -323,7 +398,8 @@ static hf_status split_file(hf_part *part, const hf_cohort *cohort, const hf_spl
     (void)g;
     if (!options->file) return hf_fail(HF_ERR_ARGUMENT, "split method 'file' needs the path of a table");
     HF_TRY_OUT(hf_table_read(&file, options->file));
-    HF_TRY_OUT(hf_table_require(&columns[0], &file, "id", "the split"));
+    const bool bids = hf_table_column(&file, "participant_id") >= 0;
+    HF_TRY_OUT(hf_table_require(&columns[0], &file, bids ? "participant_id" : "id", "the split"));
     HF_TRY_OUT(hf_table_require(&columns[1], &file, "split", "the split"));
     HF_TRY_OUT(list_ids(&known, &count, cohort));
     for (int i = 0; i < cohort->n_subjects; i++)
@@ -346,10 +422,9 @@ typedef struct method {
 } method;
 
 static const method methods[] = {
-    { "stratified", split_stratified, false },
-    { "random", split_random, false },
-    { "column", split_column, true },
-    { "file", split_file, true },
+    { "stratified", split_stratified, false }, { "random", split_random, false },
+    { "published", split_published, false },   { "leave-group-out", split_leave, false },
+    { "column", split_column, true },          { "file", split_file, true },
 };
 
 static hf_status find_method(const method **out, const char *name)
@@ -361,8 +436,10 @@ static hf_status find_method(const method **out, const char *name)
         if (!name || strcmp(name, methods[i].name) == 0) return HF_OK;
     }
     const char *nearest = hf_nearest(name, names, sizeof names / sizeof names[0]);
-    return hf_fail(HF_ERR_ARGUMENT, "no split method '%s'%s%s%s; expected stratified, random, column or file", name,
-                   nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return hf_fail(HF_ERR_ARGUMENT,
+                   "no split method '%s'%s%s%s; expected stratified, random, published, leave-group-out, column "
+                   "or file",
+                   name, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 /* A given split may tear a group apart; unused members belong to no side. */

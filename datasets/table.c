@@ -2,7 +2,8 @@
  *
  * The text is copied once and taken apart in place: every cell is a pointer into that copy, ended by a NUL where its
  * separator was. A first pass refuses what is no text at all (NUL and control bytes, damaged UTF-8); the second reads
- * records by RFC 4180, with tabs instead of commas for TSV. Where files in the wild differ from the RFC:
+ * records by RFC 4180, with tabs instead of commas for TSV, and semicolons where a CSV has those. Where files in the wild
+ * differ from the RFC:
  *   - blanks around a cell without quotes are dropped; inside quotes they stay;
  *   - empty lines are skipped;
  *   - in TSV, a quote inside a cell that does not start with one is an ordinary character (RFC 4180 has no say, and
@@ -136,7 +137,7 @@ static hf_status read_quoted(parser *p, char **stop)
 static hf_status read_plain(parser *p, char **start, char **stop)
 {
     for (; !at_cell_end(p); p->next++)
-        if (*p->next == '"' && p->separator == ',')
+        if (*p->next == '"' && p->separator != '\t')
             return refuse(p, p->line, "a quote inside a cell that does not start with one");
     char *first = *start, *last = p->next;
     while (first < last && blank(*first))
@@ -201,17 +202,26 @@ static bool ends_with(const char *text, const char *ending)
     return length >= tail && strcasecmp(text + length - tail, ending) == 0;
 }
 
-/* By the name's ending, else by which separator the first line has more of. */
+/* The separator that the first line has most of, quoted text apart; of equals the first in `candidates`. */
+static char most_frequent(const parser *p, const char *candidates)
+{
+    size_t count[3] = { 0 }, best = 0;
+    bool quoted = false;
+    for (const char *s = p->next; s < p->end && (quoted || *s != '\n'); s++) {
+        quoted ^= *s == '"';
+        const char *found = quoted ? NULL : strchr(candidates, *s);
+        if (found) count[found - candidates]++;
+    }
+    for (size_t i = 1; candidates[i]; i++)
+        if (count[i] > count[best]) best = i;
+    return candidates[best];
+}
+
+/* By the name's ending, as far as it tells: spreadsheets that write decimal commas separate .csv by semicolons. */
 static char find_separator(const parser *p)
 {
     if (ends_with(p->name, ".tsv")) return '\t';
-    if (ends_with(p->name, ".csv")) return ',';
-    size_t tabs = 0, commas = 0;
-    for (const char *s = p->next; s < p->end && *s != '\n'; s++) {
-        tabs += *s == '\t';
-        commas += *s == ',';
-    }
-    return tabs >= commas ? '\t' : ',';
+    return most_frequent(p, ends_with(p->name, ".csv") ? ",;" : "\t,;");
 }
 
 static hf_status read_records(parser *p)
@@ -237,7 +247,7 @@ static const char *separator_name(char separator)
 /* A single column whose name contains another separator: the file is not what its ending says. */
 static hf_status check_separator(const parser *p, const hf_table *table)
 {
-    const char *others = p->separator == ',' ? "\t;" : ",;";
+    const char *others = p->separator == '\t' ? ",;" : "\t";
     const char *found = table->columns == 1 ? strpbrk(table->name[0], others) : NULL;
     if (!found) return HF_OK;
     return hf_fail(HF_ERR_FORMAT, "'%s' line %d: separated by %s, expected %s", p->name, p->row_line[0],
@@ -358,6 +368,37 @@ hf_status hf_table_require(int *out, const hf_table *table, const char *name, co
                                nearest ? "'?" : "", all.data ? all.data : "");
     hf_text_free(&all);
     return status;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+/* Whether a cell would come back as another text: it holds a separator or line end, begins like a quoted one, or loses
+ * blanks at its ends. */
+static bool needs_quotes(const char *text)
+{
+    const size_t length = strlen(text);
+    return length == 0 || strpbrk(text, "\t\n\r") || text[0] == '"' || text[0] == ' ' || text[length - 1] == ' ';
+}
+
+static void add_quoted(hf_text *out, const char *text)
+{
+    hf_text_add_bytes(out, "\"", 1);
+    for (; *text; text++)
+        hf_text_add_bytes(out, *text == '"' ? "\"\"" : text, *text == '"' ? 2 : 1);
+    hf_text_add_bytes(out, "\"", 1);
+}
+
+void hf_table_add_row(hf_text *out, const char *const *cells, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const char *text = cells[i] ? cells[i] : "n/a";
+        if (i) hf_text_add(out, "\t");
+        if (needs_quotes(text))
+            add_quoted(out, text);
+        else
+            hf_text_add_bytes(out, text, strlen(text));
+    }
+    hf_text_add(out, "\n");
 }
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */

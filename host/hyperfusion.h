@@ -10,6 +10,7 @@
  *   goal      what is predicted: a number, a class; its losses, metrics, columns
  *   report    a run on one page
  *   run       one experiment in one folder
+ *   study     many runs for one question
  *
  * Status, messages and ownership follow hfbase.h. Everything made from one context belongs to one thread at a time. Free
  * plans before their graph, graphs before their model, the model before its context. */
@@ -24,6 +25,7 @@
 #include "graph/graph.h"
 #include "metrics/calibration.h"
 #include "metrics/ensemble.h"
+#include "metrics/entropy.h"
 #include "metrics/metrics.h"
 #include "metrics/significance.h"
 #include "networks/networks.h"
@@ -31,5 +33,6 @@
 #include "recipe/recipe.h"
 #include "report/report.h"
 #include "run/run.h"
+#include "study/study.h"
 
 #endif

@@ -39,7 +39,7 @@ outside() {
 
 # The static libraries' needs are private: a shared link must not drag them in.
 private() {
-    ! pkg-config --libs "$1" | grep -qE 'OpenCL|clblast|jansson|yaml|deflate|png'
+    ! pkg-config --libs "$1" | grep -qE 'OpenCL|clblast|jansson|yaml|deflate|lapack|png'
 }
 
 check 'meson install' meson install -C "$build" --no-rebuild --destdir "$work/root"

@@ -122,6 +122,7 @@ folder archive 'graph'
 folder goal 'graph plan metrics recipe'
 folder report 'goal metrics'
 folder run 'graph plan networks metrics goal recipe archive report'
+folder study 'goal metrics recipe report run'
 : >"$work/found"
 for file in $(files '*.[ch]' host/cli); do
     code "$file" | grep -nE '#[[:space:]]*include[[:space:]]*"' |

@@ -16,7 +16,7 @@ typedef struct cli_option {
     bool repeats; /* may be given more than once */
 } cli_option;
 
-enum { CLI_MAX_ARGUMENTS = 4, CLI_MAX_GIVEN = 128 };
+enum { CLI_MAX_ARGUMENTS = 16, CLI_MAX_GIVEN = 128 };
 
 typedef struct cli_command cli_command;
 
@@ -41,7 +41,7 @@ struct cli_command {
 };
 
 extern const cli_command cli_devices, cli_cohort_make, cli_cohort_check, cli_plan, cli_train, cli_evaluate, cli_predict,
-    cli_report;
+    cli_report, cli_crossval, cli_compare, cli_select_layers;
 extern const cli_command *const cli_commands[]; /* ended by NULL */
 
 /* Parses the words after the command's name. CLI_OK, or CLI_USAGE with the reason printed. */
@@ -62,6 +62,12 @@ int cli_integer(int64_t *out, const cli_args *args, const char *option, int64_t 
 
 /* Reads the recipe named by the first argument and applies every --set. */
 int cli_recipe(hf_recipe *out, const cli_args *args);
+
+/* The recipe names its cohort by a path that means the same from every folder. */
+hf_status cli_resolve_cohort(hf_recipe *recipe) HF_MUST_USE;
+
+/* Interruptions (INT, TERM) from now on make `watch` ask for a stop. */
+void cli_listen(hf_watch *watch);
 
 /* A path that means the same from every folder; freed with free(). A NULL stays NULL. */
 hf_status cli_absolute(char **out, const char *path) HF_MUST_USE;

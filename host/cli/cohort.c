@@ -73,15 +73,35 @@ const cli_command cli_cohort_make = {
 
 /* ---- check ------------------------------------------------------------------------------------------------------- */
 
+/* Opens the folder: as a recipe or a run would, or by the default names alone. */
+static hf_status open_cohort(hf_cohort *cohort, const cli_args *args)
+{
+    const char *folder = args->argument[0], *run = cli_value(args, "run"), *path = cli_value(args, "recipe");
+    hf_recipe recipe = { 0 };
+    if (run) return hf_run_check_run(cohort, folder, run);
+    if (path) {
+        hf_status status = hf_recipe_read(&recipe, path);
+        if (status == HF_OK) status = hf_run_check_recipe(cohort, folder, &recipe);
+        hf_recipe_free(&recipe);
+        return status;
+    }
+    const hf_status status = hf_cohort_open(cohort, folder, NULL);
+    return status == HF_OK ? hf_cohort_check_rows(cohort, &(hf_rows_check){ 0 }) : status;
+}
+
 static int check(const cli_args *args)
 {
     hf_cohort cohort = { 0 };
     hf_text report = { 0 };
     cli_progress progress;
-    if (hf_cohort_open(&cohort, args->argument[0], NULL) != HF_OK) return cli_failed();
-    cli_progress_begin(&progress, 0);
-    const hf_status status = hf_cohort_check(&cohort, &report, cli_progress_count, &progress);
-    cli_progress_end(&progress);
+    if (cli_has(args, "run") && cli_has(args, "recipe"))
+        return cli_usage(args->command, "--recipe and --run: one of them is expected");
+    hf_status status = open_cohort(&cohort, args);
+    if (status == HF_OK) {
+        cli_progress_begin(&progress, 0);
+        status = hf_cohort_check(&cohort, &report, cli_progress_count, &progress);
+        cli_progress_end(&progress);
+    }
     int fatal = 0;
     for (int i = 0; i < cohort.n_problems; i++)
         fatal += cohort.problem[i].fatal;
@@ -92,14 +112,20 @@ static int check(const cli_args *args)
     return fatal ? CLI_FAILED : CLI_OK;
 }
 
-static const cli_option check_options[] = { { 0 } };
+static const cli_option check_options[] = {
+    { "recipe", "FILE", "judge the table as training with this recipe would", false },
+    { "run", "RUN", "judge the table as predicting with this run would", false },
+    { 0 },
+};
 
 const cli_command cli_cohort_check = {
     .name = "cohort check",
-    .operands = "DIR",
+    .operands = "DIR [--recipe FILE | --run RUN]",
     .summary = "say what is in a cohort, and what looks wrong",
     .about = "Reads table and volumes of a cohort folder and reports subjects, missing values, shapes,\n"
-             "spacings, orientations, files that cannot be read and volumes unlike the others.\n"
+             "spacings, orientations, files that cannot be read and volumes unlike the others. With a\n"
+             "recipe or a run, what training or predicting would refuse is found too: unknown\n"
+             "categories, missing values, texts for numbers, values outside the training range.\n"
              "Ends with status 1 when a subject cannot be used.",
     .options = check_options,
     .least = 1,

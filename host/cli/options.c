@@ -180,3 +180,17 @@ int cli_print_json(struct json_t *json)
     free(text);
     return text ? CLI_OK : CLI_FAILED;
 }
+
+hf_status cli_resolve_cohort(hf_recipe *recipe)
+{
+    hf_text setting = { 0 };
+    char *path;
+    if (!recipe->cohort.path[0]) return HF_OK; /* training says so */
+    HF_TRY(cli_absolute(&path, recipe->cohort.path));
+    hf_text_add(&setting, "cohort.path=%s", path);
+    hf_status status = hf_text_check(&setting);
+    if (status == HF_OK) status = hf_recipe_set(recipe, setting.data);
+    hf_text_free(&setting);
+    free(path);
+    return status;
+}

@@ -1,49 +1,7 @@
 /* train.c: hyperfusion train. */
 #include "scores.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-/* The resolved recipe names its cohort by a path that means the same from every folder. */
-static hf_status resolve_path(hf_recipe *recipe)
-{
-    hf_text setting = { 0 };
-    char *path;
-    if (!recipe->cohort.path[0]) return HF_OK; /* training says so */
-    HF_TRY(cli_absolute(&path, recipe->cohort.path));
-    hf_text_add(&setting, "cohort.path=%s", path);
-    hf_status status = hf_text_check(&setting);
-    if (status == HF_OK) status = hf_recipe_set(recipe, setting.data);
-    hf_text_free(&setting);
-    free(path);
-    return status;
-}
-
-static volatile sig_atomic_t asked; /* to stop */
-
-static void ask(int signal)
-{
-    static const char text[] = "\nhyperfusion: stopping after this step; once more ends it at once\n";
-    (void)signal;
-    asked = 1;
-    const ssize_t said = write(STDERR_FILENO, text, sizeof text - 1);
-    (void)said; /* nothing can be done about it here */
-}
-
-static bool stop(void *user)
-{
-    (void)user;
-    return asked;
-}
-
-/* A first interruption is a request, a second one ends the program: SA_RESETHAND. */
-static void listen_for_signals(void)
-{
-    struct sigaction action = { .sa_handler = ask, .sa_flags = (int)SA_RESETHAND };
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 static int train(const cli_args *args, hf_recipe *recipe)
 {
@@ -55,9 +13,8 @@ static int train(const cli_args *args, hf_recipe *recipe)
     hf_train_options options = { .device = cli_value(args, "device"),
                                  .resume = cli_has(args, "resume"),
                                  .watch = cli_watch(&progress) };
-    hf_status status = resolve_path(recipe);
-    options.watch.stop = stop;
-    listen_for_signals();
+    cli_listen(&options.watch);
+    hf_status status = cli_resolve_cohort(recipe);
     if (status == HF_OK) status = hf_run_train(&test, recipe, folder, &options);
     cli_progress_end(&progress);
     if (status == HF_OK) status = hf_scores_make(&scores, &test);

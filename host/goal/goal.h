@@ -115,12 +115,14 @@ int hf_target_columns(hf_column out[HF_MAX_COLUMNS], const hf_target *target);
 /* The column of the selecting metric. */
 int hf_target_select(const hf_target *target);
 
+enum { HF_MAX_GROUPS = 8 };
+
 /* Predictions for a list of subjects; freed with hf_predictions_free. */
 typedef struct hf_predictions {
     hf_target target;
     int count;
     char **id;         /* [count] */
-    int n_groups;      /* columns by which results are broken down */
+    int n_groups;      /* columns by which results are broken down, at most HF_MAX_GROUPS */
     char **group_name; /* [n_groups] */
     char **group;      /* [count,n_groups] as in the table; NULL where missing */
     double *truth;     /* [count,T]; NaN where missing */

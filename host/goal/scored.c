@@ -50,21 +50,25 @@ hf_status hf_predictions_new(hf_predictions *out, const hf_target *target, int c
     return status;
 }
 
+/* Cells that need quotes get them; the goal's follow on the same line. */
+static void begin_row(hf_text *out, const char *first, char *const *groups, int n_groups)
+{
+    const char *cell[1 + HF_MAX_GROUPS] = { first };
+    for (int g = 0; g < n_groups; g++)
+        cell[1 + g] = groups[g];
+    hf_table_add_row(out, cell, 1 + n_groups);
+    if (out->size) out->data[out->size - 1] = '\t';
+}
+
 hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out)
 {
     const hf_predictions *p = predictions;
     const hf_target *t = &p->target;
-    hf_text_add(out, "participant_id\t");
-    for (int g = 0; g < p->n_groups; g++)
-        hf_text_add(out, "%s\t", p->group_name[g]);
+    begin_row(out, "participant_id", p->group_name, p->n_groups);
     t->goal->columns(out, t);
     hf_text_add(out, "\n");
     for (int i = 0; i < p->count; i++) {
-        hf_text_add(out, "%s\t", p->id[i]);
-        for (int g = 0; g < p->n_groups; g++) {
-            const char *group = p->group[i * p->n_groups + g];
-            hf_text_add(out, "%s\t", group ? group : "n/a");
-        }
+        begin_row(out, p->id[i], p->group + i * p->n_groups, p->n_groups);
         t->goal->cells(out, t, p->truth + i * t->T, p->predicted + i * t->P);
         hf_text_add(out, "\n");
     }
@@ -95,7 +99,7 @@ static hf_status read_row(hf_predictions *p, const hf_table *table, int row)
 static hf_status read_table(hf_predictions *out, const hf_target *target, const hf_table *table)
 {
     const int groups = hf_table_column(table, target->column) - 1;
-    if (hf_table_column(table, "participant_id") != 0 || groups < 0)
+    if (hf_table_column(table, "participant_id") != 0 || groups < 0 || groups > HF_MAX_GROUPS)
         return hf_fail(HF_ERR_FORMAT, "'%s': the columns participant_id and %s are expected", table->path,
                        target->column);
     HF_TRY(hf_predictions_new(out, target, table->rows, groups));

@@ -47,6 +47,10 @@ int hf_model_find(const hf_model *model, const char *name); /* index, or -1 */
 hf_tensor hf_model_theta(const hf_model *model);
 hf_tensor hf_model_gradient(const hf_model *model);
 
+/* Gives the parameters of one layer, those named LAYER.*, the initial values of another seed. HF_ERR_ARGUMENT when there
+ * are none. */
+hf_status hf_model_redraw(hf_model *model, const char *layer, uint64_t seed) HF_MUST_USE;
+
 /* Sets what dropout draws from: call before each training step with the number of the step. */
 hf_status hf_model_set_step(hf_model *model, uint64_t seed, uint32_t step) HF_MUST_USE;
 

@@ -107,7 +107,7 @@ static size_t lay_out(hf_model *model)
     return at;
 }
 
-static hf_status fill_initial(const hf_model *model, const hf_slot *slot)
+static hf_status fill_initial(const hf_slot *slot, uint64_t seed)
 {
     const int64_t count = hf_shape_count(&slot->shape);
     const uint64_t stream = hf_random_stream(slot->name, 0, 0);
@@ -116,7 +116,7 @@ static hf_status fill_initial(const hf_model *model, const hf_slot *slot)
     for (int64_t i = 0; i < count; i++)
         values[i] = slot->init.kind == HF_INIT_CONSTANT
                         ? (float)slot->init.value
-                        : (float)(slot->init.value * (2 * hf_random_uniform(model->seed, stream, (uint64_t)i) - 1));
+                        : (float)(slot->init.value * (2 * hf_random_uniform(seed, stream, (uint64_t)i) - 1));
     const hf_status status = hf_tensor_write(&slot->value, values, count);
     free(values);
     return status;
@@ -133,7 +133,7 @@ static hf_status make_slot(hf_model *model, hf_slot *slot)
     } else {
         HF_TRY(hf_tensor_new_desc(&slot->value, model->context, &desc));
     }
-    return fill_initial(model, slot);
+    return fill_initial(slot, model->seed);
 }
 
 static hf_status set_step(const hf_model *model, uint64_t seed, uint32_t step)
@@ -166,6 +166,20 @@ hf_status hf_model_freeze(hf_model *model)
     model->frozen = status == HF_OK;
     if (!model->frozen) free_memory(model); /* as it was: it can be tried again, when there is memory */
     return status;
+}
+
+hf_status hf_model_redraw(hf_model *model, const char *layer, uint64_t seed)
+{
+    const size_t length = strlen(layer);
+    int drawn = 0;
+    HF_TRY(hf_model_freeze(model));
+    for (int i = 0; i < model->n_slots; i++) {
+        const hf_slot *slot = &model->slot[i];
+        if (!slot->is_parameter || strncmp(slot->name, layer, length) != 0 || slot->name[length] != '.') continue;
+        HF_TRY(fill_initial(slot, seed));
+        drawn++;
+    }
+    return drawn ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "this network has no layer '%s'", layer);
 }
 
 hf_status hf_model_set_step(hf_model *model, uint64_t seed, uint32_t step)

@@ -71,7 +71,14 @@ const hf_key hf_recipe_keys[] = {
       "column of the subjects' ids; empty: participant_id, subject or id", SAME },
     { "cohort.image_column", HF_KEY_TEXT, AT(cohort.image_column), "", 0, 0, NULL,
       "column of the image paths; empty: images are found by id", SAME },
-    { "cohort.filter", HF_KEY_TEXT, AT(cohort.filter), "", 0, 0, NULL, "keep only rows with COLUMN=VALUE", SAME },
+    { "cohort.filter", HF_KEY_TEXT, AT(cohort.filter), "", 0, 0, NULL,
+      "keep only rows with COLUMN=VALUE, or COLUMN=LOW..HIGH, HIGH not included", SAME },
+    { "cohort.fraction", HF_KEY_NUMBER, AT(cohort.fraction), "1", 0.000001, 1, NULL,
+      "of the rows that are left, the leading part that is used", SAME },
+    { "cohort.session", HF_KEY_TEXT, AT(cohort.session), "", 0, 0, NULL,
+      "images found by id: only those of this session; empty: a subject has one image", SAME },
+    { "cohort.entities", HF_KEY_TEXTS, AT(cohort.entities), "[]", 0, 0, NULL,
+      "and only those whose file name has all of these, as desc-brain", SAME },
     { "cohort.shape", HF_KEY_INTEGERS, AT(cohort.shape), "0, 0, 0", 0, 1024, NULL,
       "voxels from left to right, back to front, bottom to top; 0, 0, 0: as stored", SAME },
     { "cohort.spacing", HF_KEY_NUMBERS, AT(cohort.spacing), "0, 0, 0", 0, 100, NULL,
@@ -95,19 +102,31 @@ const hf_key hf_recipe_keys[] = {
       "intensities of the non-zero voxels: mean 0 and variance 1, or as they are", SAME },
     { "cohort.target", HF_KEY_TEXT, AT(cohort.target), "age", 0, 0, NULL, "column that is predicted", SAME },
     { "cohort.tabular", HF_KEY_TEXTS, AT(cohort.tabular), "sex:onehot(F,M)", 0, 0, NULL,
-      "columns the network is given, each with its encoding", SAME },
+      "columns the network is given, each with its encoding and steps; set0 to set18: the published lists", SAME },
+    { "cohort.fit_on", HF_KEY_TEXT, AT(cohort.fit_on), "train", 0, 0, "train, all",
+      "rows that means, ranges and imputation of the table come from; all is a leak, as published", SAME },
     { "cohort.cache", HF_KEY_BOOLEAN, AT(cohort.cache), "true", 0, 0, NULL, "keep preprocessed volumes on disk", ANY },
     { "cohort.cache_dir", HF_KEY_TEXT, AT(cohort.cache_dir), "", 0, 0, NULL,
       "folder for them; empty: in the user's cache folder", ANY },
 
-    { "split.method", HF_KEY_TEXT, AT(split.method), "stratified", 0, 0, "stratified, random, column, file",
-      "who trains and who tests: by age and sex, at random, from a column, from a file", SAME },
+    { "split.method", HF_KEY_TEXT, AT(split.method), "stratified", 0, 0,
+      "stratified, random, published, leave-group-out, column, file",
+      "who trains and who tests: evenly by strata, at random, as published, one group, from a column, from a file",
+      SAME },
     { "split.column", HF_KEY_TEXT, AT(split.column), "", 0, 0, NULL, "for column: holds train, valid or test", SAME },
     { "split.file", HF_KEY_TEXT, AT(split.file), "", 0, 0, NULL, "for file: a table with id and split", SAME },
-    { "split.age_column", HF_KEY_TEXT, AT(split.age_column), "age", 0, 0, NULL, "for stratified", SAME },
-    { "split.sex_column", HF_KEY_TEXT, AT(split.sex_column), "sex", 0, 0, NULL, "for stratified", SAME },
+    { "split.strata", HF_KEY_TEXTS, AT(split.strata), "[]", 0, 0, NULL,
+      "for stratified and published: columns, or COLUMN:onehot(A,B=C|D); empty: sex_column and age_column", SAME },
+    { "split.age_column", HF_KEY_TEXT, AT(split.age_column), "age", 0, 0, NULL, "for stratified and published", SAME },
+    { "split.sex_column", HF_KEY_TEXT, AT(split.sex_column), "sex", 0, 0, NULL, "for stratified and published", SAME },
     { "split.group_column", HF_KEY_TEXT, AT(split.group_column), "", 0, 0, NULL,
       "rows with equal text stay on one side; empty: the id", SAME },
+    { "split.leave", HF_KEY_TEXT, AT(split.leave), "", 0, 0, NULL,
+      "for leave-group-out: the group that tests; empty: number split.fold of them", SAME },
+    { "split.folds", HF_KEY_INTEGER, AT(split.folds), "0", 0, 100, NULL,
+      "for stratified and random: that many equal folds instead of fractions; 0: fractions", SAME },
+    { "split.fold", HF_KEY_INTEGER, AT(split.fold), "0", 0, 10000, NULL,
+      "the fold that tests, the next one validates; published: the one of 0 to 3 that validates, 4 tests", SAME },
     { "split.valid", HF_KEY_NUMBER, AT(split.valid), "0.15", 0, 0.9, NULL, "fraction for validation", SAME },
     { "split.test", HF_KEY_NUMBER, AT(split.test), "0.2", 0, 0.9, NULL, "fraction for testing", SAME },
     { "split.seed", HF_KEY_INTEGER, AT(split.seed), "1", 0, MAX_SEED, NULL, "of the random choice", SAME },
@@ -158,12 +177,25 @@ const hf_key hf_recipe_keys[] = {
     { "evaluate.seed", HF_KEY_INTEGER, AT(evaluate.seed), "1", 0, MAX_SEED, NULL, "of the resamples", ANY },
     { "evaluate.groups", HF_KEY_TEXTS, AT(evaluate.groups), "sex", 0, 0, NULL,
       "columns of the table by which results are broken down; those it has not are left out", ANY },
+
+    { "crossval.seeds", HF_KEY_INTEGER, AT(crossval.seeds), "1", 1, 1000, NULL, "split seeds, counted from split.seed",
+      ANY },
+    { "crossval.versions", HF_KEY_INTEGER, AT(crossval.versions), "1", 1, 1000, NULL,
+      "runs from other initial weights for each seed and fold", ANY },
+    { "crossval.folds", HF_KEY_INTEGER, AT(crossval.folds), "1", 1, 1000, NULL,
+      "folds that take their turn, split.fold from 0 on", ANY },
+    { "crossval.best", HF_KEY_INTEGER, AT(crossval.best), "0", 0, 1000, NULL,
+      "models of an ensemble, the best on validation; 0: all", ANY },
+    { "crossval.ensemble", HF_KEY_TEXT, AT(crossval.ensemble), "entropy", 0, 0, "entropy, mean, vote, confident",
+      "how class probabilities of an ensemble are combined; numbers are averaged", ANY },
 };
 enum { N_KEYS = sizeof hf_recipe_keys / sizeof hf_recipe_keys[0] };
 const size_t hf_recipe_key_count = N_KEYS;
 _Static_assert((int)N_KEYS <= (int)HF_MAX_KEYS, "the reader notes the line of every key");
 
-static const char *const sections[HF_N_SECTIONS] = { "goal", "model", "cohort", "split", "train", "evaluate" };
+static const char *const sections[HF_N_SECTIONS] = {
+    "goal", "model", "cohort", "split", "train", "evaluate", "crossval"
+};
 
 int hf_section_find(const char *name)
 {

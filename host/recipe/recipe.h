@@ -44,7 +44,10 @@ typedef struct hf_recipe {
     } model;
     struct {
         char *path, *table, *id_column, *image_column;
-        char *filter;      /* "COLUMN=VALUE" or "" */
+        char *filter;      /* "COLUMN=VALUE", "COLUMN=LOW..HIGH" or "" */
+        double fraction;   /* of the rows, the first ones */
+        char *session;     /* of images found by id; "" */
+        hf_texts entities; /* that their names must have */
         int64_t shape[3];  /* D,H,W voxels; all 0: as stored */
         double spacing[3]; /* mm; all 0: as stored */
         bool shape_given;  /* set after the file, by itself; otherwise a new spacing makes the shape follow from it */
@@ -56,11 +59,15 @@ typedef struct hf_recipe {
         char *normalise;   /* "zscore" or "none" */
         char *target;      /* column */
         hf_texts tabular;  /* encoder specs such as "sex:onehot(F,M)" */
+        char *fit_on;      /* "train" or "all" */
         bool cache;
         char *cache_dir; /* "": the user's cache folder */
     } cohort;
     struct {
         char *method, *column, *file, *age_column, *sex_column, *group_column;
+        hf_texts strata; /* columns or one-hot specs; none: sex_column and age_column */
+        char *leave;     /* a group; "" */
+        int64_t folds, fold;
         double valid, test; /* fractions */
         int64_t seed;
     } split;
@@ -83,6 +90,11 @@ typedef struct hf_recipe {
         int64_t bootstrap, seed;
         hf_texts groups; /* columns by which results are broken down */
     } evaluate;
+    struct {
+        int64_t seeds, versions, folds; /* runs: seeds x versions x folds */
+        int64_t best;                   /* of an ensemble's models, by validation; 0: all */
+        char *ensemble;                 /* "entropy", "mean", "vote", "confident" */
+    } crossval;
 } hf_recipe;
 
 /* The defaults alone. Like the next two it sets *out only on success; the caller frees with hf_recipe_free. */

@@ -1,4 +1,5 @@
 /* write.c: recipes as text: the resolved YAML, the help on keys, and the checks across keys. */
+#include "hfdata.h"
 #include "key.h"
 
 #include <jansson.h>
@@ -173,6 +174,25 @@ hf_status hf_recipe_describe_keys(hf_text *out)
 
 /* ---- checks across keys ------------------------------------------------------------------------------------------ */
 
+/* The table's columns as the encoder reads them; the target is no input. */
+static hf_status check_tabular(const hf_recipe *r)
+{
+    hf_encoder *encoder;
+    const hf_texts *specs = &r->cohort.tabular;
+    HF_TRY(hf_alloc(&encoder, 1, sizeof *encoder, "the encoder"));
+    hf_status status = hf_encoder_parse(encoder, (const char *const *)specs->text, specs->count);
+    if (status != HF_OK) {
+        status = hf_fail_in(status, "cohort.tabular");
+    } else if (hf_encoder_uses(encoder, r->cohort.target)) {
+        status = hf_fail(HF_ERR_ARGUMENT,
+                         "cohort.tabular uses the column '%s', which is cohort.target: what is predicted "
+                         "cannot be an input",
+                         r->cohort.target);
+    }
+    free(encoder);
+    return status;
+}
+
 static hf_status check_cohort(const hf_recipe *r)
 {
     if (!r->cohort.path[0])
@@ -191,10 +211,7 @@ static hf_status check_cohort(const hf_recipe *r)
     if (spacing_zeros != 0 && spacing_zeros != 3)
         return hf_fail(HF_ERR_ARGUMENT, "cohort.spacing: found [%g, %g, %g]: either all or none of them 0", spacing[0],
                        spacing[1], spacing[2]);
-    for (int i = 0; i < r->cohort.tabular.count; i++)
-        if (!strchr(r->cohort.tabular.text[i], ':'))
-            return hf_fail(HF_ERR_ARGUMENT, "cohort.tabular: found '%s', expected COLUMN:ENCODING, as in 'age:zscore'",
-                           r->cohort.tabular.text[i]);
+    HF_TRY(check_tabular(r));
     return r->cohort.target[0] ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "cohort.target is empty: a column is expected");
 }
 
@@ -218,10 +235,20 @@ static hf_status check_split(const hf_recipe *r)
         return hf_fail(HF_ERR_ARGUMENT, "split.method is column, but split.column names none");
     if (strcmp(r->split.method, "file") == 0 && !r->split.file[0])
         return hf_fail(HF_ERR_ARGUMENT, "split.method is file, but split.file names none");
-    if (drawn && r->split.valid + r->split.test >= 1)
+    const bool fractions = drawn && r->split.folds == 0;
+    if (strcmp(r->split.method, "leave-group-out") == 0 && !r->split.group_column[0])
+        return hf_fail(HF_ERR_ARGUMENT, "split.method is leave-group-out, but split.group_column names none");
+    if (r->split.folds && !drawn)
+        return hf_fail(HF_ERR_ARGUMENT,
+                       "split.folds is %lld: folds go with split.method stratified or random, found %s",
+                       (long long)r->split.folds, r->split.method);
+    if (r->split.folds && (r->split.folds < 3 || r->split.fold >= r->split.folds))
+        return hf_fail(HF_ERR_ARGUMENT, "split.folds %lld and split.fold %lld: expected at least 3, and 0 to folds - 1",
+                       (long long)r->split.folds, (long long)r->split.fold);
+    if (fractions && r->split.valid + r->split.test >= 1)
         return hf_fail(HF_ERR_ARGUMENT, "split.valid %g and split.test %g leave nobody to train on", r->split.valid,
                        r->split.test);
-    if (drawn && r->split.test == 0) return hf_fail(HF_ERR_ARGUMENT, "split.test is 0: nobody is left to test on");
+    if (fractions && r->split.test == 0) return hf_fail(HF_ERR_ARGUMENT, "split.test is 0: nobody is left to test on");
     return HF_OK;
 }
 

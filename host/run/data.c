@@ -54,7 +54,11 @@ hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char
                                         .image_column = or_null(recipe->cohort.image_column),
                                         .mask = or_null(recipe->cohort.mask),
                                         .filter_column = equals ? column : NULL,
-                                        .filter_value = value };
+                                        .filter_value = value,
+                                        .fraction = recipe->cohort.fraction,
+                                        .session = or_null(recipe->cohort.session),
+                                        .entities = (const char *const *)recipe->cohort.entities.text,
+                                        .n_entities = recipe->cohort.entities.count };
     const hf_status status = hf_cohort_open(out, folder ? folder : recipe->cohort.path, &options);
     free(column);
     return status;
@@ -79,6 +83,11 @@ static hf_status split(hf_run_data *data, const hf_recipe *recipe, const hf_run_
                                  .age_column = or_null(recipe->split.age_column),
                                  .sex_column = or_null(recipe->split.sex_column),
                                  .group_column = or_null(recipe->split.group_column),
+                                 .strata = (const char *const *)recipe->split.strata.text,
+                                 .n_strata = recipe->split.strata.count,
+                                 .leave = or_null(recipe->split.leave),
+                                 .folds = (int)recipe->split.folds,
+                                 .fold = (int)recipe->split.fold,
                                  .valid = recipe->split.valid,
                                  .test = recipe->split.test,
                                  .seed = (uint64_t)recipe->split.seed };
@@ -181,7 +190,7 @@ hf_status hf_run_grid(hf_grid *out, const hf_recipe *recipe)
     return status == HF_OK ? HF_OK : hf_fail_in(status, "cohort");
 }
 
-static hf_status learn(hf_run_fixed *fixed, const hf_run_data *data, const hf_recipe *recipe)
+static hf_status learn(hf_run_fixed *fixed, const hf_run_data *data, const hf_recipe *recipe, const hf_watch *watch)
 {
     const hf_network *network;
     HF_TRY(hf_run_network_find(&network, recipe));
@@ -190,6 +199,10 @@ static hf_status learn(hf_run_fixed *fixed, const hf_run_data *data, const hf_re
     const hf_texts *specs = &recipe->cohort.tabular;
     HF_TRY(
         hf_encoder_parse(&fixed->encoder, (const char *const *)specs->text, network->uses_tabular ? specs->count : 0));
+    fixed->encoder.fit_all = strcmp(recipe->cohort.fit_on, "all") == 0;
+    if (fixed->encoder.fit_all)
+        hf_watch_say(watch, "warning: cohort.fit_on is all: the table's means, ranges and imputation are fitted on "
+                            "validation and test rows too. That is how the published results were made, and a leak");
     return hf_encoder_fit(&fixed->encoder, &data->cohort, data->part);
 }
 
@@ -263,7 +276,7 @@ static hf_status open_all(hf_run_data *data, hf_run_fixed *fixed, const hf_recip
     HF_TRY(split(data, recipe, source));
     if (!source->learned) HF_TRY(hf_target_set(&fixed->target, recipe));
     HF_TRY(read_truth(data, &fixed->target, source->needs_truth, watch));
-    if (!source->learned) HF_TRY(learn(fixed, data, recipe));
+    if (!source->learned) HF_TRY(learn(fixed, data, recipe, watch));
     HF_TRY(open_volumes(data, fixed, recipe, source, watch));
     HF_TRY(list_subjects(data));
     if (source->learned) return HF_OK;

@@ -115,9 +115,9 @@ hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const 
 {
     char *path = NULL;
     hf_text text = { 0 };
-    hf_text_add(&text, "id\tsplit\n");
+    hf_text_add(&text, "participant_id\tsplit\n");
     for (int i = 0; i < cohort->n_subjects; i++)
-        hf_text_add(&text, "%s\t%s\n", cohort->subject[i].id, hf_part_name(part[i]));
+        hf_table_add_row(&text, (const char *[]){ cohort->subject[i].id, hf_part_name(part[i]) }, 2);
     hf_status status = hf_text_check(&text);
     if (status == HF_OK) status = hf_path_join(&path, folder, HF_SPLIT_FILE);
     if (status == HF_OK) status = hf_file_write(path, text.data, text.size);

@@ -13,11 +13,7 @@
 #define GUARD_TENSOR   "run.guard"
 #define DUMP_FLAGS     (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17))
 
-static const char *const encodings[] = {
-    [HF_ONE_HOT] = "onehot", [HF_ZSCORE] = "zscore", [HF_MINMAX] = "minmax", [HF_RAW] = "raw"
-};
 static const char *const centres[] = { [HF_CENTRE_MASS] = "mass", [HF_CENTRE_MIDDLE] = "middle" };
-enum { N_ENCODINGS = sizeof encodings / sizeof encodings[0] };
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
@@ -49,17 +45,6 @@ static json_t *boxes(const hf_grid *grid)
     return json_pack("[ffffff]", b[0][0], b[0][1], b[1][0], b[1][1], b[2][0], b[2][1]);
 }
 
-static json_t *feature_json(const hf_feature *f)
-{
-    json_t *categories = json_array();
-    for (int i = 0; i < f->n_categories; i++)
-        json_array_append_new(categories, json_string(f->category[i]));
-    return json_pack("{ss,ss,sb,so,so,so,so,so,so,si}", "column", f->column, "encoding", encodings[f->encoding],
-                     "flag_missing", f->flag_missing, "categories", categories, "mean", number(f->mean), "sd",
-                     number(f->sd), "median", number(f->median), "low", number(f->low), "high", number(f->high),
-                     "missing", f->n_missing);
-}
-
 /* What was learned for the goal; what it is says the recipe. */
 static json_t *target_json(const hf_target *t)
 {
@@ -75,20 +60,17 @@ static json_t *target_json(const hf_target *t)
     return json_pack("{so,so}", "baselines", baselines, "class_weights", weights);
 }
 
-static json_t *preprocess_json(const hf_run_fixed *fixed)
+static json_t *preprocess_json(const hf_run_fixed *fixed, const char *encoder)
 {
     const hf_grid *g = &fixed->grid;
-    json_t *features = json_array();
-    for (int i = 0; i < fixed->encoder.n_features; i++)
-        json_array_append_new(features, feature_json(&fixed->encoder.feature[i]));
-    return json_pack("{so,so,so,sb,so,ss,so,so,si,sb,so,si,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
+    return json_pack("{so,so,so,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
                      "shape", integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore,
                      "spacing_expected", numbers(g->spacing_expected), "centre", centres[g->centre], "crop", pairs(g),
-                     "crop_mm", boxes(g), "views", hf_views(g), "oriented", fixed->oriented, "features", features,
-                     "width", fixed->encoder.width, "target", target_json(&fixed->target), "guard_typical",
-                     number(fixed->guard.typical), "guard_lowest", number(fixed->guard.lowest), "guard_checked",
-                     fixed->guard.checked, "guard_flagged", fixed->guard.flagged, "parameters",
-                     (json_int_t)fixed->parameters, "device", fixed->device);
+                     "crop_mm", boxes(g), "views", hf_views(g), "oriented", fixed->oriented, "encoder", encoder,
+                     "target", target_json(&fixed->target), "guard_typical", number(fixed->guard.typical),
+                     "guard_lowest", number(fixed->guard.lowest), "guard_checked", fixed->guard.checked,
+                     "guard_flagged", fixed->guard.flagged, "parameters", (json_int_t)fixed->parameters, "device",
+                     fixed->device);
 }
 
 static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
@@ -108,7 +90,11 @@ hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, cons
                              (json_int_t)progress->step, "best_epoch", (json_int_t)progress->best_epoch, "best_value",
                              number(progress->best_value), "metric", fixed->target.goal->select);
     HF_TRY(add_json(archive, PROGRESS_KEY, json));
-    HF_TRY(add_json(archive, PREPROCESS_KEY, preprocess_json(fixed)));
+    hf_text encoder = { 0 };
+    hf_status status = hf_encoder_write(&fixed->encoder, &encoder);
+    if (status == HF_OK) status = add_json(archive, PREPROCESS_KEY, preprocess_json(fixed, encoder.data));
+    hf_text_free(&encoder);
+    HF_TRY(status);
     HF_TRY(hf_archive_add_text(archive, HF_RECIPE_TEXT, recipe));
     const hf_shape cells = HF_SHAPE(HF_THUMBNAIL_SIDE, HF_THUMBNAIL_SIDE, HF_THUMBNAIL_SIDE);
     return hf_archive_add(archive, GUARD_TENSOR, HF_F32, cells, fixed->guard.mean);
@@ -149,40 +135,6 @@ static bool text_field(char *out, size_t room, const json_t *value)
     return true;
 }
 
-static bool read_feature(hf_feature *f, const json_t *json)
-{
-    const json_t *categories = json_object_get(json, "categories");
-    const char *encoding = json_string_value(json_object_get(json, "encoding"));
-    if (!encoding || !text_field(f->column, sizeof f->column, json_object_get(json, "column"))) return false;
-    int found = N_ENCODINGS;
-    for (int e = 0; e < N_ENCODINGS; e++)
-        if (strcmp(encodings[e], encoding) == 0) found = e;
-    if (found == N_ENCODINGS || json_array_size(categories) > HF_MAX_CATEGORIES) return false;
-    f->encoding = (hf_encoding)found;
-    f->flag_missing = json_is_true(json_object_get(json, "flag_missing"));
-    f->n_categories = (int)json_array_size(categories);
-    for (int i = 0; i < f->n_categories; i++)
-        if (!text_field(f->category[i], sizeof f->category[i], json_array_get(categories, (size_t)i))) return false;
-    f->mean = real_of(json_object_get(json, "mean"));
-    f->sd = real_of(json_object_get(json, "sd"));
-    f->median = real_of(json_object_get(json, "median"));
-    f->low = real_of(json_object_get(json, "low"));
-    f->high = real_of(json_object_get(json, "high"));
-    f->n_missing = (int)json_integer_value(json_object_get(json, "missing"));
-    return true;
-}
-
-/* The width follows from the features: one column a category or a number, then the flags. */
-static int width_of(const hf_encoder *encoder)
-{
-    int width = 0;
-    for (int i = 0; i < encoder->n_features; i++) {
-        const hf_feature *f = &encoder->feature[i];
-        width += (f->encoding == HF_ONE_HOT ? f->n_categories : 1) + f->flag_missing;
-    }
-    return width;
-}
-
 /* The part of a grid that checkpoints of earlier versions lack: they centred by the older rule and cut nothing. */
 static bool read_cut(hf_grid *grid, const json_t *json)
 {
@@ -205,26 +157,22 @@ static bool read_cut(hf_grid *grid, const json_t *json)
 
 static bool read_preprocess(hf_run_fixed *out, const json_t *json)
 {
-    const json_t *features = json_object_get(json, "features");
+    const char *encoder = json_string_value(json_object_get(json, "encoder"));
     bool good = three_integers(out->grid.shape, json_object_get(json, "grid_shape")) &&
                 three_integers(out->shape, json_object_get(json, "shape")) &&
                 three_numbers(out->grid.spacing, json_object_get(json, "spacing")) &&
                 three_numbers(out->grid.spacing_expected, json_object_get(json, "spacing_expected"));
     good = good && read_cut(&out->grid, json);
-    if (!good || !json_is_array(features) || json_array_size(features) > HF_MAX_FEATURES) return false;
+    if (!good || !encoder) return false;
     out->grid.zscore = json_is_true(json_object_get(json, "zscore"));
     out->oriented = json_is_true(json_object_get(json, "oriented"));
-    out->encoder.n_features = (int)json_array_size(features);
-    for (int i = 0; i < out->encoder.n_features; i++)
-        if (!read_feature(&out->encoder.feature[i], json_array_get(features, (size_t)i))) return false;
-    out->encoder.width = width_of(&out->encoder);
     out->guard.typical = real_of(json_object_get(json, "guard_typical"));
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
     out->guard.checked = (int)json_integer_value(json_object_get(json, "guard_checked"));
     out->guard.flagged = (int)json_integer_value(json_object_get(json, "guard_flagged"));
     out->parameters = json_integer_value(json_object_get(json, "parameters"));
     if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
-    return out->encoder.width == json_integer_value(json_object_get(json, "width"));
+    return hf_encoder_read(&out->encoder, encoder) == HF_OK;
 }
 
 static bool read_numbers(double *out, int count, const json_t *array)
@@ -287,7 +235,8 @@ hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_r
     HF_TRY_OUT(load_json(&json, archive, PROGRESS_KEY));
     if (!guard || guard->type != HF_F32 || hf_shape_count(&guard->shape) != HF_THUMBNAIL_CELLS ||
         !read_preprocess(&read, preprocess) || !read_progress(&come, json)) {
-        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing or progress is damaged");
+        status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing or progress is damaged, or "
+                                        "another version wrote it");
         goto out;
     }
     memcpy(read.guard.mean, guard->data, sizeof read.guard.mean);
@@ -298,8 +247,10 @@ hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_r
         goto out;
     }
     *fixed = read;
+    read.encoder = (hf_encoder){ 0 };
     *progress = come;
 out:
+    hf_encoder_free(&read.encoder);
     json_decref(preprocess);
     json_decref(json);
     return status;

@@ -99,7 +99,6 @@ hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recip
                            const hf_watch *watch) HF_MUST_USE;
 void hf_run_data_free(hf_run_data *data);
 /* The table's columns among evaluate.groups, into column[]; returns how many. */
-enum { HF_MAX_GROUPS = 8 };
 int hf_run_group_columns(int column[HF_MAX_GROUPS], const hf_cohort *cohort, const hf_recipe *recipe);
 /* The grid of a recipe; what the files must say is not learned yet. */
 hf_status hf_run_grid(hf_grid *out, const hf_recipe *recipe) HF_MUST_USE;

@@ -25,6 +25,8 @@ static hf_status ask_cohort(int shape[3], hf_encoder *encoder, const hf_recipe *
     }
     HF_TRY_OUT(hf_alloc(&part, (size_t)cohort.n_subjects, sizeof *part, "the split")); /* all HF_TRAIN */
     HF_TRY_OUT(hf_encoder_fit(encoder, &cohort, part));
+    hf_encoder_free(&(hf_encoder){ .imputer = encoder->imputer }); /* only the width is asked for */
+    encoder->imputer = NULL;
 out:
     hf_volume_free(&volume);
     hf_cohort_free(&cohort);

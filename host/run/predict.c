@@ -2,6 +2,7 @@
  * best.safetensors; only who belongs to which part is read from the run's split file. */
 #include "parts.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ static void free_trained(trained *t)
 {
     hf_run_network_free(&t->network);
     hf_archive_free(&t->archive);
+    hf_encoder_free(&t->fixed.encoder);
     hf_recipe_free(&t->recipe);
 }
 
@@ -235,7 +237,7 @@ hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const ch
 {
     hf_status status;
     trained t = { 0 };
-    float *volume = NULL, row[HF_MAX_FEATURES * (HF_MAX_CATEGORIES + 1)], output[2 * HF_MAX_CLASSES];
+    float *volume = NULL, row[HF_MAX_WIDTH], output[2 * HF_MAX_CLASSES];
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
     HF_TRY_OUT(read_image(&volume, &t, image, watch));

@@ -39,6 +39,7 @@ static void free_page(page *p)
     for (int i = 0; i < MAX_IMAGES; i++)
         free(p->volume[i]);
     hf_archive_free(&p->archive);
+    hf_encoder_free(&p->fixed.encoder);
     hf_recipe_free(&p->recipe);
     hf_predictions_free(&p->test);
     free(p->epochs);

@@ -71,6 +71,28 @@ typedef struct hf_evaluate_options {
 /* Predicts for a cohort with the best weights of a run. */
 hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evaluate_options *options) HF_MUST_USE;
 
+/* What a trained run says of itself. */
+typedef struct hf_run_summary {
+    hf_target target;
+    int64_t parameters; /* trained scalars */
+    int64_t best_epoch;
+    double best; /* the selecting metric on the validation subjects at that epoch; NaN without any */
+} hf_run_summary;
+hf_status hf_run_summary_read(hf_run_summary *out, const char *folder) HF_MUST_USE;
+
+/* The loss of an untrained network over all training subjects, with one layer drawn again and again: loss[n_layers,draws].
+ * `layers` is a comma list; NULL: every convolution and linear layer. All layers are ordinary ones and in evaluation mode;
+ * a layer is as before when the next one is drawn. Freed with hf_layer_losses_free. */
+enum { HF_MAX_LAYERS = 64 };
+typedef struct hf_layer_losses {
+    int n_layers, draws;
+    char layer[HF_MAX_LAYERS][96];
+    double *loss;
+} hf_layer_losses;
+hf_status hf_run_layer_losses(hf_layer_losses *out, const hf_recipe *recipe, const char *layers, int draws,
+                              const char *device, const hf_watch *watch) HF_MUST_USE;
+void hf_layer_losses_free(hf_layer_losses *losses);
+
 /* Writes the report of a run to `path`, or into the folder when NULL. Needs no device; slices are shown when the
  * cohort is still there. */
 hf_status hf_run_report(const char *folder, const char *path, const hf_watch *watch) HF_MUST_USE;
@@ -93,6 +115,11 @@ void hf_run_plan_free(hf_run_plan *plan);
  * number. */
 hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const char *image, const char *const *pairs,
                                int n_pairs, const char *device, const hf_watch *watch) HF_MUST_USE;
+
+/* Opens a cohort as a recipe says and adds what training would find wrong with its rows to the cohort's problems
+ * (hf_cohort_check_rows), or what predicting with the best weights of a run would. The caller frees the cohort. */
+hf_status hf_run_check_recipe(hf_cohort *out, const char *folder, const hf_recipe *recipe) HF_MUST_USE;
+hf_status hf_run_check_run(hf_cohort *out, const char *folder, const char *run) HF_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -26,6 +26,20 @@ static bool same_feature(const hf_feature *a, const hf_feature *b)
     return same;
 }
 
+/* Fills, flags and imputation too. */
+static hf_status same_texts(const hf_encoder *was, const hf_encoder *is)
+{
+    hf_text before = { 0 }, now = { 0 };
+    hf_status status = hf_encoder_write(was, &before);
+    if (status == HF_OK) status = hf_encoder_write(is, &now);
+    if (status == HF_OK && strcmp(before.data, now.data) != 0)
+        status = hf_fail(HF_ERR_ARGUMENT, "what the training rows say about missing values has changed since the run "
+                                          "began: the table has changed");
+    hf_text_free(&before);
+    hf_text_free(&now);
+    return status;
+}
+
 static hf_status same_encoder(const hf_encoder *was, const hf_encoder *is)
 {
     if (was->width != is->width || was->n_features != is->n_features)
@@ -39,7 +53,7 @@ static hf_status same_encoder(const hf_encoder *was, const hf_encoder *is)
                            "the training rows say something else about column '%s' than when the run began: the table "
                            "has changed",
                            was->feature[i].column);
-    return HF_OK;
+    return same_texts(was, is);
 }
 
 static hf_status same_cut(const hf_grid *was, const hf_grid *is)
@@ -108,8 +122,10 @@ static void row_digest(char hex[33], const hf_table *table, int row, const hf_en
 {
     hf_digest digest = { { 0, 0 }, 0 };
     add_cell(&digest, table, row, target);
-    for (int i = 0; i < encoder->n_features; i++)
+    for (int i = 0; i < encoder->n_features; i++) {
         add_cell(&digest, table, row, encoder->feature[i].column);
+        if (encoder->feature[i].group[0]) add_cell(&digest, table, row, encoder->feature[i].group);
+    }
     hf_digest_text(&digest, hex);
 }
 

@@ -144,13 +144,18 @@ static hf_status load_last(run *r)
 {
     hf_archive archive;
     hf_recipe recipe;
-    hf_run_fixed was;
+    hf_run_fixed was = { 0 };
     hf_status status = hf_run_checkpoint_read(&archive, &was, &r->progress, &recipe, r->folder, HF_LAST_FILE);
     if (status == HF_OK) status = hf_recipe_continues(&recipe, &r->recipe);
     const char *subjects = hf_archive_find_text(&archive, HF_SUBJECTS_TEXT); /* older versions kept none */
     if (status == HF_OK && subjects) status = hf_run_same_subjects(subjects, r->subjects);
     if (status == HF_OK) status = hf_run_same_fixed(&was, &r->fixed);
-    if (status == HF_OK) r->fixed = was; /* its guard too */
+    if (status == HF_OK) {
+        hf_encoder_free(&r->fixed.encoder);
+        r->fixed = was; /* its guard too */
+    } else {
+        hf_encoder_free(&was.encoder);
+    }
     if (status == HF_OK) status = hf_model_load(r->network.model, &archive);
     if (status == HF_OK) status = hf_optimizer_load(r->network.optimizer, &archive);
     hf_recipe_free(&recipe);
@@ -413,6 +418,7 @@ static void close_run(run *r)
     hf_loader_free(&r->valid);
     hf_run_network_free(&r->network);
     hf_run_data_free(&r->data);
+    hf_encoder_free(&r->fixed.encoder);
     free(r->sample);
     free(r->output);
     free(r->truth);

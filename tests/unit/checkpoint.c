@@ -165,6 +165,36 @@ static void test_refusals(hf_context *context)
     free_net(&n);
 }
 
+static bool same_value(const hf_archive *a, const hf_archive *b, int i)
+{
+    const hf_entry *x = &a->entry[i], *y = hf_archive_find(b, x->name);
+    return y && memcmp(x->data, y->data, (size_t)hf_shape_count(&x->shape) * sizeof(float)) == 0;
+}
+
+/* One layer gets the initial values of another seed, and nothing else changes. */
+static void test_redraw(hf_context *context)
+{
+    net n, other;
+    hf_archive before = { 0 }, after = { 0 }, elsewhere = { 0 };
+    CHECK_OK(make_net(&n, context, 7, 5, HF_ADAM));
+    CHECK_OK(make_net(&other, context, 8, 5, HF_ADAM));
+    CHECK_OK(hf_model_save(n.model, &before));
+    CHECK_OK(hf_model_save(other.model, &elsewhere));
+    CHECK_OK(hf_model_redraw(n.model, "first", 8));
+    CHECK_OK(hf_model_save(n.model, &after));
+    for (int i = 0; i < after.n_entries; i++) {
+        const bool drawn = strncmp(after.entry[i].name, "first.", 6) == 0;
+        CHECK(same_value(&after, drawn ? &elsewhere : &before, i));
+        if (drawn) CHECK(!same_value(&after, &before, i));
+    }
+    CHECK_STATUS(hf_model_redraw(n.model, "fir", 8), HF_ERR_ARGUMENT, "no layer 'fir'");
+    hf_archive_free(&before);
+    hf_archive_free(&after);
+    hf_archive_free(&elsewhere);
+    free_net(&n);
+    free_net(&other);
+}
+
 int main(void)
 {
     char folder[] = "/tmp/hf-checkpoint-XXXXXX", *path = NULL;
@@ -175,6 +205,7 @@ int main(void)
         test_goes_on(context, HF_ADAM, path);
         test_goes_on(context, HF_SGD, path);
         test_refusals(context);
+        test_redraw(context);
     }
     hf_context_free(&context);
     free(path);

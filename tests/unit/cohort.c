@@ -94,21 +94,108 @@ static void test_prefix_ids(void)
     hf_cohort_free(&c);
 }
 
+/* Several images of a subject are never chosen from in silence: the options leave one, or the subject is out. */
 static void test_several_images(void)
 {
     hf_cohort c;
+    hf_cohort_options options = { 0 };
     clear();
-    put("participants.tsv", "participant_id\tage\nsub-1\t1\nsub-2\t2\n");
+    put("participants.tsv", "participant_id\tage\nsub-1\t1\nsub-2\t2\nsub-3\t3\n");
     put("sub-1/anat/sub-1_run-2_T1w.nii", "");
     put("sub-1/anat/sub-1_run-1_T1w.nii", "");
-    put("sub-1/anat/sub-1_run-3_T1w.nii.gz", "");
+    put("sub-1/anat/sub-1_run-1_desc-brain_T1w.nii.gz", "");
     put("sub-2/ses-b/anat/sub-2_ses-b_T1w.nii", "");
     put("sub-2/ses-a/anat/sub-2_ses-a_T1w.nii", "");
+    put("sub-3.nii", "");
     if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
-    CHECK(c.n_subjects == 2 && is_subject(&c, 0, "sub-1", "sub-1/anat/sub-1_run-1_T1w.nii"));
-    CHECK(is_subject(&c, 1, "sub-2", "sub-2/ses-a/anat/sub-2_ses-a_T1w.nii"));
-    const hf_problem *three = problem(&c, "sub-1", "3 images; the first"), *two = problem(&c, "sub-2", "2 images");
-    CHECK(c.n_problems == 2 && three && !three->fatal && two && !two->fatal);
+    CHECK(c.n_subjects == 1 && is_subject(&c, 0, "sub-3", "sub-3.nii") && c.n_problems == 2);
+    CHECK(fatal(&c, "sub-1", "3 of its 3 images pass cohort.session and cohort.entities ('sub-1/anat/sub-1_run-1_T1w"));
+    CHECK(fatal(&c, "sub-2", "2 of its 2 images"));
+    hf_cohort_free(&c);
+    static const char *const brain[] = { "run-1", "desc-brain" }, *const run[] = { "run-2" }, *const part[] = { "run" };
+    options = (hf_cohort_options){ .entities = brain, .n_entities = 2 };
+    if (!CHECK_OK(hf_cohort_open(&c, folder, &options))) return;
+    CHECK(c.n_subjects == 1 && is_subject(&c, 0, "sub-1", "sub-1/anat/sub-1_run-1_desc-brain_T1w.nii.gz"));
+    CHECK(fatal(&c, "sub-2", "0 of its 2 images"));
+    hf_cohort_free(&c);
+    options = (hf_cohort_options){ .entities = run, .n_entities = 1 };
+    if (!CHECK_OK(hf_cohort_open(&c, folder, &options))) return;
+    CHECK(c.n_subjects == 1 && is_subject(&c, 0, "sub-1", "sub-1/anat/sub-1_run-2_T1w.nii"));
+    hf_cohort_free(&c);
+    options.entities = part; /* a piece of an entity is none */
+    CHECK_STATUS(hf_cohort_open(&c, folder, &options), HF_ERR_FORMAT, "no subject is left");
+    static const char *const sessions[] = { "a", "ses-a" };
+    for (int i = 0; i < 2; i++) {
+        options = (hf_cohort_options){ .session = sessions[i] };
+        if (!CHECK_OK(hf_cohort_open(&c, folder, &options))) return;
+        CHECK(c.n_subjects == 1 && is_subject(&c, 0, "sub-2", "sub-2/ses-a/anat/sub-2_ses-a_T1w.nii"));
+        hf_cohort_free(&c);
+    }
+}
+
+/* An id can never point outside the folder. */
+static void test_ids_are_no_paths(void)
+{
+    static const char *const ids[] = { "../out", "sub-../../out", "..", "a/b", "/tmp/x" };
+    hf_cohort c;
+    hf_text table = { 0 };
+    clear();
+    put("in/sub-1.nii", "");
+    put("in/sub-a/b.nii", "");
+    put("out.nii", "");
+    put("sub-out.nii", "");
+    hf_text_add(&table, "id\tage\n1\t70\n");
+    for (int i = 0; i < 5; i++)
+        hf_text_add(&table, "%s\t70\n", ids[i]);
+    put("in/participants.tsv", table.data);
+    char inside[512];
+    snprintf(inside, sizeof inside, "%s/in", folder);
+    if (CHECK_OK(hf_cohort_open(&c, inside, NULL))) {
+        CHECK(c.n_subjects == 1 && c.n_problems == 5);
+        for (int i = 0; i < 5; i++)
+            CHECK(fatal(&c, ids[i], "the id is a path"));
+    }
+    hf_cohort_free(&c);
+    hf_text_free(&table);
+}
+
+/* What training or predicting would refuse is a fatal problem of that subject, what is strange a flag; the rest is well. */
+static void test_check_rows(void)
+{
+    static const char *const specs[] = { "sex:onehot(F,M)", "edu:zscore" };
+    hf_cohort c;
+    hf_encoder e;
+    clear();
+    put("participants.tsv", "id\tage\tsex\tedu\tnote\n"
+                            "1\t60\tF\t10\tx\n2\t70\tmale\t14\tx\n3\t250\tM\t12\tx\n4\t-3\tX\t99\t1e30\n"
+                            "5\told\tn/a\t12\tx\n6\tn/a\tF\tmany\tx\n");
+    for (int i = 1; i <= 6; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "sub-%d.nii", i);
+        put(name, "");
+    }
+    if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
+    const hf_part part[] = { HF_TRAIN, HF_TRAIN, HF_TRAIN, HF_TEST, HF_TEST, HF_TEST };
+    CHECK_OK(hf_encoder_parse(&e, specs, 2));
+    CHECK_OK(hf_encoder_fit(&e, &c, part));
+    CHECK_OK(hf_cohort_check_rows(&c, &(hf_rows_check){ &e, "age", true }));
+    CHECK(!problem(&c, "1", "") && !problem(&c, "2", ""));
+    CHECK(problem(&c, "3", "line 4: '250' in column 'age' is implausible: 0 to 120") && !fatal(&c, "3", ""));
+    CHECK(problem(&c, "4", "'-3' in column 'age' is implausible") && problem(&c, "4", "'1e30' in column 'note'"));
+    CHECK(fatal(&c, "4", "category 'X' is not known"));
+    CHECK(fatal(&c, "5", "line 6: 'old' in column 'age', expected a number"));
+    CHECK(fatal(&c, "5", "column 'sex': missing, and 'sex:onehot(F,M)' has no way to say so"));
+    CHECK(fatal(&c, "6", "no age, which is the target") && fatal(&c, "6", "'many', expected a number"));
+    hf_cohort_free(&c);
+    if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
+    put("participants.tsv", "id\tsex\tedu\n1\tF\t99\n");
+    hf_cohort_free(&c);
+    if (!CHECK_OK(hf_cohort_open(&c, folder, NULL))) return;
+    const int before = c.n_problems;
+    CHECK_OK(hf_cohort_check_rows(&c, &(hf_rows_check){ .encoder = &e }));
+    CHECK(c.n_problems == before + 1 && problem(&c, "1", "99 in column 'edu' is outside the training range 10 to 14"));
+    CHECK_STATUS(hf_cohort_check_rows(&c, &(hf_rows_check){ .target = "age" }), HF_ERR_ARGUMENT, "no column 'age'");
+    hf_encoder_free(&e);
     hf_cohort_free(&c);
 }
 
@@ -169,6 +256,43 @@ static void test_filter(void)
     CHECK_STATUS(hf_cohort_open(&c, folder, &options), HF_ERR_ARGUMENT, "did you mean 'visit'?");
     options.filter_column = NULL;
     CHECK_STATUS(hf_cohort_open(&c, folder, &options), HF_ERR_ARGUMENT, "without a filter column");
+}
+
+static void test_filter_range(void)
+{
+    static const struct {
+        const char *column, *value;
+        double fraction;
+        int subjects;
+    } rows[] = {
+        { "age", "60..70", 0, 2 }, { "age", "60..70.5", 0, 3 }, { "age", "-1e9..1e9", 0, 5 },
+        { "sex", "F", 0, 3 },      { "sex", "male", 0, 2 },     { "age", "60..70.5", 0.7, 2 },
+        { NULL, NULL, 0.5, 3 },    { NULL, NULL, 1, 6 },        { "note", "a..b", 0, 1 },
+    };
+    hf_cohort c;
+    hf_text table = { 0 };
+    clear();
+    hf_text_add(&table, "id\tage\tsex\tnote\n");
+    static const char *const ages[] = { "60", "70", "69.9", "n/a", "59.9", "90" };
+    static const char *const sexes[] = { "F", "female", "Woman", "M", "man", "n/a" };
+    for (int i = 0; i < 6; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "sub-%d.nii", i);
+        put(name, "");
+        hf_text_add(&table, "%d\t%s\t%s\t%s\n", i, ages[i], sexes[i], i == 2 ? "a..b" : "x");
+    }
+    put("participants.tsv", table.data);
+    hf_text_free(&table);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const hf_cohort_options options = { .filter_column = rows[i].column,
+                                            .filter_value = rows[i].value,
+                                            .fraction = rows[i].fraction };
+        if (!CHECK_OK(hf_cohort_open(&c, folder, &options))) continue;
+        if (!CHECK(c.n_subjects == rows[i].subjects)) fprintf(stderr, "    filter %zu\n", i);
+        hf_cohort_free(&c);
+    }
+    const hf_cohort_options bad = { .fraction = 1.5 };
+    CHECK_STATUS(hf_cohort_open(&c, folder, &bad), HF_ERR_ARGUMENT, "a fraction of 1.5");
 }
 
 static void test_table_choice(void)
@@ -290,9 +414,12 @@ int main(void)
     test_join();
     test_prefix_ids();
     test_several_images();
+    test_ids_are_no_paths();
+    test_check_rows();
     test_problems();
     test_image_column();
     test_filter();
+    test_filter_range();
     test_table_choice();
     test_nothing_left();
     test_check();

@@ -112,7 +112,7 @@ static void test_unusable_subjects(bool no_cache)
     remove(cohort.subject[1].image);
     remove(cohort.subject[4].image);
     CHECK_STATUS(hf_dataset_open(&dataset, &cohort, &small_window, NULL, &options), HF_ERR_FORMAT,
-                 "none of the 5 volumes is usable; the first problem: ");
+                 "none of the 5 subjects is usable; the first problem: ");
     CHECK(strstr(hf_error_message(), "sub-a.nii.gz") && !dataset);
     hf_cohort_free(&cohort);
 }

@@ -307,13 +307,20 @@ static void test_check(void)
         { "cohort.filter=cdr=", NULL },
         { "cohort.shape=1,2,0", "cohort.shape: found [1, 2, 0]: either all or none" },
         { "cohort.spacing=0,0,1", "cohort.spacing: found [0, 0, 1]" },
-        { "cohort.tabular=age", "cohort.tabular: found 'age', expected COLUMN:ENCODING" },
+        { "cohort.tabular=age", "cohort.tabular: feature 'age': expected COLUMN:ENCODING" },
+        { "cohort.tabular=edu:zscor", "no such encoding; did you mean 'zscore'?" },
+        { "cohort.tabular=AGE:zscore", "cohort.tabular uses the column 'age', which is cohort.target" },
+        { "cohort.tabular=edu:zscore+median(age)", "which is cohort.target" },
         { "cohort.target=", "cohort.target is empty" },
         { "split.method=column", "split.column names none" },
         { "split.method=file", "split.file names none" },
         { "split.test=0.9", "leave nobody to train on" },
         { "split.test=0", "nobody is left to test on" },
         { "split.valid=0", NULL },
+        { "split.folds=5", NULL },
+        { "split.folds=2", "expected at least 3" },
+        { "split.method=leave-group-out", "split.group_column names none" },
+        { "split.method=published", NULL },
         { "model.dropout=-0.5", "model.dropout: found -0.5" },
         { "model.dropout=0", NULL },
         { "model=", "model.name is empty" },
@@ -423,7 +430,7 @@ static void test_written_text(void)
                             "brain-age-hyperfusion\n  hyper_layers: \"\"\n") == text.data);
     CHECK(strstr(text.data, "\ncohort:\n  path: \"my folder\"\n") != NULL);
     CHECK(strstr(text.data, "\n  spacing: [1.75, 1.75, 1.75]\n") != NULL);
-    CHECK(strstr(text.data, "\n  tabular: [\"sex:onehot(F,M)\"]\n  cache: true\n") != NULL);
+    CHECK(strstr(text.data, "\n  tabular: [\"sex:onehot(F,M)\"]\n  fit_on: train\n  cache: true\n") != NULL);
     CHECK(strstr(text.data, "\n  learning_rate: 0.00015\n") != NULL);
     hf_text_free(&text);
     hf_recipe_free(&r);

@@ -1,6 +1,7 @@
 /* Checks the splits: fractions, balance over age and sex, groups, given splits, and what must not matter. */
 #include "check.h"
 #include "cohort.h"
+#include "split.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -262,8 +263,191 @@ static void test_refused(void)
     CHECK(strcmp(hf_part_name(HF_VALID), "valid") == 0 && strcmp(hf_part_name(HF_UNUSED), "unused") == 0);
 }
 
-int main(void)
+/* ---- folds and strata -------------------------------------------------------------------------------------------- */
+
+/* Every subject tests in exactly one fold, validates in the one before, and every fold is balanced. */
+static void test_folds(void)
 {
+    enum { N = 203, FOLDS = 5 };
+    hf_cohort c;
+    hf_part part[N];
+    int tested[N] = { 0 }, validated[N] = { 0 }, when[N] = { 0 }, count[HF_N_PARTS];
+    make_people(&c, N, NULL);
+    for (int fold = 0; fold < FOLDS; fold++) {
+        hf_split_options options = { .folds = FOLDS, .fold = fold, .seed = 3 };
+        double women = 0, all = 0;
+        if (!CHECK_OK(hf_split_make(part, &c, &options))) return;
+        count_parts(count, part, N);
+        CHECK_NEAR(count[HF_TEST], N / 5.0, 1);
+        CHECK_NEAR(count[HF_VALID], N / 5.0, 1);
+        for (int i = 0; i < N; i++) {
+            const bool woman = hf_table_cell(&c.table, i, 2)[0] == 'F';
+            tested[i] += part[i] == HF_TEST;
+            when[i] += part[i] == HF_TEST ? fold : part[i] == HF_VALID ? -fold : 0;
+            validated[i] += part[i] == HF_VALID;
+            women += woman && part[i] == HF_TEST;
+            all += woman;
+        }
+        CHECK_NEAR(women / count[HF_TEST], all / N, 0.04);
+    }
+    for (int i = 0; i < N; i++)
+        CHECK(tested[i] == 1 && validated[i] == 1 && (when[i] == 1 || when[i] == 1 - FOLDS));
+    hf_split_options bad = { .folds = 2 };
+    CHECK_STATUS(hf_split_make(part, &c, &bad), HF_ERR_ARGUMENT, "split folds 2: expected 3 to 100");
+    bad = (hf_split_options){ .folds = 5, .fold = 5 };
+    CHECK_STATUS(hf_split_make(part, &c, &bad), HF_ERR_ARGUMENT, "split fold 5: expected 0 to 4");
+    hf_cohort_free(&c);
+}
+
+/* The largest difference between the parts' shares of a text in a column. */
+static double text_gap(const hf_cohort *c, const hf_part *part, int column, const char *text)
+{
+    double n[3] = { 0 }, with[3] = { 0 };
+    for (int i = 0; i < c->n_subjects; i++) {
+        n[part[i]]++;
+        with[part[i]] += strcmp(hf_table_cell(&c->table, i, column), text) == 0;
+    }
+    return fmax(fabs(with[0] / n[0] - with[2] / n[2]), fabs(with[0] / n[0] - with[1] / n[1]));
+}
+
+static void test_strata(void)
+{
+    enum { N = 300 };
+    hf_cohort c;
+    hf_part part[N];
+    hf_text text = { 0 };
+    hf_text_add(&text, "id\tDX\tscore\tcode\n");
+    for (int i = 0; i < N; i++)
+        hf_text_add(&text, "p%03d\t%s\t%.3f\t%d\n", i,
+                    i % 10 == 0 ? "AD"
+                    : i % 2     ? "EMCI"
+                                : "LMCI",
+                    hf_random_normal(1, 1, (uint64_t)i), i % 3);
+    make_cohort(&c, text.data);
+    static const char *const by[] = { "DX:onehot(AD,MCI=EMCI|LMCI)", "score", "code" };
+    double worst = 0, random = 0;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        hf_split_options options = { .strata = by, .n_strata = 3, .seed = seed };
+        if (!CHECK_OK(hf_split_make(part, &c, &options))) return;
+        worst = fmax(worst, text_gap(&c, part, 1, "AD"));
+        options.method = "random";
+        CHECK_OK(hf_split_make(part, &c, &options));
+        random = fmax(random, text_gap(&c, part, 1, "AD"));
+    }
+    CHECK(worst < 0.02 && random > 2 * worst);
+    static const char *const bad[] = { "DX:onehot(AD,MCI)", "DX:zscore", "dxx" };
+    hf_split_options options = { .strata = bad, .n_strata = 1 };
+    CHECK_STATUS(hf_split_make(part, &c, &options), HF_ERR_FORMAT, "category 'EMCI' is not known");
+    options.strata = bad + 1;
+    CHECK_STATUS(hf_split_make(part, &c, &options), HF_ERR_ARGUMENT, "expected COLUMN, or COLUMN:onehot");
+    options.strata = bad + 2;
+    CHECK_STATUS(hf_split_make(part, &c, &options), HF_ERR_ARGUMENT, "no column 'dxx' for the stratified split");
+    options.n_strata = HF_MAX_STRATA + 1;
+    CHECK_STATUS(hf_split_make(part, &c, &options), HF_ERR_UNSUPPORTED, "9 columns to stratify by");
+    hf_text_free(&text);
+    hf_cohort_free(&c);
+}
+
+static void test_leave_group_out(void)
+{
+    enum { N = 90 };
+    hf_cohort c;
+    hf_part part[N];
+    hf_text text = { 0 };
+    static const char *const sites[] = { "Oslo", "Bern", "Rome" };
+    hf_text_add(&text, "id\tage\tsite\n");
+    for (int i = 0; i < N; i++)
+        hf_text_add(&text, "p%02d\t%d\t%s\n", i, 20 + i % 60, sites[i % 3]);
+    make_cohort(&c, text.data);
+    hf_split_options options = { .method = "leave-group-out", .group_column = "site", .leave = "Rome" };
+    for (int run = 0; run < 2; run++) { /* by name; then by number, in byte order: Bern, Oslo, Rome */
+        if (!CHECK_OK(hf_split_make(part, &c, &options))) return;
+        for (int i = 0; i < N; i++)
+            CHECK((part[i] == HF_TEST) == (i % 3 == 2));
+        CHECK(part[0] != part[1] || part[0] == HF_TRAIN); /* the other two sites stay whole */
+        for (int i = 3; i < N; i++)
+            CHECK(part[i] == part[i - 3]);
+        options.leave = NULL;
+        options.fold = 2;
+    }
+    options.fold = 3;
+    CHECK_STATUS(hf_split_make(part, &c, &options), HF_ERR_ARGUMENT, "has 3 groups: expected 0 to 2");
+    options.leave = "Paris";
+    CHECK_STATUS(hf_split_make(part, &c, &options), HF_ERR_ARGUMENT,
+                 "no group 'Paris' in column 'site'; there are: Bern");
+    options.group_column = NULL;
+    CHECK_STATUS(hf_split_make(part, &c, &options), HF_ERR_ARGUMENT, "needs split.group_column");
+    hf_text_free(&text);
+    hf_cohort_free(&c);
+}
+
+/* ---- the published split ----------------------------------------------------------------------------------------- */
+
+/* numpy's shuffle of 2120 indices, as recorded from the study's own table. */
+static void test_published_shuffle(void)
+{
+    static const uint32_t first[3][8] = { { 405, 1702, 813, 393, 1387, 1114, 759, 892 },
+                                          { 1208, 447, 1460, 1503, 1219, 348, 453, 1378 },
+                                          { 1042, 1150, 468, 36, 1778, 465, 1662, 608 } };
+    static uint32_t order[2120];
+    static bool seen[2120];
+    for (uint32_t seed = 0; seed < 3; seed++) {
+        hf_shuffle_published(order, 2120, seed);
+        CHECK(memcmp(order, first[seed], sizeof first[seed]) == 0);
+    }
+    for (int i = 0; i < 2120; i++) {
+        CHECK(order[i] < 2120 && !seen[order[i]]);
+        seen[order[i]] = true;
+    }
+}
+
+/* Folds as tests/golden/published_split.py deals them with numpy and pandas. */
+static void test_published(const char *path)
+{
+    static const char *const strata[] = { "PTGENDER", "DX:onehot(CN,MCI=EMCI|LMCI,AD)" };
+    hf_cohort c;
+    hf_part part[240];
+    void *text;
+    size_t size;
+    if (!CHECK_OK(hf_file_read(&text, &size, path, 1 << 20))) return;
+    make_cohort(&c, text);
+    CHECK(c.n_subjects == 240);
+    for (int seed = 0; seed < 3; seed++)
+        for (int fold = 0; fold < 4; fold++) {
+            hf_split_options options = { .method = "published",
+                                         .strata = strata,
+                                         .n_strata = 2,
+                                         .age_column = "AGE",
+                                         .seed = (uint64_t)seed,
+                                         .fold = fold };
+            if (!CHECK_OK(hf_split_make(part, &c, &options))) return;
+            int wrong = 0, count[HF_N_PARTS];
+            for (int i = 0; i < 240; i++) {
+                const int dealt = hf_table_cell(&c.table, i, 4 + seed)[0] - '0';
+                wrong += part[i] != (dealt == 4 ? HF_TEST : dealt == fold ? HF_VALID : HF_TRAIN);
+            }
+            count_parts(count, part, 240);
+            CHECK(wrong == 0);
+            CHECK(count[HF_TRAIN] == 144 && count[HF_VALID] == 48 && count[HF_TEST] == 48);
+        }
+    hf_split_options bad = { .method = "published", .fold = 4, .age_column = "AGE" };
+    CHECK_STATUS(hf_split_make(part, &c, &bad), HF_ERR_ARGUMENT, "validates on one of the folds 0 to 3");
+    bad.fold = 0;
+    bad.age_column = NULL;
+    bad.seed = UINT64_C(1) << 32;
+    CHECK_STATUS(hf_split_make(part, &c, &bad), HF_ERR_ARGUMENT, "the published split takes 0 to 4294967295");
+    free(text);
+    hf_cohort_free(&c);
+}
+
+int main(int argc, char **argv)
+{
+    const char *golden = argc > 1 ? argv[1] : "tests/golden/published_split.tsv";
+    test_folds();
+    test_strata();
+    test_leave_group_out();
+    test_published_shuffle();
+    test_published(golden);
     test_fractions();
     test_balance();
     test_seed_and_row_order();

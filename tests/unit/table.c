@@ -66,6 +66,12 @@ static void test_separators(void)
     CHECK_OK(parse(&t, "a\tb\n5' 11\"\t\"q\"\n", "x.TSV"));
     CHECK(strcmp(cell(&t, 0, 0), "5' 11\"") == 0 && strcmp(cell(&t, 0, 1), "q") == 0);
     hf_table_free(&t);
+    CHECK_OK(parse(&t, "a;\"b,c,d\";e\n1;2,5;3\n", "x.csv")); /* quoted commas do not count */
+    CHECK(t.columns == 3 && strcmp(t.name[1], "b,c,d") == 0 && strcmp(cell(&t, 0, 1), "2,5") == 0);
+    hf_table_free(&t);
+    CHECK_OK(parse(&t, "a;b\n1;2\n", "x.txt"));
+    CHECK(t.columns == 2);
+    hf_table_free(&t);
     CHECK_OK(parse(&t, "only\n\n7\n", "x.csv"));
     CHECK(t.columns == 1 && t.rows == 1 && t.line[0] == 3);
     hf_table_free(&t);
@@ -160,10 +166,10 @@ static const damage damages[] = {
     { "t.csv", "a,b\n1,\xf5\x80\x80\x80\n", 0, "line 2: damaged UTF-8" },
     { "t.csv", "a,b\n1,\xe2\x82", 0, "line 2: damaged UTF-8" },
     { "t.csv", "a,b\n1,\xe2\x82\n", 0, "line 2: damaged UTF-8" },
-    { "t.csv", "a;b\n1;2\n", 0, "line 1: separated by semicolons, expected commas" },
+    { "t.tsv", "a;b\n1;2\n", 0, "line 1: separated by semicolons, expected tabs" },
+    { "t.csv", "a;b\n1;x\"y\"\n", 0, "line 2: a quote inside a cell that does not start with one" },
     { "t.csv", "a\tb\n1\t2\n", 0, "line 1: separated by tabs, expected commas" },
     { "t.tsv", "a,b\n1,2\n", 0, "line 1: separated by commas, expected tabs" },
-    { "t.txt", "a;b\n1;2\n", 0, "separated by semicolons, expected tabs" },
 };
 
 static void test_damages(void)
@@ -301,6 +307,27 @@ static void test_number_cells(void)
     hf_table_free(&t);
 }
 
+/* Whatever a cell can hold comes back from a written table. */
+static void test_written(void)
+{
+    static const char *const texts[] = { "plain",    "a\tb",   "two\nlines", "cr\rlf\r\n", "\"quoted\"", "5' 11\"",
+                                         " padded ", "a\"\tb", "x;y,z",      "",           "\"",         "Größe" };
+    enum { N = sizeof texts / sizeof texts[0] };
+    hf_text out = { 0 };
+    hf_table t = { 0 };
+    hf_table_add_row(&out, (const char *const[]){ "id", "note" }, 2);
+    for (int i = 0; i < N; i++)
+        hf_table_add_row(&out, (const char *const[]){ texts[i], i % 2 ? NULL : texts[i] }, 2);
+    if (!CHECK_OK(hf_table_parse(&t, out.data, out.size, "w.tsv"))) return;
+    CHECK(t.rows == N && t.columns == 2);
+    for (int i = 0; i < N; i++) {
+        CHECK(strcmp(cell(&t, i, 0), texts[i][0] ? texts[i] : "(missing)") == 0);
+        CHECK(strcmp(cell(&t, i, 1), i % 2 ? "(missing)" : texts[i]) == 0);
+    }
+    hf_text_free(&out);
+    hf_table_free(&t);
+}
+
 static void test_file(void)
 {
     char path[] = "/tmp/hf-table-XXXXXX";
@@ -328,6 +355,7 @@ int main(void)
     test_numbers();
     test_locale();
     test_number_cells();
+    test_written();
     test_file();
     return check_done("table");
 }

@@ -407,7 +407,9 @@ static void test_same_fixed(void)
     hf_run_fixed was = { .shape = { 8, 9, 10 }, .parameters = 5 };
     was.target = (hf_target){ .goal = hf_goal_find("regression"), .P = 1, .baseline = { { 50 }, { 51 } } };
     was.encoder = (hf_encoder){ .n_features = 1, .width = 2 };
-    was.encoder.feature[0] = (hf_feature){ .column = "sex", .n_categories = 2, .category = { "F", "M" }, .mean = NAN };
+    was.encoder.feature[0] = (hf_feature){
+        .spec = "sex:onehot(F,M)", .column = "sex", .n_categories = 2, .category = { "F", "M" }, .mean = NAN
+    };
     hf_run_fixed is = was;
     CHECK_OK(hf_run_same_fixed(&was, &is));
     is.shape[2]++;

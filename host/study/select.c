@@ -1,0 +1,62 @@
+/* select.c: which layers are worth generating, by the entropy of the loss when each is drawn anew. */
+#include "metrics/entropy.h"
+#include "sheet.h"
+#include "study.h"
+
+#include <stdlib.h>
+
+enum { BINS = 30, BAR_CELLS = 32 };
+
+typedef struct ranked {
+    const char *layer;
+    double bits;
+} ranked;
+
+/* Most first; equal ones in the order of the network. */
+static void insert(ranked *sorted, int count, const char *layer, double bits)
+{
+    int at = count;
+    for (; at > 0 && sorted[at - 1].bits < bits; at--)
+        sorted[at] = sorted[at - 1];
+    sorted[at] = (ranked){ layer, bits };
+}
+
+static hf_status fill(hf_sheet *sheet, const ranked *sorted, int count)
+{
+    static const char bar[] = "################################";
+    const double most = sorted[0].bits > 0 ? sorted[0].bits : 1;
+    HF_TRY(hf_sheet_set(sheet, 0, 0, "layer"));
+    HF_TRY(hf_sheet_set(sheet, 0, 1, "entropy, bits"));
+    for (int i = 0; i < count; i++) {
+        HF_TRY(hf_sheet_set(sheet, i + 1, 0, "%s", sorted[i].layer));
+        HF_TRY(hf_sheet_set(sheet, i + 1, 1, "%.3f", sorted[i].bits));
+        HF_TRY(hf_sheet_set(sheet, i + 1, 2, "%-*.*s", BAR_CELLS, (int)(sorted[i].bits / most * BAR_CELLS + 0.5), bar));
+    }
+    return HF_OK;
+}
+
+static hf_status rank(hf_text *out, const hf_layer_losses *losses, const double *bits, const char *format)
+{
+    ranked sorted[HF_MAX_LAYERS];
+    hf_sheet sheet;
+    hf_sheet_format *write = hf_sheet_format_find(format ? format : "text");
+    if (!write)
+        return hf_fail(HF_ERR_ARGUMENT, "there is no format '%s': text, tsv, latex or html are expected", format);
+    for (int l = 0; l < losses->n_layers; l++)
+        insert(sorted, l, losses->layer[l], bits[l]);
+    HF_TRY(hf_sheet_new(&sheet, losses->n_layers + 1, 3));
+    const hf_status status = fill(&sheet, sorted, losses->n_layers);
+    if (status == HF_OK) write(out, &sheet);
+    hf_sheet_free(&sheet);
+    return status == HF_OK ? hf_text_check(out) : status;
+}
+
+hf_status hf_study_rank_layers(hf_text *out, const hf_layer_losses *losses, const char *format)
+{
+    double *bits;
+    HF_TRY(hf_alloc(&bits, (size_t)losses->n_layers, sizeof *bits, "entropies"));
+    hf_status status = hf_loss_entropy(bits, losses->loss, losses->n_layers, losses->draws, BINS);
+    if (status == HF_OK) status = rank(out, losses, bits, format);
+    free(bits);
+    return status;
+}
