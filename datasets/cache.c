@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = "HFVOL03";
+static const char magic[8] = "HFVOL04";
 #define LARGEST      32767 /* the largest number stored; the smallest is its negative */
 #define DIGEST_BYTES 40    /* 32 digits, then zeros */
 #define SOURCE_BYTES 33
@@ -38,31 +38,43 @@ size_t hf_cached_bytes(const int shape[3])
     return sizeof(header) + voxels_of(shape) * sizeof(int16_t);
 }
 
-hf_status hf_cached_path(char **out, const char *folder, const char *image, const hf_grid *grid)
+/* What says whether a file is still the same. */
+static hf_status add_file(hf_digest *digest, const char *path)
 {
     struct stat info;
-    char name[64], here[PATH_MAX] = "";
-    *out = NULL;
-    if (stat(image, &info) != 0) return hf_fail(HF_ERR_IO, "'%s': cannot be found: %s", image, strerror(errno));
-    if (image[0] != '/' && !getcwd(here, sizeof here)) /* what a relative path means depends on it */
-        return hf_fail(HF_ERR_IO, "'%s': the working folder is not known: %s", image, strerror(errno));
-    const int64_t facts[] = { (int64_t)info.st_size,
-                              (int64_t)info.st_mtim.tv_sec,
-                              (int64_t)info.st_mtim.tv_nsec,
-                              (int64_t)info.st_ctim.tv_sec,
-                              (int64_t)info.st_ctim.tv_nsec,
-                              grid->shape[0],
-                              grid->shape[1],
-                              grid->shape[2],
-                              grid->zscore };
+    char here[PATH_MAX] = "";
+    if (stat(path, &info) != 0) return hf_fail(HF_ERR_IO, "'%s': cannot be found: %s", path, strerror(errno));
+    if (path[0] != '/' && !getcwd(here, sizeof here)) /* what a relative path means depends on it */
+        return hf_fail(HF_ERR_IO, "'%s': the working folder is not known: %s", path, strerror(errno));
+    const int64_t facts[] = { (int64_t)info.st_size, (int64_t)info.st_mtim.tv_sec, (int64_t)info.st_mtim.tv_nsec,
+                              (int64_t)info.st_ctim.tv_sec, (int64_t)info.st_ctim.tv_nsec };
+    hf_digest_add(digest, here, strlen(here));
+    hf_digest_add(digest, path, strlen(path));
+    hf_digest_add(digest, facts, sizeof facts);
+    return HF_OK;
+}
+
+/* Member by member: between members may lie anything. Sides are cut when a volume is handed out. */
+static void add_grid(hf_digest *digest, const hf_grid *grid)
+{
+    const int32_t facts[] = { grid->zscore, (int32_t)grid->centre };
+    hf_digest_add(digest, grid->shape, sizeof grid->shape);
+    hf_digest_add(digest, grid->spacing, sizeof grid->spacing);
+    hf_digest_add(digest, grid->spacing_expected, sizeof grid->spacing_expected);
+    hf_digest_add(digest, grid->crop, sizeof grid->crop);
+    hf_digest_add(digest, grid->crop_mm, sizeof grid->crop_mm);
+    hf_digest_add(digest, facts, sizeof facts);
+}
+
+hf_status hf_cached_path(char **out, const char *folder, const char *image, const char *mask, const hf_grid *grid)
+{
+    char name[64], hex[33];
     hf_digest digest = { { 0, 0 }, 0 };
+    *out = NULL;
     hf_digest_add(&digest, magic, sizeof magic);
-    hf_digest_add(&digest, here, strlen(here));
-    hf_digest_add(&digest, image, strlen(image));
-    hf_digest_add(&digest, facts, sizeof facts);
-    hf_digest_add(&digest, grid->spacing, sizeof grid->spacing);
-    hf_digest_add(&digest, grid->spacing_expected, sizeof grid->spacing_expected);
-    char hex[33];
+    HF_TRY(add_file(&digest, image));
+    if (mask) HF_TRY(add_file(&digest, mask));
+    add_grid(&digest, grid);
     hf_digest_text(&digest, hex);
     snprintf(name, sizeof name, "%s.vol", hex);
     return hf_path_join(out, folder, name);

@@ -1,10 +1,9 @@
 /* check.c: what is in a cohort, and what looks wrong with it.
  *
  * Every volume is read once. Kept of it are its shape, spacing and orientation, the volume of its non-zero voxels, a
- * digest of its voxels, and a thumbnail: block means on a grid of 16 x 16 x 16 that spans the whole image whatever
- * its shape, z-scored. Each thumbnail's correlation with the mean of all others finds scans that are badly
- * registered, cropped, flipped or of something else; equal digests find one scan under two ids. Limits are robust:
- * median and 1.4826 times the median absolute deviation, so that the outliers do not widen them. */
+ * digest of its voxels, and a thumbnail. Each thumbnail's correlation with the mean of all others finds scans that are
+ * badly registered, cropped, flipped or of something else; equal digests find one scan under two ids. Limits are robust,
+ * so that the outliers do not widen them (thumbnail.c). */
 #include "cohort.h"
 
 #include <math.h>
@@ -13,8 +12,6 @@
 #include <string.h>
 
 enum {
-    EDGE = 16,
-    CELLS = EDGE * EDGE * EDGE,
     MIN_VOXELS = 8,   /* non-zero; preprocessing needs as many */
     MIN_SUBJECTS = 5, /* fewer have no robust limits */
     MAX_LISTED = 100, /* problems of a kind; more are counted */
@@ -31,52 +28,10 @@ typedef struct measure {
     double filled; /* mm3 of non-zero voxels */
     double correlation;
     char digest[33];
-    float *thumbnail; /* [CELLS], z-scored */
+    float *thumbnail; /* [HF_THUMBNAIL_CELLS], z-scored */
 } measure;
 
 /* ---- one volume -------------------------------------------------------------------------------------------------- */
-
-/* Mean of one block; blocks of an image smaller than the grid overlap, all others do not. */
-static double block_mean(const hf_volume *v, const int cell[3])
-{
-    size_t from[3], to[3];
-    for (int axis = 0; axis < 3; axis++) {
-        size_t n = (size_t)v->shape[axis], at = (size_t)cell[axis];
-        from[axis] = at * n / EDGE;
-        to[axis] = (at + 1) * n / EDGE;
-        if (to[axis] == from[axis]) to[axis]++;
-    }
-    double sum = 0;
-    size_t h_size = (size_t)v->shape[1], w_size = (size_t)v->shape[2];
-    for (size_t d = from[0]; d < to[0]; d++)
-        for (size_t h = from[1]; h < to[1]; h++)
-            for (size_t w = from[2]; w < to[2]; w++)
-                sum += v->voxels[(d * h_size + h) * w_size + w];
-    return sum / (double)((to[0] - from[0]) * (to[1] - from[1]) * (to[2] - from[2]));
-}
-
-/* Zero mean and unit variance; a constant becomes zeros. */
-static void standardise(float *x, int n)
-{
-    double mean = 0, squares = 0;
-    for (int i = 0; i < n; i++)
-        mean += x[i];
-    mean /= n;
-    for (int i = 0; i < n; i++)
-        squares += (x[i] - mean) * (x[i] - mean);
-    double factor = squares > 0 ? sqrt(n / squares) : 0;
-    for (int i = 0; i < n; i++)
-        x[i] = (float)((x[i] - mean) * factor);
-}
-
-static void make_thumbnail(float *out, const hf_volume *volume)
-{
-    for (int i = 0; i < CELLS; i++) {
-        const int cell[3] = { i / (EDGE * EDGE), i / EDGE % EDGE, i % EDGE };
-        out[i] = (float)block_mean(volume, cell);
-    }
-    standardise(out, CELLS);
-}
 
 /* Fills what is kept of a volume that was read. Returns false, with the reason recorded, when it is no use. */
 static bool take_measures(measure *m, const hf_volume *v)
@@ -97,7 +52,7 @@ static bool take_measures(measure *m, const hf_volume *v)
     hf_digest_add(&digest, v->shape, sizeof v->shape);
     hf_digest_add(&digest, v->voxels, voxels * sizeof *v->voxels);
     hf_digest_text(&digest, m->digest);
-    make_thumbnail(m->thumbnail, v);
+    hf_thumbnail(m->thumbnail, v->voxels, v->shape);
     return true;
 }
 
@@ -109,7 +64,7 @@ static hf_status measure_subject(measure *m, hf_cohort *cohort, int index)
     hf_status status = hf_volume_read(&volume, subject->image);
     if (status == HF_ERR_MEMORY) return status;
     if (status == HF_OK) {
-        hf_status room = hf_alloc(&m->thumbnail, CELLS, sizeof *m->thumbnail, "a thumbnail");
+        hf_status room = hf_alloc(&m->thumbnail, HF_THUMBNAIL_CELLS, sizeof *m->thumbnail, "a thumbnail");
         if (room == HF_OK) m->good = take_measures(m, &volume);
         hf_volume_free(&volume);
         HF_TRY(room);
@@ -121,30 +76,17 @@ static hf_status measure_subject(measure *m, hf_cohort *cohort, int index)
 
 /* ---- outliers ---------------------------------------------------------------------------------------------------- */
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, compare_numbers);
-    return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
-}
-
 typedef struct limits {
     double middle, low, high;
 } limits;
 
-/* Robust limits; sorts and overwrites `values`. Identical values still get a little width, against rounding. */
+/* Robust limits; overwrites `values`. Identical values still get a little width, against rounding. */
 static limits find_limits(double *values, int count)
 {
-    const double to_sd = 1.4826, least = 1e-6;
-    double middle = median(values, count);
-    for (int i = 0; i < count; i++)
-        values[i] = fabs(values[i] - middle);
-    double sd = fmax(to_sd * median(values, count), least * fabs(middle));
+    const double least = 1e-6;
+    double middle, sd;
+    hf_robust(&middle, &sd, values, count);
+    sd = fmax(sd, least * fabs(middle));
     return (limits){ middle, middle - limit_sds * sd, middle + limit_sds * sd };
 }
 
@@ -152,14 +94,14 @@ static limits find_limits(double *values, int count)
 static hf_status correlate(measure *measures, int n)
 {
     double *sum;
-    HF_TRY(hf_alloc(&sum, CELLS, sizeof *sum, "the cohort's mean"));
+    HF_TRY(hf_alloc(&sum, HF_THUMBNAIL_CELLS, sizeof *sum, "the cohort's mean"));
     for (int i = 0; i < n; i++)
-        for (int k = 0; measures[i].good && k < CELLS; k++)
+        for (int k = 0; measures[i].good && k < HF_THUMBNAIL_CELLS; k++)
             sum[k] += measures[i].thumbnail[k];
     for (int i = 0; i < n; i++) {
         if (!measures[i].good) continue;
         double product = 0, square = 0, total = 0;
-        for (int k = 0; k < CELLS; k++) {
+        for (int k = 0; k < HF_THUMBNAIL_CELLS; k++) {
             double own = measures[i].thumbnail[k], rest = sum[k] - own;
             product += own * rest;
             square += rest * rest;

@@ -51,6 +51,7 @@ typedef struct joiner {
     hf_cohort *cohort;
     const hf_cohort_options *options;
     int image_column; /* -1: images come from the scan */
+    const char *mask; /* NULL: none are wanted */
     entry *entry;     /* [n_entries] sorted by key, then row */
     size_t n_entries;
     bool *duplicate; /* [rows] the id occurs in another kept row too */
@@ -237,6 +238,14 @@ static hf_status image_from_scan(char **path, joiner *j, const char *id)
     return hf_strdup(path, chosen->path);
 }
 
+/* Leaves the mask NULL after adding the problem. */
+static hf_status find_mask(hf_subject *subject, joiner *j, const char *id)
+{
+    const hf_status status = hf_mask_find(&subject->mask, subject->image, j->mask);
+    if (status == HF_OK || status == HF_ERR_MEMORY) return status;
+    return hf_cohort_problem(j->cohort, true, id, "%s", hf_error_message());
+}
+
 static hf_status join_row(joiner *j, int row)
 {
     hf_cohort *cohort = j->cohort;
@@ -247,9 +256,12 @@ static hf_status join_row(joiner *j, int row)
         return hf_cohort_problem(cohort, true, id, "line %d: another row has this id too", cohort->table.line[row]);
     HF_TRY(j->image_column >= 0 ? image_from_cell(&subject.image, j, row, id) : image_from_scan(&subject.image, j, id));
     if (!subject.image) return HF_OK;
-    hf_status status = hf_strdup(&subject.id, id);
-    if (status != HF_OK) {
+    hf_status status = j->mask ? find_mask(&subject, j, id) : HF_OK;
+    const bool lacks = j->mask && !subject.mask;
+    if (status == HF_OK && !lacks) status = hf_strdup(&subject.id, id);
+    if (status != HF_OK || lacks) {
         free(subject.image);
+        free(subject.mask);
         return status;
     }
     cohort->subject[cohort->n_subjects++] = subject;
@@ -260,6 +272,7 @@ static hf_status report_lone_images(joiner *j)
 {
     for (size_t i = 0; i < j->images.count; i++) {
         const hf_image *found = &j->images.image[i];
+        if (j->mask && hf_path_is_mask(found->path, j->mask)) continue;
         bool known = j->n_entries && bsearch(found->key, j->entry, j->n_entries, sizeof *j->entry, compare_key);
         if (!known)
             HF_TRY(
@@ -334,7 +347,7 @@ hf_status hf_cohort_open(hf_cohort *out, const char *folder, const hf_cohort_opt
     hf_cohort cohort = { 0 };
     hf_cohort_options defaults = { 0 };
     if (!options) options = &defaults;
-    joiner j = { .cohort = &cohort, .options = options };
+    joiner j = { .cohort = &cohort, .options = options, .mask = options->mask };
     HF_TRY_OUT(prepare(&j, folder, options));
     HF_TRY_OUT(apply_filter(&j, options));
     HF_TRY_OUT(index_rows(&j));
@@ -359,6 +372,7 @@ void hf_cohort_free(hf_cohort *cohort)
     for (int i = 0; i < cohort->n_subjects; i++) {
         free(cohort->subject[i].id);
         free(cohort->subject[i].image);
+        free(cohort->subject[i].mask);
     }
     for (int i = 0; i < cohort->n_problems; i++) {
         free(cohort->problem[i].subject);

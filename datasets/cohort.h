@@ -28,6 +28,9 @@ hf_status hf_cohort_problem(hf_cohort *cohort, bool fatal, const char *subject, 
 /* An id without its "sub-": what table and folder are joined by. Points into `id`. */
 const char *hf_subject_key(const char *id);
 
+/* Whether the file at `path` is called like a mask of this name: MASK or anything_MASK, with the ending of a volume. */
+bool hf_path_is_mask(const char *path, const char *mask);
+
 bool hf_is_file(const char *path); /* a regular file, through links too */
 bool hf_is_folder(const char *path);
 

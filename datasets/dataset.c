@@ -7,7 +7,7 @@
 #include "cache.h"
 #include "cohort.h"
 #include "parallel.h"
-#include "volume.h"
+#include "resample.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,9 @@ struct hf_dataset {
     hf_cohort *cohort;
     const hf_encoder *encoder;
     hf_grid grid;
-    int shape[3]; /* D,H,W */
+    hf_grid stored; /* what the cache holds: of two sides, the box of both, not normalised yet */
+    int whole[3];   /* D,H,W of that */
+    int shape[3];   /* D,H,W of a view */
     bool no_cache;
     char *folder; /* of the cache */
     int n;        /* subjects */
@@ -40,22 +42,21 @@ static void copy_targets(hf_dataset *d, const hf_dataset_options *o)
 
 /* ---- volumes ----------------------------------------------------------------------------------------------------- */
 
-static size_t voxels_of(const int shape[3])
-{
-    return (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
-}
-
-/* Reads one volume and brings it to the grid: *voxels is freed by the caller. */
-static hf_status prepare(float **voxels, int shape[3], double spacing[3], const hf_grid *grid, const char *image)
+/* Reads one volume, masks it and brings it to the grid: *voxels is freed by the caller. */
+static hf_status prepare(float **voxels, int shape[3], double spacing[3], const hf_grid *grid,
+                         const hf_subject *subject)
 {
     hf_volume volume = { 0 };
     hf_status status = HF_OK;
     *voxels = NULL;
-    HF_TRY(hf_volume_read(&volume, image));
-    HF_TRY_OUT(hf_grid_shape(shape, volume.shape, volume.spacing, grid));
+    HF_TRY(hf_volume_read(&volume, subject->image));
+    if (subject->mask) HF_TRY_OUT(hf_mask_apply(&volume, subject->mask));
+    status = hf_grid_shape(shape, &volume, grid);
+    if (status != HF_OK) hf_fail_in(status, "'%s'", subject->image);
+    if (status != HF_OK) goto out;
     memcpy(spacing, volume.spacing, sizeof volume.spacing);
-    HF_TRY_OUT(hf_alloc(voxels, voxels_of(shape), sizeof **voxels, "a preprocessed volume"));
-    HF_TRY_OUT(hf_preprocess(*voxels, &volume, grid, image));
+    HF_TRY_OUT(hf_alloc(voxels, hf_voxels_of(shape), sizeof **voxels, "a preprocessed volume"));
+    HF_TRY_OUT(hf_preprocess(*voxels, &volume, grid, subject->image));
 out:
     hf_volume_free(&volume);
     if (status != HF_OK) {
@@ -65,13 +66,27 @@ out:
     return status;
 }
 
+/* Of the image, and of its mask if there is one. */
+static hf_status digest_source(char source[33], const hf_subject *subject)
+{
+    char mask[33];
+    hf_digest both = { 0 };
+    HF_TRY(hf_digest_file(source, subject->image));
+    if (!subject->mask) return HF_OK;
+    HF_TRY(hf_digest_file(mask, subject->mask));
+    hf_digest_add(&both, source, 32);
+    hf_digest_add(&both, mask, 32);
+    hf_digest_text(&both, source);
+    return HF_OK;
+}
+
 /* The volume of subject i on the grid, with its shape, spacing and source in *about; *voxels is freed by the caller. */
 static hf_status prepare_subject(float **voxels, hf_cached *about, const hf_dataset *d, int i)
 {
-    const char *image = d->cohort->subject[i].image;
+    const hf_subject *subject = &d->cohort->subject[i];
     *voxels = NULL;
-    HF_TRY(hf_digest_file(about->source, image)); /* first: should the file change now, the next run sees it */
-    return prepare(voxels, about->shape, about->spacing, &d->grid, image);
+    HF_TRY(digest_source(about->source, subject)); /* first: should a file change now, the next run sees it */
+    return prepare(voxels, about->shape, about->spacing, &d->stored, subject);
 }
 
 /* Makes the cached form of subject i, or only learns about it when there is no cache (path NULL). A volume that is no
@@ -95,7 +110,8 @@ static hf_status open_subject(void *user, int i)
     hf_dataset *d = user;
     char *path = NULL;
     if (d->no_cache) return build(d, i, NULL);
-    hf_status status = hf_cached_path(&path, d->folder, d->cohort->subject[i].image, &d->grid);
+    hf_status status =
+        hf_cached_path(&path, d->folder, d->cohort->subject[i].image, d->cohort->subject[i].mask, &d->stored);
     if (status == HF_ERR_IO) return hf_strdup(&d->trouble[i], hf_error_message());
     HF_TRY(status);
     status = hf_cached_open(&d->cached[i], path);
@@ -166,7 +182,8 @@ static hf_status settle(hf_dataset *d)
         return hf_fail(HF_ERR_FORMAT, "'%s': none of the %d subjects is usable; the first problem: %s",
                        d->cohort->folder, d->n, d->trouble[0]);
     HF_TRY(choose(d, typical, &other));
-    memcpy(d->shape, d->cached[typical].shape, sizeof d->shape);
+    memcpy(d->whole, d->cached[typical].shape, sizeof d->whole);
+    hf_views_shape(d->shape, d->whole, &d->grid);
     for (int i = 0; i < d->n; i++) {
         const int *shape = d->cached[i].shape;
         const char *id = d->cohort->subject[i].id;
@@ -174,9 +191,17 @@ static hf_status settle(hf_dataset *d)
         if (d->trouble[i] || d->has[i]) continue;
         HF_TRY(hf_cohort_problem(d->cohort, true, id,
                                  "its volume is %dx%dx%d, but most are %dx%dx%d; set a shape for the cohort", shape[0],
-                                 shape[1], shape[2], d->shape[0], d->shape[1], d->shape[2]));
+                                 shape[1], shape[2], d->whole[0], d->whole[1], d->whole[2]));
     }
     return HF_OK;
+}
+
+/* Each side may be normalised alone, so the two are kept as they are. */
+static hf_grid stored_grid(const hf_grid *grid)
+{
+    hf_grid stored = *grid;
+    if (grid->both_sides) stored.zscore = false;
+    return stored;
 }
 
 /* ---- public ------------------------------------------------------------------------------------------------------ */
@@ -210,7 +235,9 @@ hf_status hf_dataset_open(hf_dataset **out, hf_cohort *cohort, const hf_grid *gr
     *out = NULL;
     if (cohort->n_subjects < 1) return hf_fail(HF_ERR_ARGUMENT, "'%s': the cohort has no subjects", cohort->folder);
     HF_TRY(hf_alloc(&d, 1, sizeof *d, "a dataset"));
-    *d = (hf_dataset){ .cohort = cohort, .encoder = encoder, .grid = *grid, .n = cohort->n_subjects };
+    *d = (hf_dataset){
+        .cohort = cohort, .encoder = encoder, .grid = *grid, .stored = stored_grid(grid), .n = cohort->n_subjects
+    };
     if (!options) options = &defaults;
     d->no_cache = options->no_cache;
     d->n_targets = options->n_targets > 0 ? options->n_targets : 1;
@@ -257,6 +284,11 @@ int hf_dataset_width(const hf_dataset *dataset)
     return dataset->encoder ? dataset->encoder->width : 0;
 }
 
+int hf_dataset_views(const hf_dataset *dataset)
+{
+    return hf_views(&dataset->grid);
+}
+
 /* From the source, which must still be what it was; `path`: into its cached form too. */
 int hf_dataset_targets(const hf_dataset *dataset)
 {
@@ -271,14 +303,14 @@ static hf_status get_uncached(float *out, const hf_dataset *d, int index, const 
     const int *shape = about.shape;
     hf_status status;
     HF_TRY_OUT(prepare_subject(&voxels, &about, d, index));
-    if (memcmp(shape, d->shape, sizeof d->shape) != 0)
+    if (memcmp(shape, d->whole, sizeof d->whole) != 0)
         status = hf_fail(HF_ERR_SHAPE, "'%s': has %dx%dx%d voxels, expected %dx%dx%d", image, shape[0], shape[1],
-                         shape[2], d->shape[0], d->shape[1], d->shape[2]);
+                         shape[2], d->whole[0], d->whole[1], d->whole[2]);
     else if (strcmp(about.source, d->cached[index].source) != 0)
         status = hf_fail(HF_ERR_IO, "'%s': the file has changed since it was opened", image);
     else if (path)
         status = hf_cached_write(path, voxels, &about);
-    if (status == HF_OK) memcpy(out, voxels, voxels_of(shape) * sizeof *out);
+    if (status == HF_OK) memcpy(out, voxels, hf_voxels_of(shape) * sizeof *out);
 out:
     free(voxels);
     return status;
@@ -297,33 +329,59 @@ static hf_status get_cached(float *out, const hf_dataset *d, int index)
     return hf_fail(HF_ERR_IO, "'%s': what was just written cannot be read back", cached->path);
 }
 
+static hf_status get_whole(float *out, const hf_dataset *d, int index)
+{
+    return d->no_cache ? get_uncached(out, d, index, NULL) : get_cached(out, d, index);
+}
+
+hf_status hf_dataset_view(const hf_dataset *dataset, int index, int view, bool alone, float *volume)
+{
+    const hf_dataset *d = dataset;
+    const bool zscore = d->grid.zscore;
+    float *whole = NULL;
+    hf_status status = HF_OK;
+    if (!hf_dataset_has(d, index)) return hf_fail(HF_ERR_ARGUMENT, "the dataset has no subject number %d", index);
+    if (view < 0 || view >= hf_views(&d->grid))
+        return hf_fail(HF_ERR_ARGUMENT, "view %d of a subject, expected one of %d", view, hf_views(&d->grid));
+    if (!d->grid.both_sides) return get_whole(volume, d, index);
+    HF_TRY(hf_alloc(&whole, hf_voxels_of(d->whole), sizeof *whole, "two sides"));
+    HF_TRY_OUT(get_whole(whole, d, index));
+    if (zscore && !alone) HF_TRY_OUT(hf_zscore(whole, hf_voxels_of(d->whole)));
+    hf_views_make(volume, whole, d->whole, view, &d->grid);
+    if (zscore && alone) status = hf_zscore(volume, hf_voxels_of(d->shape));
+    if (status != HF_OK) hf_fail_in(status, "'%s', side %d", d->cohort->subject[index].image, view);
+out:
+    free(whole);
+    return status;
+}
+
 hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, float *tabular, float *target)
 {
     if (!hf_dataset_has(dataset, index)) return hf_fail(HF_ERR_ARGUMENT, "the dataset has no subject number %d", index);
-    if (volume && dataset->no_cache) HF_TRY(get_uncached(volume, dataset, index, NULL));
-    if (volume && !dataset->no_cache) HF_TRY(get_cached(volume, dataset, index));
+    if (volume) HF_TRY(hf_dataset_view(dataset, index, 0, false, volume));
     if (tabular && dataset->encoder) HF_TRY(hf_encoder_row(tabular, dataset->encoder, dataset->cohort, index));
     const size_t T = (size_t)dataset->n_targets;
     if (target) memcpy(target, dataset->target + (size_t)index * T, T * sizeof *target);
     return HF_OK;
 }
 
-/* Result shape and host memory of one volume: as stored, the result, and, when it is resampled, the mask and two
- * stages between, each at most as large as the larger end. */
-static hf_status forecast_volume(int shape[3], size_t *memory, const hf_grid *grid, const char *image)
+/* Result shape and host memory of one volume: as stored, twice where there is a mask, the result, and, when it is
+ * resampled, the mask and two stages between, each at most as large as the larger end. */
+static hf_status forecast_volume(int shape[3], size_t *memory, const hf_grid *grid, const hf_subject *subject)
 {
     hf_volume volume = { 0 };
-    hf_grid whole = *grid; /* before the window is cut */
+    hf_grid whole = { .centre = grid->centre }; /* before anything is cut */
     int resampled[3];
     hf_status status = HF_OK;
-    memset(whole.shape, 0, sizeof whole.shape);
-    HF_TRY(hf_volume_read(&volume, image));
-    HF_TRY_OUT(hf_grid_shape(shape, volume.shape, volume.spacing, grid));
-    HF_TRY_OUT(hf_grid_shape(resampled, volume.shape, volume.spacing, &whole));
-    const size_t stored = voxels_of(volume.shape), between = voxels_of(resampled);
+    memcpy(whole.spacing, grid->spacing, sizeof whole.spacing);
+    HF_TRY(hf_volume_read(&volume, subject->image));
+    HF_TRY_OUT(hf_grid_shape(shape, &volume, grid));
+    HF_TRY_OUT(hf_grid_shape(resampled, &volume, &whole));
+    const size_t stored = hf_voxels_of(volume.shape), between = hf_voxels_of(resampled);
     const bool same = memcmp(resampled, volume.shape, sizeof resampled) == 0;
-    *memory = (stored + voxels_of(shape) + (same ? 0 : 3 * (stored > between ? stored : between))) * sizeof(float);
+    *memory = (stored + hf_voxels_of(shape) + (same ? 0 : 3 * (stored > between ? stored : between))) * sizeof(float);
     if (*memory < MOST_DECODING * stored) *memory = MOST_DECODING * stored;
+    if (subject->mask) *memory += MOST_DECODING * stored;
 out:
     hf_volume_free(&volume);
     return status;
@@ -335,7 +393,8 @@ static hf_status count_missing(size_t *missing, const hf_cohort *cohort, const h
     char *folder = NULL, *path = NULL;
     HF_TRY(cache_folder(&folder, options));
     for (int i = 0; i < cohort->n_subjects; i++) {
-        if (hf_cached_path(&path, folder, cohort->subject[i].image, grid) == HF_OK && !hf_path_exists(path))
+        if (hf_cached_path(&path, folder, cohort->subject[i].image, cohort->subject[i].mask, grid) == HF_OK &&
+            !hf_path_exists(path))
             (*missing)++;
         free(path);
         path = NULL;
@@ -349,16 +408,17 @@ hf_status hf_dataset_forecast(hf_forecast *out, const hf_cohort *cohort, const h
 {
     static const hf_dataset_options defaults = { 0 };
     const int n = cohort->n_subjects;
+    const hf_grid stored = stored_grid(grid);
     int shape[3], first = 0;
     size_t memory = 0;
     if (!options) options = &defaults;
     *out = (hf_forecast){ 0 };
     /* The first readable volume tells what all of them will need. */
-    while (first < n && forecast_volume(shape, &memory, grid, cohort->subject[first].image) != HF_OK)
+    while (first < n && forecast_volume(shape, &memory, &stored, &cohort->subject[first]) != HF_OK)
         first++;
     if (first == n) return hf_fail(HF_ERR_FORMAT, "'%s': none of the %d volumes can be read", cohort->folder, n);
     out->memory_bytes = (size_t)hf_parallel_threads(n) * memory;
     if (options->no_cache) return HF_OK;
     out->disk_bytes = (size_t)n * hf_cached_bytes(shape);
-    return count_missing(&out->missing, cohort, grid, options);
+    return count_missing(&out->missing, cohort, &stored, options);
 }

@@ -48,20 +48,108 @@ void hf_volume_free(hf_volume *volume); /* frees the voxels and zeroes the struc
 
 /* ---- preprocessing (datasets/preprocess.c) ----------------------------------------------------------------------- */
 
-/* How a volume becomes what the network sees. This is part of a trained model: predict repeats it exactly. */
+/* Where a volume is cropped and padded around. */
+typedef enum hf_centre {
+    HF_CENTRE_MASS,   /* the centre of mass of the non-zero voxels, always */
+    HF_CENTRE_MIDDLE, /* the rule of earlier versions: the same, but the middle of the volume along axes that have the
+                         wanted size already, and the whole volume where it is resampled. Only for what was trained so */
+} hf_centre;
+
+/* How a volume becomes what the network sees. This is part of a trained model: predict repeats it exactly.
+ * doc/preprocessing.md has every step as formulas. */
 typedef struct hf_grid {
-    int shape[3];               /* D,H,W of the result; 0,0,0: as stored (all subjects must then agree) */
+    int shape[3];               /* D,H,W of the window; 0,0,0: as stored (all subjects must then agree) */
     double spacing[3];          /* mm; 0,0,0: as stored. Otherwise trilinear resampling, with a Gaussian of the standard
                           width against aliasing along axes that get coarser */
     bool zscore;                /* zero mean and unit variance (population) over non-zero voxels; zeros stay zero */
     double spacing_expected[3]; /* mm; when spacing is 0,0,0 and this is not: a volume whose spacing differs by more
                                    than 1 % is refused, because the model was trained on that grid */
+    hf_centre centre;
+    int crop[3][2];       /* first voxel of the window and the one after the last; all 0: all of it */
+    double crop_mm[3][2]; /* in place of a window: low and high faces of a box, mm in the space of the affine (RAS+);
+                             the voxels whose centres lie inside it. All 0: none */
+    bool both_sides;      /* the result is two samples, its right half and its left half mirrored: hf_views_make */
 } hf_grid;
 
-/* Crops or zero-pads around the centre of mass of the non-zero voxels (or the middle of the volume when its size
- * already equals the wanted shape along that axis), resamples, normalises. out has D*H*W floats. Refuses a volume
- * with fewer than 8 non-zero voxels, non-finite voxels, or a spacing it was told not to expect. */
+bool hf_grid_has_crop(const hf_grid *grid);
+bool hf_grid_has_box(const hf_grid *grid);
+
+/* "21:149, 55:151, 25:89", as for a crop; "-64:64, -72:24, -50:14", or the name of a known box ("hippocampi": both, with
+ * room around, in the space of the MNI templates), as for crop_mm. Empty: none. HF_ERR_ARGUMENT says what is wrong. */
+hf_status hf_crop_parse(int crop[3][2], const char *text) HF_MUST_USE;
+hf_status hf_crop_mm_parse(double box[3][2], const char *text) HF_MUST_USE;
+
+/* D,H,W of what hf_preprocess makes of a volume, of which only the header is looked at. HF_ERR_ARGUMENT when the grid is
+ * no grid, HF_ERR_SHAPE when its crop reaches beyond it, HF_ERR_UNSUPPORTED when the volume does not lie in the space of a
+ * template and a box in millimetres is wanted. */
+hf_status hf_grid_shape(int shape[3], const hf_volume *volume, const hf_grid *grid) HF_MUST_USE;
+
+/* Crops or zero-pads around the grid's centre, or cuts a box; resamples; normalises. out has D*H*W floats, see
+ * hf_grid_shape. Planes of zeros around a volume change no bit of the result. Refuses a volume with fewer than 8 non-zero
+ * voxels, non-finite voxels, or a spacing it was told not to expect. */
 hf_status hf_preprocess(float *out, const hf_volume *volume, const hf_grid *grid, const char *name) HF_MUST_USE;
+
+/* Zero mean and unit population variance over the non-zero ones; zeros stay zero; without spread divided by 1.
+ * HF_ERR_FORMAT when all are zero. */
+hf_status hf_zscore(float *voxels, size_t count) HF_MUST_USE;
+
+/* Views: what of a preprocessed volume the network sees. One, the whole, without both_sides; else two. View 0 is the
+ * right half as it is, view 1 the left half mirrored along D, so that both look alike; an odd middle plane belongs to
+ * both. */
+int hf_views(const hf_grid *grid);
+void hf_views_shape(int shape[3], const int whole[3], const hf_grid *grid); /* of a view; may be the same array */
+void hf_views_make(float *view, const float *whole, const int whole_shape[3], int which, const hf_grid *grid);
+
+/* ---- masks (datasets/mask.c) ------------------------------------------------------------------------------------- */
+
+/* The mask of an image: the one file in its folder that is called `mask` or ends in _MASK (then .nii, .nii.gz or .npy) and
+ * begins with the same sub-ID as the image, if that has one. Freed with free(). HF_ERR_IO when there is none,
+ * HF_ERR_ARGUMENT when there are several; both name them. */
+hf_status hf_mask_find(char **out, const char *image, const char *mask) HF_MUST_USE;
+
+/* Sets voxels to 0 where the mask is 0. HF_ERR_SHAPE when the mask has not the volume's voxels (shape and affine). */
+hf_status hf_mask_apply(hf_volume *volume, const char *mask_path) HF_MUST_USE;
+
+/* ---- thumbnails (datasets/thumbnail.c) --------------------------------------------------------------------------- */
+
+/* A volume in few numbers: means over blocks of a grid of 16 x 16 x 16 that spans it whatever its shape, then zero mean
+ * and unit variance (a constant becomes zeros). Volumes of one kind agree in it, however coarse they are. */
+#define HF_THUMBNAIL_SIDE  16
+#define HF_THUMBNAIL_CELLS (HF_THUMBNAIL_SIDE * HF_THUMBNAIL_SIDE * HF_THUMBNAIL_SIDE)
+void hf_thumbnail(float cells[HF_THUMBNAIL_CELLS], const float *voxels, const int shape[3]);
+
+/* Pearson's; NaN when one is constant. */
+double hf_thumbnail_correlation(const float *a, const float *b);
+
+/* Median, and 1.4826 times the median absolute deviation from it, which is the standard deviation of a normal
+ * distribution; sorts and overwrites `values` [count], count at least 1. */
+void hf_robust(double *median, double *sd, double *values, int count);
+
+/* ---- augmentation (datasets/augment.c) --------------------------------------------------------------------------- */
+
+/* Random changes of training volumes, after normalisation. Zero: none. What happens to a volume is a function of
+ * (seed, epoch, subject) alone. In this order: mirror, affine, shift, noise. */
+typedef struct hf_augment {
+    double flip;      /* probability of mirroring left and right */
+    int shift;        /* voxels: moved by up to so many along each axis, zeros coming in */
+    double affine;    /* probability of the next three together: about the middle, trilinear, zeros outside */
+    double rotate[3]; /* degrees: about each axis by up to so much either way */
+    double scale[3];  /* along each axis times 1 plus or minus up to so much */
+    double shear[3];  /* up to so much either way: D by H, D by W, H by W, voxels per voxel */
+    double noise;     /* probability of Gaussian noise on every voxel ... */
+    double noise_sd;  /* ... of this standard deviation */
+    uint64_t seed;
+} hf_augment;
+
+/* HF_ERR_ARGUMENT names what is out of range: probabilities 0 to 1, scale and shear below 1, nothing negative. */
+hf_status hf_augment_check(const hf_augment *augment) HF_MUST_USE;
+
+/* Changes a volume [D,H,W] in place; `room` has as many floats. */
+void hf_augment_volume(float *volume, const int shape[3], const hf_augment *augment, uint64_t epoch, uint64_t subject,
+                       float *room);
+
+/* Which view of a subject trains in an epoch: 0 or 1, each half of the time. */
+int hf_augment_side(uint64_t seed, uint64_t epoch, uint64_t subject);
 
 /* ---- tables (datasets/table.c) ----------------------------------------------------------------------------------- */
 
@@ -112,6 +200,7 @@ typedef struct hf_problem {
 typedef struct hf_subject {
     char *id;    /* as in the table */
     char *image; /* path of the volume */
+    char *mask;  /* path of its mask, or NULL */
     int row;     /* row of the table */
 } hf_subject;
 
@@ -137,6 +226,7 @@ typedef struct hf_cohort_options {
     const char *session;       /* of images found by id: only those of this session, "01" or "ses-01" */
     const char *const *entities; /* [n_entities] and only those whose file name has all of these, as "desc-brain" */
     int n_entities;
+    const char *mask; /* name of masks, such as "desc-brain_mask" (hf_mask_find); NULL: no masks */
 } hf_cohort_options;
 
 /* Joins table and images by ID, strictly: never by order. Rows without an image, or with several that `session` and
@@ -332,16 +422,21 @@ hf_status hf_dataset_open(hf_dataset **out, hf_cohort *cohort, const hf_grid *gr
 void hf_dataset_free(hf_dataset **dataset);
 
 bool hf_dataset_has(const hf_dataset *dataset, int index);
-const int *hf_dataset_shape(const hf_dataset *dataset); /* D,H,W */
-/* hf_digest_file of the image of a subject, as it was when its volume was made; "" for one that is left out. */
+const int *hf_dataset_shape(const hf_dataset *dataset); /* D,H,W of one sample: of a view */
+/* hf_digest_file of the image of a subject, as it was when its volume was made, and of its mask; "" for one that is left
+ * out. */
 const char *hf_dataset_source(const hf_dataset *dataset, int index);
 int hf_dataset_width(const hf_dataset *dataset);   /* length of a tabular row */
 int hf_dataset_targets(const hf_dataset *dataset); /* T */
+int hf_dataset_views(const hf_dataset *dataset);   /* samples a subject gives when it is judged: 1 or 2 */
 
-/* Copies one sample: volume [D,H,W], tabular [width], target [T], NaN where it is missing. Any of the outputs may be
+/* Copies one sample: volume [D,H,W] (view 0), tabular [width], target [T], NaN where it is missing. Any of the outputs may be
  * NULL. Thread-safe. */
 hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, float *tabular,
                          float *target) HF_MUST_USE;
+
+/* One view of a subject: volume [D,H,W]. Of two sides, each is normalised `alone`, as in training, or both together. */
+hf_status hf_dataset_view(const hf_dataset *dataset, int index, int view, bool alone, float *volume) HF_MUST_USE;
 
 /* A batch, ready on the host. */
 typedef struct hf_batch {
@@ -358,13 +453,19 @@ typedef struct hf_loader_options {
     int batch_size; /* required; the last batch of a pass may be smaller */
     bool shuffle;   /* order of pass e is a function of (seed, e) alone */
     uint64_t seed;
-    int depth; /* batches prepared ahead by the background thread; default 2 */
+    int depth;                 /* batches prepared ahead by background threads; default 2 */
+    int threads;               /* of them; default: 1, more on machines with many cores. No bit depends on it */
+    const hf_augment *augment; /* for training (copied): a random side of two, and these changes. NULL: for judging:
+                                  samples as they are, and of two sides both, one right after the other */
 } hf_loader_options;
 
-/* Serves batches of the given subject indices (copied). */
+/* Serves batches of the given subject indices (copied); each is hf_loader_samples / count samples. */
 hf_status hf_loader_new(hf_loader **out, const hf_dataset *dataset, const int *indices, int count,
                         const hf_loader_options *options) HF_MUST_USE;
 void hf_loader_free(hf_loader **loader);
+
+/* Samples of a pass: the subjects, times two where both sides of each are served. */
+int hf_loader_samples(const hf_loader *loader);
 
 /* Starts pass number `epoch`, dropping what was prepared of an earlier pass. */
 hf_status hf_loader_start(hf_loader *loader, uint64_t epoch) HF_MUST_USE;
@@ -372,7 +473,7 @@ hf_status hf_loader_start(hf_loader *loader, uint64_t epoch) HF_MUST_USE;
 /* The next batch of the pass, valid until the next call; *batch is NULL at the end of the pass. */
 hf_status hf_loader_next(hf_loader *loader, const hf_batch **batch) HF_MUST_USE;
 
-/* Seconds hf_loader_next has waited for the background thread so far: "the device waited for data". */
+/* Seconds hf_loader_next has waited for the background threads so far: "the device waited for data". */
 double hf_loader_waited(const hf_loader *loader);
 
 /* ---- the synthetic cohort (datasets/synth.c) --------------------------------------------------------------------- */

@@ -1,14 +1,14 @@
-/* preprocess.c: from a volume to what the network sees.
+/* preprocess.c: from a volume to what the network sees. doc/preprocessing.md says the same for other programs.
  *
- *   1. resample  to the wanted voxel size, when one is wanted: one small linear operator per axis
- *   2. window    crop or pad to the wanted shape around the non-zero voxels
- *   3. zscore    zero mean and unit variance of the non-zero voxels
+ *   1. resample  to the wanted voxel size, when one is wanted
+ *   2. window    crop or pad to the wanted shape around the centre of mass of the non-zero voxels
+ *   3. crop      a box of that window; or, in place of 1 to 3, a box in millimetres of a template's space
+ *   4. zscore    zero mean and unit variance of the non-zero voxels
  *
- * Zero is background throughout. A linear operator along one axis gives every output position a short run of weights
- * over input positions: trilinear interpolation, preceded where the voxels get larger by a Gaussian that makes up the
- * difference between the two voxels' widths. The weights of a run add up to 1, also at the border, so a constant image
- * stays constant. The image and its mask of non-zero voxels go through the same operators, and where less than half of
- * a new voxel is foreground it becomes background. Sums are doubles in a fixed order. */
+ * Zero is background throughout, and so is everything outside of the volume. All positions count from the box that just
+ * holds the non-zero voxels, in integers, so planes of zeros around a volume change no bit of the result. Sums are
+ * doubles in a fixed order. */
+#include "resample.h"
 #include "volume.h"
 
 #include <math.h>
@@ -16,18 +16,46 @@
 #include <string.h>
 
 #define MIN_NONZERO      8
-#define SAME_SPACING     1e-4               /* relative; below it an axis is not resampled */
-#define EXPECTED_SPACING 0.01               /* relative; above it a volume is not what the model was trained on */
-#define MAX_SIZE         4096               /* voxels along an axis of the result */
-#define GAUSSIAN_REACH   3.0                /* standard deviations */
-#define FWHM_PER_SIGMA   2.3548200450309493 /* 2 sqrt(2 ln 2) */
-#define MASK_THRESHOLD   0.5f
+#define SAME_SPACING     1e-4 /* relative; below it an axis is not resampled */
+#define EXPECTED_SPACING 0.01 /* relative; above it a volume is not what the model was trained on */
+#define MAX_SIZE         4096 /* voxels along an axis of the result */
+#define ON_FACE          1e-3 /* voxels; a centre so near to a face of a box lies on it */
+#define MAX_TURN         1e-3 /* of an axis off the world's, as a tangent, where a box is in millimetres */
 
 /* ---- the grid ---------------------------------------------------------------------------------------------------- */
 
 static bool resampled(double spacing, double wanted)
 {
     return wanted > 0 && fabs(spacing - wanted) > SAME_SPACING * wanted;
+}
+
+bool hf_grid_has_crop(const hf_grid *grid)
+{
+    return grid->crop[0][1] > 0;
+}
+
+bool hf_grid_has_box(const hf_grid *grid)
+{
+    return grid->crop_mm[0][0] < grid->crop_mm[0][1];
+}
+
+static hf_status check_crops(const hf_grid *grid)
+{
+    const bool crop = hf_grid_has_crop(grid), box = hf_grid_has_box(grid);
+    for (int i = 0; i < 3; i++) {
+        const int *c = grid->crop[i];
+        const double *b = grid->crop_mm[i];
+        if (crop && !(c[0] >= 0 && c[0] < c[1]))
+            return hf_fail(HF_ERR_ARGUMENT, "grid: crop %d:%d along axis %d, expected START:STOP of at least a voxel",
+                           c[0], c[1], i);
+        if (box && !(isfinite(b[0]) && isfinite(b[1]) && b[0] < b[1]))
+            return hf_fail(HF_ERR_ARGUMENT, "grid: box %g:%g mm along axis %d, expected LOW:HIGH", b[0], b[1], i);
+        if (box && grid->shape[i])
+            return hf_fail(HF_ERR_ARGUMENT, "grid: a box in millimetres says how many voxels there are; no shape "
+                                            "is expected beside it");
+    }
+    return crop && box ? hf_fail(HF_ERR_ARGUMENT, "grid: a crop in voxels and one in millimetres, expected one")
+                       : HF_OK;
 }
 
 static hf_status check_grid(const hf_grid *grid)
@@ -41,30 +69,18 @@ static hf_status check_grid(const hf_grid *grid)
             return hf_fail(HF_ERR_ARGUMENT, "grid: spacing %g mm (expected of the file: %g) along axis %d: 0 or more",
                            grid->spacing[i], grid->spacing_expected[i], i);
     }
-    return HF_OK;
+    return check_crops(grid);
 }
 
-/* Voxels along each axis after resampling: the nearest number that covers the same length. */
-static hf_status resampled_shape(int shape[3], const int stored[3], const double spacing[3], const hf_grid *grid)
+/* Voxels after resampling: the nearest number that covers the same length. */
+static hf_status resampled_size(int *out, int stored, double spacing, double wanted, int axis)
 {
-    for (int i = 0; i < 3; i++) {
-        double size = stored[i];
-        if (resampled(spacing[i], grid->spacing[i])) size = fmax(1, floor(size * spacing[i] / grid->spacing[i] + 0.5));
-        if (stored[i] < 1 || !(spacing[i] > 0) || (size != stored[i] && !(size <= MAX_SIZE)))
-            return hf_fail(HF_ERR_ARGUMENT, "%d voxels of %g mm along axis %d make %g of %g mm, expected 1 to %d",
-                           stored[i], spacing[i], i, size, grid->spacing[i], MAX_SIZE);
-        shape[i] = (int)size;
-    }
-    return HF_OK;
-}
-
-hf_status hf_grid_shape(int shape[3], const int stored[3], const double spacing[3], const hf_grid *grid)
-{
-    int result[3];
-    HF_TRY(check_grid(grid));
-    HF_TRY(resampled_shape(result, stored, spacing, grid));
-    for (int i = 0; i < 3; i++)
-        shape[i] = grid->shape[i] ? grid->shape[i] : result[i];
+    double size = stored;
+    if (resampled(spacing, wanted)) size = fmax(1, floor(size * spacing / wanted + 0.5));
+    if (stored < 1 || !(spacing > 0) || (size != stored && !(size <= MAX_SIZE)))
+        return hf_fail(HF_ERR_ARGUMENT, "%d voxels of %g mm along axis %d make %g of %g mm, expected 1 to %d", stored,
+                       spacing, axis, size, wanted, MAX_SIZE);
+    *out = (int)size;
     return HF_OK;
 }
 
@@ -82,166 +98,84 @@ static hf_status check_expected(const hf_volume *volume, const hf_grid *grid)
     return HF_OK;
 }
 
-/* ---- resampling -------------------------------------------------------------------------------------------------- */
+/* ---- boxes in millimetres ---------------------------------------------------------------------------------------- */
 
-/* Output i = sum over t < taps of weight[i*taps + t] * input first[i] + t; input positions are all inside. */
-typedef struct axis_operator {
-    int in, out, taps;
-    int *first;    /* [out] */
-    float *weight; /* [out][taps] */
-} axis_operator;
+/* One axis of a box: the voxels whose centres lie inside it, or, when resampled, new voxels that fill it. */
+typedef struct box_axis {
+    int first, count; /* voxels of the volume, or new ones */
+    double middle;    /* of the box, in voxels of the volume */
+} box_axis;
 
-/* The interpolation kernel at a distance, in input voxels: a triangle, smoothed by summing it over a sampled
- * Gaussian. */
-static double kernel_at(double distance, double sigma, int reach)
+/* A box only makes sense along the axes of a template's space. */
+static hf_status check_template(const hf_volume *v)
 {
-    double sum = 0, total = 0;
-    if (sigma == 0) return fmax(0, 1 - fabs(distance));
-    for (int k = -reach; k <= reach; k++) {
-        double gauss = exp(-0.5 * k * k / (sigma * sigma));
-        sum += gauss * fmax(0, 1 - fabs(distance - k));
-        total += gauss;
-    }
-    return sum / total;
-}
-
-/* `ratio`: output voxel size in input voxels. The centres of both grids coincide. */
-static hf_status operator_make(axis_operator *op, int in, int out, double ratio)
-{
-    double sigma = ratio > 1 ? sqrt(ratio * ratio - 1) / FWHM_PER_SIGMA : 0;
-    int reach = (int)fmin(ceil(GAUSSIAN_REACH * sigma), in);
-    op->in = in;
-    op->out = out;
-    op->taps = 2 * reach + 2 < in ? 2 * reach + 2 : in;
-    HF_TRY(hf_alloc(&op->first, (size_t)out, sizeof(int), "resampling positions"));
-    HF_TRY(hf_alloc(&op->weight, (size_t)out * (size_t)op->taps, sizeof(float), "resampling weights"));
-    for (int i = 0; i < out; i++) {
-        double centre = (i - 0.5 * (out - 1)) * ratio + 0.5 * (in - 1), total = 0;
-        centre = fmin(fmax(centre, 0), in - 1);
-        int first = (int)floor(centre) - reach;
-        if (first > in - op->taps) first = in - op->taps;
-        if (first < 0) first = 0;
-        op->first[i] = first;
-        for (int t = 0; t < op->taps; t++)
-            total += kernel_at(first + t - centre, sigma, reach);
-        for (int t = 0; t < op->taps; t++)
-            op->weight[i * op->taps + t] = (float)(kernel_at(first + t - centre, sigma, reach) / total);
-    }
+    if (!v->oriented)
+        return hf_fail(HF_ERR_UNSUPPORTED, "the file does not say where the volume lies (sform and qform codes are "
+                                           "0), and a box in millimetres was asked for");
+    for (int axis = 0; axis < 3; axis++)
+        for (int row = 0; row < 3; row++)
+            if (row != axis && fabs(v->affine[row][axis]) > MAX_TURN * v->spacing[axis])
+                return hf_fail(HF_ERR_UNSUPPORTED, "its axes are turned against those of the world: a box in "
+                                                   "millimetres needs volumes in the space of a template");
     return HF_OK;
 }
 
-static void operator_free(axis_operator *op)
+static hf_status box_along(box_axis *out, const hf_volume *v, const hf_grid *grid, int axis)
 {
-    free(op->first);
-    free(op->weight);
-}
-
-/* Applies the operator along the middle axis of in [outer][op->in][inner]. */
-static void operator_apply(float *out, const float *in, const axis_operator *op, size_t outer, size_t inner)
-{
-    memset(out, 0, outer * (size_t)op->out * inner * sizeof *out);
-    for (size_t o = 0; o < outer; o++)
-        for (int i = 0; i < op->out; i++) {
-            float *line = out + (o * (size_t)op->out + (size_t)i) * inner;
-            for (int t = 0; t < op->taps; t++) {
-                const float *source = in + (o * (size_t)op->in + (size_t)(op->first[i] + t)) * inner;
-                float weight = op->weight[i * op->taps + t];
-                for (size_t k = 0; k < inner; k++)
-                    line[k] += weight * source[k];
-            }
-        }
-}
-
-typedef struct image {
-    int shape[3];
-    const float *voxels; /* [D,H,W] */
-    float *owned;        /* voxels when they are ours, else NULL */
-} image;
-
-/* Replaces *img by its resampled form; axes whose operator has no taps stay. */
-static hf_status resample_image(image *img, const axis_operator op[3])
-{
-    for (int axis = 0; axis < 3; axis++) {
-        if (op[axis].taps == 0) continue;
-        size_t outer = 1, inner = 1, count;
-        for (int i = 0; i < axis; i++)
-            outer *= (size_t)img->shape[i];
-        for (int i = axis + 1; i < 3; i++)
-            inner *= (size_t)img->shape[i];
-        float *next = NULL;
-        if (!hf_size_mul(outer * inner, (size_t)op[axis].out, &count))
-            return hf_fail(HF_ERR_MEMORY, "the resampled image is too large");
-        HF_TRY(hf_alloc(&next, count, sizeof(float), "resampled image"));
-        operator_apply(next, img->voxels, &op[axis], outer, inner);
-        free(img->owned);
-        img->voxels = img->owned = next;
-        img->shape[axis] = op[axis].out;
-    }
+    const double *box = grid->crop_mm[axis], spacing = v->spacing[axis], wanted = grid->spacing[axis];
+    const double low = (box[0] - v->affine[axis][3]) / v->affine[axis][axis];
+    const double high = (box[1] - v->affine[axis][3]) / v->affine[axis][axis];
+    const double first = ceil(low + ON_FACE), last = floor(high - ON_FACE);
+    const bool again = resampled(spacing, wanted);
+    const double count = again ? fmax(1, floor((box[1] - box[0]) / wanted + 0.5)) : last - first + 1;
+    if (!(count >= 1 && count <= MAX_SIZE && fabs(first) < 1e6))
+        return hf_fail(HF_ERR_ARGUMENT, "the box %g:%g mm holds %g voxels along axis %d, expected 1 to %d", box[0],
+                       box[1], count, axis, MAX_SIZE);
+    *out = (box_axis){ (int)first, (int)count, 0.5 * (low + high) };
     return HF_OK;
 }
 
-static size_t voxel_count(const int shape[3])
+hf_status hf_grid_shape(int shape[3], const hf_volume *volume, const hf_grid *grid)
 {
-    return (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
-}
-
-static hf_status make_mask(image *mask, const image *img)
-{
-    size_t count = voxel_count(img->shape);
-    *mask = *img;
-    mask->voxels = mask->owned = NULL;
-    HF_TRY(hf_alloc(&mask->owned, count, sizeof(float), "mask"));
-    for (size_t i = 0; i < count; i++)
-        mask->owned[i] = img->voxels[i] != 0;
-    mask->voxels = mask->owned;
-    return HF_OK;
-}
-
-/* Resamples img to the grid's spacing; does nothing when it has it already. */
-static hf_status resample(image *img, const double spacing[3], const hf_grid *grid)
-{
-    axis_operator op[3] = { { 0 } };
-    image mask = { .owned = NULL };
-    hf_status status = HF_OK;
-    int shape[3];
-    HF_TRY(resampled_shape(shape, img->shape, spacing, grid));
-    bool any = false;
+    int result[3];
+    box_axis box;
+    HF_TRY(check_grid(grid));
+    if (hf_grid_has_box(grid)) HF_TRY(check_template(volume));
     for (int i = 0; i < 3; i++) {
-        if (!resampled(spacing[i], grid->spacing[i])) continue;
-        any = true;
-        HF_TRY_OUT(operator_make(&op[i], img->shape[i], shape[i], grid->spacing[i] / spacing[i]));
+        HF_TRY(resampled_size(&result[i], volume->shape[i], volume->spacing[i], grid->spacing[i], i));
+        if (grid->shape[i]) result[i] = grid->shape[i];
+        if (hf_grid_has_crop(grid)) {
+            if (grid->crop[i][1] > result[i])
+                return hf_fail(HF_ERR_SHAPE, "the crop %d:%d along axis %d reaches beyond the %d voxels there",
+                               grid->crop[i][0], grid->crop[i][1], i, result[i]);
+            result[i] = grid->crop[i][1] - grid->crop[i][0];
+        }
+        if (!hf_grid_has_box(grid)) continue;
+        HF_TRY(box_along(&box, volume, grid, i));
+        result[i] = box.count;
     }
-    if (!any) goto out;
-    HF_TRY_OUT(make_mask(&mask, img));
-    HF_TRY_OUT(resample_image(&mask, op));
-    HF_TRY_OUT(resample_image(img, op));
-    for (size_t i = 0, count = voxel_count(img->shape); i < count; i++)
-        if (mask.voxels[i] < MASK_THRESHOLD) img->owned[i] = 0;
-out:
-    free(mask.owned);
-    for (int i = 0; i < 3; i++)
-        operator_free(&op[i]);
-    return status;
+    memcpy(shape, result, sizeof result);
+    return HF_OK;
 }
 
-/* ---- window ------------------------------------------------------------------------------------------------------ */
+/* ---- foreground -------------------------------------------------------------------------------------------------- */
 
-/* Non-zero voxels of an image: how many, and how many in each plane across each axis. */
+/* Non-zero voxels of an image: how many, how many in each plane across each axis, and the first and last such plane. */
 typedef struct foreground {
     size_t count;
     size_t *plane[3]; /* [shape[axis]] */
+    int low[3], high[3];
 } foreground;
 
 static void foreground_free(foreground *f)
 {
     for (int i = 0; i < 3; i++)
         free(f->plane[i]);
+    *f = (foreground){ 0 };
 }
 
-static hf_status foreground_find(foreground *f, const image *img)
+static hf_status count_planes(foreground *f, const hf_block *img)
 {
-    for (int i = 0; i < 3; i++)
-        HF_TRY(hf_alloc(&f->plane[i], (size_t)img->shape[i], sizeof(size_t), "foreground counts"));
     const float *voxel = img->voxels;
     for (int d = 0; d < img->shape[0]; d++)
         for (int h = 0; h < img->shape[1]; h++) {
@@ -257,53 +191,52 @@ static hf_status foreground_find(foreground *f, const image *img)
             f->plane[1][h] += line;
             f->count += line;
         }
-    if (f->count < MIN_NONZERO)
-        return hf_fail(HF_ERR_FORMAT, "has %zu non-zero voxels, expected at least %d: it holds no image", f->count,
-                       MIN_NONZERO);
     return HF_OK;
 }
 
-/* First input position of a window of `wanted` voxels around the centre of mass; moved, as little as needed, to lose no
- * non-zero voxel where all of them fit. Negative: padding comes first. */
-static int window_start(const size_t *plane, int size, int wanted, size_t count)
+static hf_status foreground_find(foreground *f, const hf_block *img)
 {
-    double moment = 0;
-    int low = size, high = -1;
-    if (wanted == size) return 0;
-    for (int i = 0; i < size; i++) {
-        if (!plane[i]) continue;
-        moment += (double)plane[i] * i;
-        high = i;
-        if (low == size) low = i;
+    foreground_free(f);
+    for (int i = 0; i < 3; i++)
+        HF_TRY(hf_alloc(&f->plane[i], (size_t)img->shape[i], sizeof(size_t), "foreground counts"));
+    HF_TRY(count_planes(f, img));
+    if (f->count < MIN_NONZERO)
+        return hf_fail(HF_ERR_FORMAT, "has %zu non-zero voxels, expected at least %d: it holds no image", f->count,
+                       MIN_NONZERO);
+    for (int i = 0; i < 3; i++) {
+        while (!f->plane[i][f->low[i]])
+            f->low[i]++;
+        f->high[i] = img->shape[i] - 1;
+        while (!f->plane[i][f->high[i]])
+            f->high[i]--;
     }
-    int start = (int)floor(moment / (double)count - 0.5 * (wanted - 1) + 0.5);
+    return HF_OK;
+}
+
+static int64_t floor_divide(int64_t a, int64_t b) /* b > 0 */
+{
+    return a / b - (a % b < 0);
+}
+
+/* First position of a window of `wanted` voxels around the centre of mass m: floor(m - (wanted - 1) / 2 + 1/2), in
+ * integers; moved, as little as needed, to lose no non-zero voxel where all of them fit. Negative: padding comes
+ * first. */
+static int window_start(const foreground *f, int axis, int wanted)
+{
+    const int low = f->low[axis], high = f->high[axis];
+    int64_t moment = 0, count = (int64_t)f->count; /* below 2^36 voxels and 2^12 positions */
+    for (int i = low; i <= high; i++)
+        moment += (int64_t)f->plane[axis][i] * i;
+    int start = (int)floor_divide(2 * moment - (wanted - 2) * count, 2 * count);
     if (high - low + 1 > wanted) return start;
     if (start > low) start = low;
     if (start + wanted <= high) start = high - wanted + 1;
     return start;
 }
 
-/* Copies the window at start[3] of img into out, zero outside img. */
-static void copy_window(float *out, const int shape[3], const image *img, const int start[3])
-{
-    int first = start[2] < 0 ? -start[2] : 0, end = img->shape[2] - start[2];
-    if (end > shape[2]) end = shape[2];
-    memset(out, 0, voxel_count(shape) * sizeof *out);
-    if (end <= first) return;
-    for (int d = 0; d < shape[0]; d++)
-        for (int h = 0; h < shape[1]; h++) {
-            int from_d = d + start[0], from_h = h + start[1];
-            if (from_d < 0 || from_d >= img->shape[0] || from_h < 0 || from_h >= img->shape[1]) continue;
-            const float *line =
-                img->voxels + ((size_t)from_d * (size_t)img->shape[1] + (size_t)from_h) * (size_t)img->shape[2];
-            memcpy(out + ((size_t)d * (size_t)shape[1] + (size_t)h) * (size_t)shape[2] + first, line + start[2] + first,
-                   (size_t)(end - first) * sizeof *out);
-        }
-}
-
 /* ---- normalisation ----------------------------------------------------------------------------------------------- */
 
-static hf_status zscore(float *voxels, size_t count)
+hf_status hf_zscore(float *voxels, size_t count)
 {
     size_t n = 0;
     double sum = 0, squares = 0;
@@ -321,34 +254,103 @@ static hf_status zscore(float *voxels, size_t count)
     return HF_OK;
 }
 
-hf_status hf_preprocess(float *out, const hf_volume *volume, const hf_grid *grid, const char *name)
+/* ---- the whole --------------------------------------------------------------------------------------------------- */
+
+/* Resamples around the foreground: a box of it, with background around as far as any new voxel reaches. Both have one
+ * middle. The older rule took the volume as it was. */
+static hf_status resample_foreground(hf_block *img, const foreground *front, const hf_volume *v, const hf_grid *grid)
 {
-    static const hf_grid as_stored = { .zscore = false };
+    hf_sampling along[3] = { { 0 } };
+    int start[3], size[3];
+    for (int i = 0; i < 3; i++) {
+        const bool again = resampled(v->spacing[i], grid->spacing[i]), whole = grid->centre == HF_CENTRE_MIDDLE;
+        const double ratio = again ? grid->spacing[i] / v->spacing[i] : 0;
+        const int margin = again && !whole ? hf_sampling_margin(ratio) : 0;
+        const int held = whole ? img->shape[i] : front->high[i] - front->low[i] + 1;
+        HF_TRY(resampled_size(&along[i].count, held, v->spacing[i], grid->spacing[i], i));
+        start[i] = (whole ? 0 : front->low[i]) - margin;
+        size[i] = held + 2 * margin;
+        along[i].ratio = ratio;
+        along[i].middle = 0.5 * (size[i] - 1);
+    }
+    if (grid->centre != HF_CENTRE_MIDDLE) HF_TRY(hf_block_cut(img, start, size));
+    return hf_block_resample(img, along);
+}
+
+static hf_status window(float *out, const int shape[3], hf_block *img, const hf_volume *v, const hf_grid *grid)
+{
     foreground front = { 0 };
-    hf_status status = HF_OK;
-    int shape[3], start[3];
-    if (!out || !volume || !volume->voxels)
-        return hf_fail(HF_ERR_ARGUMENT, "hf_preprocess: out and volume are required");
-    if (!grid) grid = &as_stored;
-    image img = { .voxels = volume->voxels };
-    memcpy(img.shape, volume->shape, sizeof img.shape);
-    HF_TRY_OUT(hf_grid_shape(shape, volume->shape, volume->spacing, grid));
-    HF_TRY_OUT(check_expected(volume, grid));
-    HF_TRY_OUT(foreground_find(&front, &img));
-    HF_TRY_OUT(resample(&img, volume->spacing, grid));
-    if (img.owned) { /* the counts are of the image before */
-        foreground_free(&front);
-        front = (foreground){ 0 };
-        status = foreground_find(&front, &img);
+    hf_status status;
+    int start[3];
+    bool again = false;
+    HF_TRY_OUT(foreground_find(&front, img));
+    for (int i = 0; i < 3; i++)
+        again = again || resampled(v->spacing[i], grid->spacing[i]);
+    if (again) {
+        HF_TRY_OUT(resample_foreground(img, &front, v, grid));
+        status = foreground_find(&front, img); /* the counts were of the image before */
         if (status != HF_OK) status = hf_fail_in(status, "after resampling");
         if (status != HF_OK) goto out;
     }
-    for (int i = 0; i < 3; i++)
-        start[i] = window_start(front.plane[i], img.shape[i], shape[i], front.count);
-    copy_window(out, shape, &img, start);
-    if (grid->zscore) status = zscore(out, voxel_count(shape));
+    for (int i = 0; i < 3; i++) {
+        int wanted = grid->shape[i];
+        if (!wanted) HF_TRY_OUT(resampled_size(&wanted, v->shape[i], v->spacing[i], grid->spacing[i], i));
+        const bool as_it_is = grid->centre == HF_CENTRE_MIDDLE && wanted == img->shape[i];
+        start[i] = (as_it_is ? 0 : window_start(&front, i, wanted)) + grid->crop[i][0];
+    }
+    hf_block_copy(out, shape, img, start);
 out:
     foreground_free(&front);
+    return status;
+}
+
+/* A box in millimetres: no centring, because the space of the template says where things are. */
+static hf_status cut_box(float *out, const int shape[3], hf_block *img, const hf_volume *v, const hf_grid *grid)
+{
+    static const int zero[3] = { 0 };
+    hf_sampling along[3] = { { 0 } };
+    foreground front = { 0 };
+    int start[3], size[3];
+    hf_status status = foreground_find(&front, img);
+    foreground_free(&front);
+    HF_TRY(status);
+    for (int i = 0; i < 3; i++) {
+        box_axis box;
+        HF_TRY(box_along(&box, v, grid, i));
+        start[i] = box.first;
+        size[i] = along[i].count = box.count;
+        if (!resampled(v->spacing[i], grid->spacing[i])) continue;
+        along[i].ratio = grid->spacing[i] / v->spacing[i];
+        const double half = 0.5 * (box.count - 1) * along[i].ratio;
+        const int margin = hf_sampling_margin(along[i].ratio);
+        start[i] = (int)floor(box.middle - half) - margin;
+        size[i] = (int)ceil(box.middle + half) + margin - start[i] + 1;
+        along[i].middle = box.middle - start[i];
+    }
+    HF_TRY(hf_block_cut(img, start, size));
+    HF_TRY(hf_block_resample(img, along));
+    hf_block_copy(out, shape, img, zero);
+    return HF_OK;
+}
+
+hf_status hf_preprocess(float *out, const hf_volume *volume, const hf_grid *grid, const char *name)
+{
+    static const hf_grid as_stored = { .zscore = false };
+    hf_status status;
+    int shape[3];
+    if (!out || !volume || !volume->voxels)
+        return hf_fail(HF_ERR_ARGUMENT, "hf_preprocess: out and volume are required");
+    if (!grid) grid = &as_stored;
+    hf_block img = { .voxels = volume->voxels };
+    memcpy(img.shape, volume->shape, sizeof img.shape);
+    HF_TRY_OUT(hf_grid_shape(shape, volume, grid));
+    HF_TRY_OUT(check_expected(volume, grid));
+    if (hf_grid_has_box(grid))
+        HF_TRY_OUT(cut_box(out, shape, &img, volume, grid));
+    else
+        HF_TRY_OUT(window(out, shape, &img, volume, grid));
+    if (grid->zscore) status = hf_zscore(out, hf_voxels_of(shape));
+out:
     free(img.owned);
     return status == HF_OK ? HF_OK : hf_fail_in(status, "'%s'", name ? name : "volume");
 }

@@ -62,8 +62,4 @@ double hf_determinant(const double m[3][3]);
 hf_status hf_gunzip(void **out, size_t *out_size, const void *bytes, size_t size, const char *name) HF_MUST_USE;
 hf_status hf_gzip(void **out, size_t *out_size, const void *bytes, size_t size) HF_MUST_USE;
 
-/* D,H,W of what hf_preprocess makes of a volume of this shape and spacing (mm). HF_ERR_ARGUMENT when the grid is no
- * grid. */
-hf_status hf_grid_shape(int shape[3], const int stored[3], const double spacing[3], const hf_grid *grid) HF_MUST_USE;
-
 #endif

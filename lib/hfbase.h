@@ -166,6 +166,10 @@ uint32_t hf_random_bits(uint64_t seed, uint64_t stream, uint64_t index);
 double hf_random_uniform(uint64_t seed, uint64_t stream, uint64_t index); /* [0,1), 32 bits of it random */
 double hf_random_normal(uint64_t seed, uint64_t stream, uint64_t index);  /* mean 0, variance 1 (Box-Muller) */
 
+/* Many at once and faster, other numbers than hf_random_normal's: out[i] is a function of (seed, stream, i), in single
+ * precision. */
+void hf_random_normals(float *out, size_t count, uint64_t seed, uint64_t stream);
+
 /* A permutation of 0..count-1 into order[count] (Fisher-Yates). */
 void hf_random_permutation(uint32_t *order, uint32_t count, uint64_t seed, uint64_t stream);
 

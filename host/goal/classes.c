@@ -160,6 +160,14 @@ static void softmax(double *predicted, const float *output, const hf_target *t)
         predicted[k] /= sum;
 }
 
+static void logarithms(float *output, const double *predicted, const hf_target *t)
+{
+    const double least = 1e-30; /* a float's logarithm of it is finite, and no mean of probabilities is nearer to 0 */
+    const bool one = t->outputs == 1;
+    for (int k = 0; k < t->outputs; k++)
+        output[k] = (float)(log(fmax(predicted[k + one], least)) - (one ? log(fmax(predicted[0], least)) : 0));
+}
+
 /* The logarithms of the training frequencies; of two classes told by one logit, their difference. */
 static void start(float *bias, const hf_target *t)
 {
@@ -276,8 +284,8 @@ static double error(const hf_target *t, const double *truth, const double *predi
 #define ROW                                                                                                            \
     .losses = losses, .metrics = "balanced_accuracy precision f1 f1_micro auc accuracy recall",                        \
     .select = "balanced_accuracy", .baselines = { "training frequencies" }, .sections = HF_SHOW_CONFUSION,             \
-    .parse = parse, .learn = learn, .link = softmax, .start = start, .columns = columns, .cells = cells, .read = read, \
-    .say = say, .words = words, .error = error
+    .parse = parse, .learn = learn, .link = softmax, .unlink = logarithms, .start = start, .columns = columns,         \
+    .cells = cells, .read = read, .say = say, .words = words, .error = error
 
 const hf_goal hf_goal_classes = { .name = "classes", .about = "one of several classes", .set = set, ROW };
 const hf_goal hf_goal_binary = {

@@ -72,7 +72,8 @@ struct hf_goal {
     /* truth[T] of a row; NaN where the cell is missing. HF_ERR_FORMAT names file, line and what was expected. */
     hf_status (*parse)(double *truth, const hf_target *target, const hf_table *table, int row, int column);
     hf_status (*learn)(hf_target *target, const double *truth, int count); /* baselines, weights, from truth[count,T] */
-    void (*link)(double *predicted, const float *output, const hf_target *target); /* output [outputs] -> [P] */
+    void (*link)(double *predicted, const float *output, const hf_target *target);   /* output [outputs] -> [P] */
+    void (*unlink)(float *output, const double *predicted, const hf_target *target); /* an output whose link this is */
     void (*start)(float *bias, const hf_target *target); /* bias[outputs] that says what the first baseline says */
     /* Columns of a predictions file behind id and groups: their names, a subject's cells, and back. */
     void (*columns)(hf_text *out, const hf_target *target);

@@ -130,6 +130,12 @@ static void words(hf_text *out, const hf_target *t, const double *predicted)
     hf_text_add(out, "%.1f%s%s", *predicted, t->unit[0] ? " " : "", t->unit);
 }
 
+static void back(float *output, const double *predicted, const hf_target *t)
+{
+    (void)t;
+    *output = (float)*predicted;
+}
+
 static double error(const hf_target *t, const double *truth, const double *predicted)
 {
     (void)t;
@@ -148,6 +154,7 @@ const hf_goal hf_goal_regression = {
     .parse = parse,
     .learn = learn,
     .link = identity,
+    .unlink = back,
     .start = start,
     .columns = columns,
     .cells = cells,

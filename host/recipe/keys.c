@@ -82,7 +82,22 @@ const hf_key hf_recipe_keys[] = {
     { "cohort.shape", HF_KEY_INTEGERS, AT(cohort.shape), "0, 0, 0", 0, 1024, NULL,
       "voxels from left to right, back to front, bottom to top; 0, 0, 0: as stored", SAME },
     { "cohort.spacing", HF_KEY_NUMBERS, AT(cohort.spacing), "0, 0, 0", 0, 100, NULL,
-      "mm per voxel along the same axes; 0, 0, 0: as stored", SAME },
+      "mm per voxel along the same axes; 0, 0, 0: as stored. Set alone on a command line, the shape follows from it",
+      SAME },
+    { "cohort.centre", HF_KEY_TEXT, AT(cohort.centre), "mass", 0, 0, "mass, middle",
+      "what volumes are cropped and padded around: their centre of mass, or as earlier versions did", SAME },
+    { "cohort.crop", HF_KEY_TEXT, AT(cohort.crop), "", 0, 0, NULL,
+      "box of the grid, START:STOP of voxels along the three axes, as in 21:149, 55:151, 25:89; empty: all of it",
+      SAME },
+    { "cohort.crop_mm", HF_KEY_TEXT, AT(cohort.crop_mm), "", 0, 0, NULL,
+      "in place of a shape: LOW:HIGH in mm of a template's space, as in -64:64, -72:24, -50:14; or hippocampi (MNI)",
+      SAME },
+    { "cohort.sides", HF_KEY_TEXT, AT(cohort.sides), "one", 0, 0, "one, both",
+      "the network sees the crop, or its right half and its left half mirrored: a random one trains, both are judged",
+      SAME },
+    { "cohort.mask", HF_KEY_TEXT, AT(cohort.mask), "", 0, 0, NULL,
+      "how masks beside the images are called, such as desc-brain_mask; voxels outside become 0; empty: no masks",
+      SAME },
     { "cohort.normalise", HF_KEY_TEXT, AT(cohort.normalise), "zscore", 0, 0, "zscore, none",
       "intensities of the non-zero voxels: mean 0 and variance 1, or as they are", SAME },
     { "cohort.target", HF_KEY_TEXT, AT(cohort.target), "age", 0, 0, NULL, "column that is predicted", SAME },
@@ -140,6 +155,18 @@ const hf_key hf_recipe_keys[] = {
       "mirror left and right with probability 1/2 while training", SAME },
     { "train.shift", HF_KEY_INTEGER, AT(train.shift), "0", 0, 64, NULL,
       "move by up to so many voxels along each axis while training", SAME },
+    { "train.flip_rate", HF_KEY_NUMBER, AT(train.flip_rate), "0.5", 0, 1, NULL, "probability of train.flip", SAME },
+    { "train.affine", HF_KEY_NUMBER, AT(train.affine), "0", 0, 1, NULL,
+      "probability of turning, scaling and shearing a volume while training; 0: never", SAME },
+    { "train.rotate", HF_KEY_NUMBERS, AT(train.rotate), "0, 0, 0", 0, 180, NULL,
+      "for affine: up to so many degrees about each axis", SAME },
+    { "train.scale", HF_KEY_NUMBERS, AT(train.scale), "0, 0, 0", 0, 0.999, NULL,
+      "for affine: 1 plus or minus up to so much along each axis", SAME },
+    { "train.shear", HF_KEY_NUMBERS, AT(train.shear), "0, 0, 0", 0, 0.999, NULL,
+      "for affine: up to so many voxels per voxel, first axis by second, first by third, second by third", SAME },
+    { "train.noise", HF_KEY_NUMBER, AT(train.noise), "0", 0, 1, NULL,
+      "probability of Gaussian noise while training, added after normalisation; 0: never", SAME },
+    { "train.noise_sd", HF_KEY_NUMBER, AT(train.noise_sd), "0.1", 0, 1000, NULL, "its standard deviation", SAME },
     { "train.seed", HF_KEY_INTEGER, AT(train.seed), "1", 0, MAX_SEED, NULL,
       "of initial weights, order of subjects and dropout", SAME },
     { "train.threads_ahead", HF_KEY_INTEGER, AT(train.threads_ahead), "2", 1, 64, NULL,
@@ -517,7 +544,11 @@ hf_status hf_recipe_set(hf_recipe *recipe, const char *assignment)
     snprintf(place, sizeof place, "--set %.200s", assignment);
     size_t key;
     HF_TRY(hf_key_find(&key, name, place));
-    return set_text(recipe, &hf_recipe_keys[key], equals + 1, place);
+    HF_TRY(set_text(recipe, &hf_recipe_keys[key], equals + 1, place));
+    if (strcmp(name, "cohort.shape") == 0) recipe->cohort.shape_given = true;
+    if (strcmp(name, "cohort.spacing") == 0 && !recipe->cohort.shape_given)
+        memset(recipe->cohort.shape, 0, sizeof recipe->cohort.shape);
+    return HF_OK;
 }
 
 void hf_recipe_free(hf_recipe *recipe)

@@ -50,6 +50,12 @@ typedef struct hf_recipe {
         hf_texts entities; /* that their names must have */
         int64_t shape[3];  /* D,H,W voxels; all 0: as stored */
         double spacing[3]; /* mm; all 0: as stored */
+        bool shape_given;  /* set after the file, by itself; otherwise a new spacing makes the shape follow from it */
+        char *centre;      /* "mass", or the older "middle" */
+        char *crop;        /* "21:149, 55:151, 25:89" voxels of the grid; "": all of it */
+        char *crop_mm;     /* "-64:64, -72:24, -50:14" mm, or a known box; "": none */
+        char *sides;       /* "one" or "both" */
+        char *mask;        /* name of masks beside the images; "": none */
         char *normalise;   /* "zscore" or "none" */
         char *target;      /* column */
         hf_texts tabular;  /* encoder specs such as "sex:onehot(F,M)" */
@@ -74,7 +80,10 @@ typedef struct hf_recipe {
         bool oversample;        /* all classes as often as the most frequent one */
         char *schedule;         /* "constant" or "cosine" */
         bool start_at_mean, flip;
-        int64_t shift; /* voxels */
+        double flip_rate;                             /* probability */
+        int64_t shift;                                /* voxels */
+        double affine, rotate[3], scale[3], shear[3]; /* probability; degrees; parts of 1 */
+        double noise, noise_sd;                       /* probability; standard deviations of the image */
         int64_t seed, threads_ahead;
     } train;
     struct {
@@ -96,8 +105,9 @@ hf_status hf_recipe_defaults(hf_recipe *out) HF_MUST_USE;
 hf_status hf_recipe_read(hf_recipe *out, const char *path) HF_MUST_USE;
 hf_status hf_recipe_parse(hf_recipe *out, const char *text, size_t size, const char *name) HF_MUST_USE;
 
-/* One "KEY=VALUE" from a command line. Texts are taken as they are, lists with or without their brackets. On failure the
- * recipe is as it was. */
+/* One "KEY=VALUE" from a command line. Texts are taken as they are, lists with or without their brackets. A new
+ * cohort.spacing drops the cohort.shape of the file, which was meant for another voxel size, unless a shape is set too,
+ * before or after. On failure the recipe is as it was. */
 hf_status hf_recipe_set(hf_recipe *recipe, const char *assignment) HF_MUST_USE;
 
 /* What no single key can tell: keys that need each other. Call it after the last hf_recipe_set. */

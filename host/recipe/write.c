@@ -215,6 +215,19 @@ static hf_status check_cohort(const hf_recipe *r)
     return r->cohort.target[0] ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "cohort.target is empty: a column is expected");
 }
 
+static hf_status check_sides(const hf_recipe *r)
+{
+    const bool both = strcmp(r->cohort.sides, "both") == 0;
+    if (r->cohort.crop[0] && r->cohort.crop_mm[0])
+        return hf_fail(HF_ERR_ARGUMENT, "cohort.crop and cohort.crop_mm: one of them is expected");
+    if (r->cohort.crop_mm[0] && r->cohort.shape[0])
+        return hf_fail(HF_ERR_ARGUMENT, "cohort.crop_mm says how many voxels there are: cohort.shape must be 0, 0, 0");
+    if (both && r->train.flip)
+        return hf_fail(HF_ERR_ARGUMENT, "cohort.sides is both, which mirrors a side at random already: train.flip must "
+                                        "be false");
+    return HF_OK;
+}
+
 static hf_status check_split(const hf_recipe *r)
 {
     bool drawn = strcmp(r->split.method, "stratified") == 0 || strcmp(r->split.method, "random") == 0;
@@ -250,6 +263,7 @@ static hf_status check_model(const hf_recipe *r)
 hf_status hf_recipe_check(const hf_recipe *recipe)
 {
     hf_status status = check_cohort(recipe);
+    if (status == HF_OK) status = check_sides(recipe);
     if (status == HF_OK) status = check_split(recipe);
     if (status == HF_OK) status = check_model(recipe);
     if (status == HF_OK || !recipe->path[0]) return status;

@@ -52,6 +52,7 @@ hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char
     const hf_cohort_options options = { .table = folder ? NULL : or_null(recipe->cohort.table),
                                         .id_column = or_null(recipe->cohort.id_column),
                                         .image_column = or_null(recipe->cohort.image_column),
+                                        .mask = or_null(recipe->cohort.mask),
                                         .filter_column = equals ? column : NULL,
                                         .filter_value = value,
                                         .fraction = recipe->cohort.fraction,
@@ -175,15 +176,25 @@ static hf_status learn_grid(hf_run_fixed *fixed, const hf_run_data *data)
     return HF_OK;
 }
 
+hf_status hf_run_grid(hf_grid *out, const hf_recipe *recipe)
+{
+    *out = (hf_grid){ .zscore = strcmp(recipe->cohort.normalise, "zscore") == 0,
+                      .centre = strcmp(recipe->cohort.centre, "mass") == 0 ? HF_CENTRE_MASS : HF_CENTRE_MIDDLE,
+                      .both_sides = strcmp(recipe->cohort.sides, "both") == 0 };
+    for (int axis = 0; axis < 3; axis++) {
+        out->shape[axis] = (int)recipe->cohort.shape[axis];
+        out->spacing[axis] = recipe->cohort.spacing[axis];
+    }
+    hf_status status = hf_crop_parse(out->crop, recipe->cohort.crop);
+    if (status == HF_OK) status = hf_crop_mm_parse(out->crop_mm, recipe->cohort.crop_mm);
+    return status == HF_OK ? HF_OK : hf_fail_in(status, "cohort");
+}
+
 static hf_status learn(hf_run_fixed *fixed, const hf_run_data *data, const hf_recipe *recipe, const hf_watch *watch)
 {
     const hf_network *network;
     HF_TRY(hf_run_network_find(&network, recipe));
-    for (int axis = 0; axis < 3; axis++) {
-        fixed->grid.shape[axis] = (int)recipe->cohort.shape[axis];
-        fixed->grid.spacing[axis] = recipe->cohort.spacing[axis];
-    }
-    fixed->grid.zscore = strcmp(recipe->cohort.normalise, "zscore") == 0;
+    HF_TRY(hf_run_grid(&fixed->grid, recipe));
     HF_TRY(learn_grid(fixed, data));
     const hf_texts *specs = &recipe->cohort.tabular;
     HF_TRY(

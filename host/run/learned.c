@@ -13,6 +13,8 @@
 #define GUARD_TENSOR   "run.guard"
 #define DUMP_FLAGS     (JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17))
 
+static const char *const centres[] = { [HF_CENTRE_MASS] = "mass", [HF_CENTRE_MIDDLE] = "middle" };
+
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* JSON knows no NaN: null stands for it. */
@@ -29,6 +31,18 @@ static json_t *integers(const int *value)
 static json_t *numbers(const double *value)
 {
     return json_pack("[ooo]", number(value[0]), number(value[1]), number(value[2]));
+}
+
+static json_t *pairs(const hf_grid *grid)
+{
+    const int(*c)[2] = grid->crop;
+    return json_pack("[iiiiii]", c[0][0], c[0][1], c[1][0], c[1][1], c[2][0], c[2][1]);
+}
+
+static json_t *boxes(const hf_grid *grid)
+{
+    const double(*b)[2] = grid->crop_mm;
+    return json_pack("[ffffff]", b[0][0], b[0][1], b[1][0], b[1][1], b[2][0], b[2][1]);
 }
 
 /* What was learned for the goal; what it is says the recipe. */
@@ -49,11 +63,14 @@ static json_t *target_json(const hf_target *t)
 static json_t *preprocess_json(const hf_run_fixed *fixed, const char *encoder)
 {
     const hf_grid *g = &fixed->grid;
-    return json_pack("{so,so,so,sb,so,sb,ss,so,so,so,sI,ss}", "grid_shape", integers(g->shape), "shape",
-                     integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "spacing_expected",
-                     numbers(g->spacing_expected), "oriented", fixed->oriented, "encoder", encoder, "target",
-                     target_json(&fixed->target), "guard_typical", number(fixed->guard.typical), "guard_lowest",
-                     number(fixed->guard.lowest), "parameters", (json_int_t)fixed->parameters, "device", fixed->device);
+    return json_pack("{so,so,so,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
+                     "shape", integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore,
+                     "spacing_expected", numbers(g->spacing_expected), "centre", centres[g->centre], "crop", pairs(g),
+                     "crop_mm", boxes(g), "views", hf_views(g), "oriented", fixed->oriented, "encoder", encoder,
+                     "target", target_json(&fixed->target), "guard_typical", number(fixed->guard.typical),
+                     "guard_lowest", number(fixed->guard.lowest), "guard_checked", fixed->guard.checked,
+                     "guard_flagged", fixed->guard.flagged, "parameters", (json_int_t)fixed->parameters, "device",
+                     fixed->device);
 }
 
 static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
@@ -79,7 +96,7 @@ hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, cons
     hf_text_free(&encoder);
     HF_TRY(status);
     HF_TRY(hf_archive_add_text(archive, HF_RECIPE_TEXT, recipe));
-    const hf_shape cells = HF_SHAPE(HF_GUARD_SIDE, HF_GUARD_SIDE, HF_GUARD_SIDE);
+    const hf_shape cells = HF_SHAPE(HF_THUMBNAIL_SIDE, HF_THUMBNAIL_SIDE, HF_THUMBNAIL_SIDE);
     return hf_archive_add(archive, GUARD_TENSOR, HF_F32, cells, fixed->guard.mean);
 }
 
@@ -118,17 +135,39 @@ static bool text_field(char *out, size_t room, const json_t *value)
     return true;
 }
 
+/* The part of a grid that checkpoints of earlier versions lack: they centred by the older rule and cut nothing. */
+static bool read_cut(hf_grid *grid, const json_t *json)
+{
+    const json_t *crop = json_object_get(json, "crop"), *box = json_object_get(json, "crop_mm");
+    const char *centre = json_string_value(json_object_get(json, "centre"));
+    const json_int_t views = json_integer_value(json_object_get(json, "views"));
+    grid->centre = HF_CENTRE_MIDDLE;
+    if (!json_object_get(json, "centre")) return true;
+    if (!centre || json_array_size(crop) != 6 || json_array_size(box) != 6 || views < 1 || views > 2) return false;
+    if (strcmp(centre, centres[HF_CENTRE_MASS]) == 0) grid->centre = HF_CENTRE_MASS;
+    grid->both_sides = views == 2;
+    for (size_t i = 0; i < 6; i++) {
+        const json_int_t voxel = json_integer_value(json_array_get(crop, i));
+        if (voxel < 0 || voxel > 65535 || !json_is_number(json_array_get(box, i))) return false;
+        grid->crop[i / 2][i % 2] = (int)voxel;
+        grid->crop_mm[i / 2][i % 2] = json_number_value(json_array_get(box, i));
+    }
+    return strcmp(centre, centres[grid->centre]) == 0;
+}
+
 static bool read_preprocess(hf_run_fixed *out, const json_t *json)
 {
     bool good = three_integers(out->grid.shape, json_object_get(json, "grid_shape")) &&
                 three_integers(out->shape, json_object_get(json, "shape")) &&
                 three_numbers(out->grid.spacing, json_object_get(json, "spacing")) &&
                 three_numbers(out->grid.spacing_expected, json_object_get(json, "spacing_expected"));
-    if (!good) return false;
+    if (!good || !read_cut(&out->grid, json)) return false;
     out->grid.zscore = json_is_true(json_object_get(json, "zscore"));
     out->oriented = json_is_true(json_object_get(json, "oriented"));
     out->guard.typical = real_of(json_object_get(json, "guard_typical"));
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
+    out->guard.checked = (int)json_integer_value(json_object_get(json, "guard_checked"));
+    out->guard.flagged = (int)json_integer_value(json_object_get(json, "guard_flagged"));
     out->parameters = json_integer_value(json_object_get(json, "parameters"));
     if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
     const char *encoder = json_string_value(json_object_get(json, "encoder"));
@@ -195,7 +234,7 @@ hf_status hf_run_state_load(hf_run_fixed *fixed, hf_run_progress *progress, hf_r
     const hf_entry *guard = hf_archive_find(archive, GUARD_TENSOR);
     HF_TRY_OUT(load_json(&preprocess, archive, PREPROCESS_KEY));
     HF_TRY_OUT(load_json(&json, archive, PROGRESS_KEY));
-    if (!guard || guard->type != HF_F32 || hf_shape_count(&guard->shape) != HF_GUARD_CELLS ||
+    if (!guard || guard->type != HF_F32 || hf_shape_count(&guard->shape) != HF_THUMBNAIL_CELLS ||
         !read_preprocess(&read, preprocess) || !read_progress(&come, json)) {
         status = hf_fail(HF_ERR_FORMAT, "the checkpoint's preprocessing or progress is damaged");
         goto out;

@@ -232,22 +232,58 @@ static hf_status predict_batch(float *output, hf_run_network *network, const hf_
     return HF_OK;
 }
 
-hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *network, hf_loader *loader, int count,
+/* The views of a subject, one right after the other, become one: the mean of their predictions, as an output that says so;
+ * in place. */
+void hf_run_average_views(float *output, int count, int views, const hf_target *t)
+{
+    for (int i = 0; views > 1 && i < count; i++) {
+        double one[HF_MAX_CLASSES], mean[HF_MAX_CLASSES] = { 0 };
+        for (int v = 0; v < views; v++) {
+            t->goal->link(one, output + ((size_t)i * (size_t)views + (size_t)v) * (size_t)t->outputs, t);
+            for (int k = 0; k < t->P; k++)
+                mean[k] += one[k] / views;
+        }
+        t->goal->unlink(output + (size_t)i * (size_t)t->outputs, mean, t);
+    }
+}
+
+static hf_status predict_samples(float *output, float *truth, hf_run_network *network, hf_loader *loader,
                                  const char *what, const hf_watch *watch)
 {
     const hf_batch *batch;
+    const int count = hf_loader_samples(loader);
     const size_t outputs = (size_t)network->target->outputs, T = (size_t)network->target->T;
     int done = 0;
     HF_TRY(hf_loader_start(loader, 0));
     for (;;) {
         HF_TRY(hf_loader_next(loader, &batch));
-        if (!batch) break;
-        if (batch->count > count - done) return hf_fail(HF_ERR_ARGUMENT, "more than %d samples to predict", count);
+        if (!batch) return HF_OK;
         const size_t at = (size_t)done, n = (size_t)batch->count;
         HF_TRY(predict_batch(output + at * outputs, network, batch));
-        if (truth) memcpy(truth + at * T, batch->target, n * T * sizeof *truth);
+        memcpy(truth + at * T, batch->target, n * T * sizeof *truth);
         done += batch->count;
         hf_watch_progress(watch, what, done, count, NAN);
     }
-    return done == count ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "%d samples predicted, expected %d", done, count);
+}
+
+hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *network, hf_loader *loader, int count,
+                                 const char *what, const hf_watch *watch)
+{
+    const int samples = hf_loader_samples(loader), views = samples / count;
+    const size_t outputs = (size_t)network->target->outputs, T = (size_t)network->target->T;
+    float *all = NULL, *targets = NULL;
+    hf_status status;
+    if (samples != views * count || views < 1)
+        return hf_fail(HF_ERR_ARGUMENT, "%d samples to predict for %d subjects", samples, count);
+    HF_TRY_OUT(hf_alloc(&all, (size_t)samples * outputs, sizeof *all, "predictions"));
+    HF_TRY_OUT(hf_alloc(&targets, (size_t)samples * T, sizeof *targets, "targets"));
+    HF_TRY_OUT(predict_samples(all, targets, network, loader, what, watch));
+    hf_run_average_views(all, count, views, network->target);
+    memcpy(output, all, (size_t)count * outputs * sizeof *output);
+    for (int i = 0; truth && i < count; i++)
+        memcpy(truth + (size_t)i * T, targets + (size_t)i * (size_t)views * T, T * sizeof *truth);
+out:
+    free(all);
+    free(targets);
+    return status;
 }

@@ -8,7 +8,6 @@
  *   guard.c    is this volume like the training ones?
  *   folder.c   the folder: its lock, its log, its split file
  *   report.c   the report of a run
- *   augment.c  random mirroring and shifts
  *   train.c, predict.c, plan.c  the runs themselves */
 #ifndef HF_RUN_PARTS_H
 #define HF_RUN_PARTS_H
@@ -22,21 +21,29 @@
 void hf_watch_say(const hf_watch *watch, const char *format, ...) HF_PRINTF(2, 3);
 void hf_watch_progress(const hf_watch *watch, const char *what, int done, int total, double loss);
 
+typedef struct hf_run_data hf_run_data;
+
 /* ---- guard ------------------------------------------------------------------------------------------------------- */
 
-#define HF_GUARD_SIDE  16
-#define HF_GUARD_CELLS (HF_GUARD_SIDE * HF_GUARD_SIDE * HF_GUARD_SIDE)
-
-/* The mean training volume in 16^3 cells, and how well the training volumes agree with it. */
+/* The mean thumbnail of the training volumes, and how well they agree with it. */
 typedef struct hf_guard {
-    float mean[HF_GUARD_CELLS];
-    double typical; /* mean correlation of a training volume with the mean */
-    double lowest;  /* a correlation below this is far outside the training range */
+    float mean[HF_THUMBNAIL_CELLS];
+    double typical; /* median correlation of a training volume with the mean */
+    double lowest;  /* a correlation below this is far outside of what is usual in training */
+    int checked,
+        flagged; /* training volumes that were looked at, and those of them below `lowest`: false alarms, or scans
+                             that are no good */
 } hf_guard;
 
 hf_status hf_guard_fit(hf_guard *out, const hf_dataset *dataset, const int *index, int count) HF_MUST_USE;
 /* Correlation of a preprocessed volume [D,H,W] with the mean; NaN for a constant volume. */
 double hf_guard_correlation(const hf_guard *guard, const float *volume, const int shape[3]);
+/* Says to `watch` when a volume is unlike those of the training. */
+void hf_guard_say(const hf_guard *guard, const float *volume, const int shape[3], const char *name,
+                  const hf_watch *watch);
+/* The same for some subjects of a dataset. */
+hf_status hf_guard_subjects(const hf_guard *guard, const hf_run_data *data, const int *index, int count,
+                            const hf_watch *watch) HF_MUST_USE;
 
 /* ---- state ------------------------------------------------------------------------------------------------------- */
 
@@ -77,14 +84,14 @@ hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is) HF_
 
 /* ---- data -------------------------------------------------------------------------------------------------------- */
 
-typedef struct hf_run_data {
+struct hf_run_data {
     hf_cohort cohort;
     hf_part *part; /* [n_subjects]; HF_UNUSED for those left out */
     hf_dataset *dataset;
     double *truth;                            /* [n_subjects,T] NaN where missing */
     int *index;                               /* [n_subjects] subjects, part after part, each in table order */
     int first[HF_N_PARTS], count[HF_N_PARTS]; /* where in index, how many */
-} hf_run_data;
+};
 
 typedef struct hf_run_source {
     const char *folder;     /* of another cohort, all of whose subjects belong to HF_TEST; NULL: the recipe's */
@@ -99,6 +106,8 @@ hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recip
 void hf_run_data_free(hf_run_data *data);
 /* The table's columns among evaluate.groups, into column[]; returns how many. */
 int hf_run_group_columns(int column[HF_MAX_GROUPS], const hf_cohort *cohort, const hf_recipe *recipe);
+/* The grid of a recipe; what the files must say is not learned yet. */
+hf_status hf_run_grid(hf_grid *out, const hf_recipe *recipe) HF_MUST_USE;
 /* The part of a recipe that says how the cohort is opened; `storage` holds the filter. */
 hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char *folder) HF_MUST_USE;
 
@@ -149,25 +158,17 @@ void hf_run_network_free(hf_run_network *network);
 hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_batch *batch, uint64_t seed,
                                uint32_t step) HF_MUST_USE;
 
+/* Several views of `count` subjects, output [count,views,outputs], become one: the mean of their predictions (of classes:
+ * of their probabilities), as an output whose link says so: [count,outputs], in place. */
+void hf_run_average_views(float *output, int count, int views, const hf_target *target);
+
 /* What the network says of `count` subjects that `loader` serves, in its order: output [count,outputs] before the goal's
- * link; truth [count,T] may be NULL. */
+ * link, several views of one averaged; truth [count,T] may be NULL. */
 hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *network, hf_loader *loader, int count,
                                  const char *what, const hf_watch *watch) HF_MUST_USE;
 
 /* Whether the recipe's network uses the table row. */
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) HF_MUST_USE;
-
-/* ---- augmentation ------------------------------------------------------------------------------------------------ */
-
-typedef struct hf_augment {
-    bool flip; /* mirror left and right with probability 1/2 */
-    int shift; /* move by up to this many voxels along each axis, zeros coming in */
-    uint64_t seed;
-} hf_augment;
-
-/* Changes the volumes of a batch in place, each by a function of (seed, epoch, subject). */
-hf_status hf_augment_batch(const hf_batch *batch, const int shape[3], uint64_t epoch,
-                           const hf_augment *options) HF_MUST_USE;
 
 /* ---- folder ------------------------------------------------------------------------------------------------------ */
 

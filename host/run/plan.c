@@ -11,7 +11,8 @@ static bool lacks_categories(const hf_encoder *encoder)
     return false;
 }
 
-static hf_status ask_cohort(int shape[3], hf_encoder *encoder, const hf_recipe *recipe, bool shape_too)
+static hf_status ask_cohort(int shape[3], hf_encoder *encoder, const hf_recipe *recipe, const hf_grid *grid,
+                            bool shape_too)
 {
     hf_status status;
     hf_cohort cohort = { 0 };
@@ -20,7 +21,7 @@ static hf_status ask_cohort(int shape[3], hf_encoder *encoder, const hf_recipe *
     HF_TRY_OUT(hf_run_cohort_open(&cohort, recipe, NULL));
     if (shape_too) {
         HF_TRY_OUT(hf_volume_read(&volume, cohort.subject[0].image));
-        memcpy(shape, volume.shape, sizeof volume.shape);
+        HF_TRY_OUT(hf_grid_shape(shape, &volume, grid));
     }
     HF_TRY_OUT(hf_alloc(&part, (size_t)cohort.n_subjects, sizeof *part, "the split")); /* all HF_TRAIN */
     HF_TRY_OUT(hf_encoder_fit(encoder, &cohort, part));
@@ -37,20 +38,23 @@ static hf_status measure(int shape[3], int *width, const hf_recipe *recipe)
 {
     hf_encoder encoder;
     const hf_texts *specs = &recipe->cohort.tabular;
-    const bool no_shape = recipe->cohort.shape[0] == 0;
+    hf_grid grid;
+    HF_TRY(hf_run_grid(&grid, recipe));
+    const bool no_shape = grid.shape[0] == 0 && !hf_grid_has_crop(&grid);
     const hf_network *network;
     HF_TRY(hf_run_network_find(&network, recipe));
     HF_TRY(hf_encoder_parse(&encoder, (const char *const *)specs->text, network->uses_tabular ? specs->count : 0));
     for (int axis = 0; axis < 3; axis++)
-        shape[axis] = (int)recipe->cohort.shape[axis];
+        shape[axis] = hf_grid_has_crop(&grid) ? grid.crop[axis][1] - grid.crop[axis][0] : grid.shape[axis];
     if (no_shape || lacks_categories(&encoder)) {
         const char *missing =
             no_shape ? "cohort.shape is not set" : "cohort.tabular has categories that are not listed";
         if (!recipe->cohort.path[0])
             return hf_fail(HF_ERR_ARGUMENT, "%s, and there is no cohort.path to find it out", missing);
-        const hf_status status = ask_cohort(shape, &encoder, recipe, no_shape);
+        const hf_status status = ask_cohort(shape, &encoder, recipe, &grid, no_shape);
         if (status != HF_OK) return hf_fail_in(status, "%s, so the cohort is asked", missing);
     }
+    hf_views_shape(shape, shape, &grid);
     *width = encoder.width;
     return HF_OK;
 }

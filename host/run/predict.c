@@ -135,6 +135,9 @@ hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evalu
         goto out;
     }
     HF_TRY_OUT(load(&t, folder, options->device, data.count[part] < BATCH ? data.count[part] : BATCH));
+    if (options->cohort)
+        HF_TRY_OUT(
+            hf_guard_subjects(&t.fixed.guard, &data, data.index + data.first[part], data.count[part], &options->watch));
     HF_TRY_OUT(predict_part(&made, &t, &data, part, &options->watch));
     made.bootstrap = resampling(&t.recipe);
     *out = made;
@@ -148,30 +151,56 @@ out:
 
 /* ---- one image --------------------------------------------------------------------------------------------------- */
 
-static hf_status read_image(float **out, const hf_run_fixed *fixed, const char *image, const hf_watch *watch)
+/* A volume as read from its file, masked where the run was trained with masks. */
+static hf_status read_volume(hf_volume *out, const trained *t, const char *image)
 {
+    char *mask = NULL;
+    hf_status status;
+    HF_TRY(hf_volume_read(out, image));
+    if (t->fixed.oriented && !out->oriented)
+        return hf_fail(HF_ERR_UNSUPPORTED,
+                       "'%s': the file does not say how the volume lies (sform and qform codes are 0), and the "
+                       "network was trained on volumes of known orientation",
+                       image);
+    if (!t->recipe.cohort.mask[0]) return HF_OK;
+    status = hf_mask_find(&mask, image, t->recipe.cohort.mask);
+    if (status == HF_OK) status = hf_mask_apply(out, mask);
+    free(mask);
+    return status;
+}
+
+/* All views of an image, one after the other; freed by the caller. */
+static hf_status read_image(float **out, const trained *t, const char *image, const hf_watch *watch)
+{
+    const hf_grid *grid = &t->fixed.grid;
+    const int *shape = t->fixed.shape;
+    const size_t voxels = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
     hf_volume volume = { 0 };
-    hf_grid grid = fixed->grid;
-    memcpy(grid.shape, fixed->shape, sizeof grid.shape);
-    HF_TRY(hf_volume_read(&volume, image));
-    hf_status status = HF_OK;
-    if (fixed->oriented && !volume.oriented)
-        status = hf_fail(HF_ERR_UNSUPPORTED,
-                         "'%s': the file does not say how the volume lies (sform and qform codes are 0), and the "
-                         "network was trained on volumes of known orientation",
-                         image);
-    const size_t voxels = (size_t)grid.shape[0] * (size_t)grid.shape[1] * (size_t)grid.shape[2];
-    if (status == HF_OK) status = hf_alloc(out, voxels, sizeof **out, "a volume");
-    if (status == HF_OK) status = hf_preprocess(*out, &volume, &grid, image);
+    hf_grid wanted = *grid;
+    float *whole = NULL;
+    int size[3], view[3];
+    hf_status status;
+    /* as stored: what the training volumes had */
+    if (!hf_grid_has_crop(grid) && !hf_grid_has_box(grid) && !grid->both_sides)
+        memcpy(wanted.shape, shape, sizeof wanted.shape);
+    HF_TRY_OUT(read_volume(&volume, t, image));
+    HF_TRY_OUT(hf_grid_shape(size, &volume, &wanted));
+    hf_views_shape(view, size, grid);
+    if (memcmp(view, shape, sizeof view) != 0) {
+        status = hf_fail(HF_ERR_SHAPE, "'%s': gives [%d,%d,%d] voxels, the network was trained on [%d,%d,%d]", image,
+                         view[0], view[1], view[2], shape[0], shape[1], shape[2]);
+        goto out;
+    }
+    HF_TRY_OUT(hf_alloc(&whole, (size_t)size[0] * (size_t)size[1] * (size_t)size[2], sizeof *whole, "a volume"));
+    HF_TRY_OUT(hf_alloc(out, (size_t)hf_views(grid) * voxels, sizeof **out, "the views of a volume"));
+    HF_TRY_OUT(hf_preprocess(whole, &volume, &wanted, image));
+    for (int i = 0; i < hf_views(grid); i++)
+        hf_views_make(*out + (size_t)i * voxels, whole, size, i, grid);
+    hf_guard_say(&t->fixed.guard, *out, shape, image, watch);
+out:
     hf_volume_free(&volume);
-    if (status != HF_OK) return status;
-    const double r = hf_guard_correlation(&fixed->guard, *out, fixed->shape);
-    if (!(r >= fixed->guard.lowest))
-        hf_watch_say(watch,
-                     "warning: '%s' looks unlike the training volumes (correlation with their mean %.2f, theirs "
-                     "%.2f): is it brain extracted, and its orientation right?",
-                     image, r, fixed->guard.typical);
-    return HF_OK;
+    free(whole);
+    return status;
 }
 
 static bool is_given(const char *column, const char *const *pairs, int n_pairs)
@@ -208,18 +237,22 @@ hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const ch
 {
     hf_status status;
     trained t = { 0 };
-    float *volume = NULL, row[HF_MAX_WIDTH], output[HF_MAX_CLASSES];
+    float *volume = NULL, row[HF_MAX_WIDTH], output[2 * HF_MAX_CLASSES];
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
-    HF_TRY_OUT(read_image(&volume, &t.fixed, image, watch));
+    HF_TRY_OUT(read_image(&volume, &t, image, watch));
     say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
     HF_TRY_OUT(load(&t, folder, device, 1));
     const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
-    const int *shape = t.fixed.shape;
-    HF_TRY_OUT(hf_plan_set(step->plan, "image", volume, (int64_t)shape[0] * shape[1] * shape[2]));
-    if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row, t.network.width));
-    HF_TRY_OUT(hf_plan_run(step->plan));
-    HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, output, t.fixed.target.outputs));
+    const int *shape = t.fixed.shape, views = hf_views(&t.fixed.grid), outputs = t.fixed.target.outputs;
+    const int64_t voxels = (int64_t)shape[0] * shape[1] * shape[2];
+    for (int i = 0; i < views; i++) {
+        HF_TRY_OUT(hf_plan_set(step->plan, "image", volume + i * voxels, voxels));
+        if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row, t.network.width));
+        HF_TRY_OUT(hf_plan_run(step->plan));
+        HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, output + i * outputs, outputs));
+    }
+    hf_run_average_views(output, 1, views, &t.fixed.target);
     status = single(out, &t, image, output);
 out:
     free(volume);

@@ -201,6 +201,9 @@ static void add_facts(page *p)
     add_fact(p, "training time", "%.0f s", seconds);
     add_fact(p, "seeds", "training %" PRId64 ", split %" PRId64 ", bootstrap %" PRId64, p->recipe.train.seed,
              p->recipe.split.seed, p->recipe.evaluate.seed);
+    if (p->fixed.guard.checked)
+        add_fact(p, "unlike the others", "%d of %d training volumes; correlation below %.3f, typical %.3f",
+                 p->fixed.guard.flagged, p->fixed.guard.checked, p->fixed.guard.lowest, p->fixed.guard.typical);
 }
 
 static hf_status write_page(page *p, const char *path)

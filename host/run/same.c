@@ -57,6 +57,20 @@ static hf_status same_encoder(const hf_encoder *was, const hf_encoder *is, bool 
     return former ? HF_OK : same_texts(was, is);
 }
 
+static hf_status same_cut(const hf_grid *was, const hf_grid *is)
+{
+    static const char *const centres[] = { [HF_CENTRE_MASS] = "mass", [HF_CENTRE_MIDDLE] = "middle" };
+    if (was->centre != is->centre)
+        return hf_fail(HF_ERR_ARGUMENT,
+                       "the checkpoint was trained on volumes centred by the rule '%s', now it is '%s': set "
+                       "cohort.centre=%s",
+                       centres[was->centre], centres[is->centre], centres[was->centre]);
+    if (memcmp(was->crop, is->crop, sizeof was->crop) != 0 ||
+        memcmp(was->crop_mm, is->crop_mm, sizeof was->crop_mm) != 0 || was->both_sides != is->both_sides)
+        return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on another crop of the volumes than now");
+    return HF_OK;
+}
+
 static hf_status same_grid(const hf_run_fixed *was, const hf_run_fixed *is)
 {
     const int *a = was->shape, *b = is->shape;
@@ -71,7 +85,7 @@ static hf_status same_grid(const hf_run_fixed *was, const hf_run_fixed *is)
         memcmp(was->grid.spacing, is->grid.spacing, sizeof was->grid.spacing) != 0 ||
         was->grid.zscore != is->grid.zscore || was->oriented != is->oriented)
         return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on volumes brought to another grid than now");
-    return HF_OK;
+    return same_cut(&was->grid, &is->grid);
 }
 
 static hf_status same_target(const hf_target *was, const hf_target *is)

@@ -249,13 +249,29 @@ static hf_status open_network(run *r, const char *device)
     return hf_run_network_bind(&r->network, &r->recipe, true);
 }
 
+static hf_augment augment_of(const hf_recipe *recipe)
+{
+    hf_augment a = { .flip = recipe->train.flip ? recipe->train.flip_rate : 0,
+                     .shift = (int)recipe->train.shift,
+                     .affine = recipe->train.affine,
+                     .noise = recipe->train.noise,
+                     .noise_sd = recipe->train.noise_sd,
+                     .seed = (uint64_t)recipe->train.seed };
+    memcpy(a.rotate, recipe->train.rotate, sizeof a.rotate);
+    memcpy(a.scale, recipe->train.scale, sizeof a.scale);
+    memcpy(a.shear, recipe->train.shear, sizeof a.shear);
+    return a;
+}
+
 static hf_status open_loaders(run *r)
 {
+    const hf_augment augment = augment_of(&r->recipe);
     const hf_run_data *d = &r->data;
     const hf_loader_options train = { .batch_size = r->network.step[HF_STEP_TRAIN].batch,
                                       .shuffle = true,
                                       .seed = (uint64_t)r->recipe.train.seed,
-                                      .depth = (int)r->recipe.train.threads_ahead };
+                                      .depth = (int)r->recipe.train.threads_ahead,
+                                      .augment = &augment };
     const hf_loader_options valid = { .batch_size = r->network.step[HF_STEP_EVALUATE].batch };
     const size_t count = (size_t)d->count[HF_VALID];
     HF_TRY(hf_loader_new(&r->train, d->dataset, r->sample, r->n_samples, &train));
@@ -284,7 +300,6 @@ static hf_status train_pass(double *loss, run *r, int64_t epoch)
 {
     const int total = r->n_samples;
     const uint64_t seed = (uint64_t)r->recipe.train.seed;
-    const hf_augment augment = { r->recipe.train.flip, (int)r->recipe.train.shift, seed };
     const hf_batch *batch;
     double sum = 0;
     int done = 0;
@@ -293,7 +308,6 @@ static hf_status train_pass(double *loss, run *r, int64_t epoch)
         float value;
         HF_TRY(hf_loader_next(r->train, &batch));
         if (!batch) break;
-        HF_TRY(hf_augment_batch(batch, r->fixed.shape, (uint64_t)epoch, &augment));
         set_learning_rate(r);
         HF_TRY(hf_run_network_train(&value, &r->network, batch, seed, (uint32_t)r->progress.step));
         if (!isfinite(value))

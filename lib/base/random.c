@@ -60,6 +60,24 @@ double hf_random_normal(uint64_t seed, uint64_t stream, uint64_t index)
     return radius * cos(two_pi * unit(words.v[first + 1]));
 }
 
+/* Box-Muller with both of its results on each half of a block: four normals a block. Single precision throughout, whose
+ * largest result is sqrt(64 ln 2) as well: 2^-32 is exact. */
+void hf_random_normals(float *out, size_t count, uint64_t seed, uint64_t stream)
+{
+    const float two_pi = 6.2831853f;
+    for (size_t i = 0; i < count; i += 4) {
+        const philox4x32_ctr_t words = random_block(seed, stream, i / 4);
+        float four[4];
+        for (int k = 0; k < 4; k += 2) {
+            const float radius = sqrtf(-2 * logf(((float)words.v[k] + 1) * 0x1p-32f));
+            const float angle = two_pi * ((float)words.v[k + 1] * 0x1p-32f);
+            four[k] = radius * cosf(angle);
+            four[k + 1] = radius * sinf(angle);
+        }
+        memcpy(out + i, four, (count - i < 4 ? count - i : 4) * sizeof *out);
+    }
+}
+
 void hf_random_permutation(uint32_t *order, uint32_t count, uint64_t seed, uint64_t stream)
 {
     for (uint32_t i = 0; i < count; i++)

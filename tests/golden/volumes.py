@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares the volume reader with nibabel: shape, orientation, affine and scaled voxels.
+"""Compares the volume reader with nibabel: shape, orientation, affine and scaled voxels; and preprocessing with NumPy.
 
 usage: volumes.py DUMP [--count N] [FILE...]
 
@@ -7,6 +7,8 @@ DUMP is the program built from volume_dump.c. Four sets are compared: random val
 order, version, scaling and orientation), single-byte mutants of such headers, random .npy files, and the real files
 named, or those found under the folder in HF_OASIS. A mutant that both sides read must be read alike, and one that
 nibabel refuses must be refused here. Where this reader is stricter on purpose, nothing is compared.
+
+Preprocessing is written here a second time, from doc/preprocessing.md alone, and compared on random volumes and grids.
 
 nibabel is only an oracle; without it the comparison is skipped."""
 import argparse
@@ -200,6 +202,178 @@ def compare_npy(tally, program, folder, random, count):
         tally.check(path, None if good else f"differs from what NumPy saved: {ours}")
 
 
+# ---- preprocessing, as doc/preprocessing.md says it ------------------------------------------------------------------
+
+
+def sizes(n, a, b):
+    """Step 3: voxels that cover the same length; whether the axis is resampled."""
+    resampled = b > 0 and abs(a - b) > 1e-4 * b
+    return (max(1, int(numpy.floor(n * a / b + 0.5))) if resampled else n), resampled
+
+
+def width(r):
+    return numpy.sqrt(r * r - 1) / 2.3548200450309493 if r > 1 else 0.0
+
+
+def weights(n, count, r, middle):
+    """[count, n]: each new voxel's weights over the old ones."""
+    s = width(r)
+    reach = int(numpy.ceil(3 * s))
+    result = numpy.zeros((count, n), numpy.float32)
+    for i in range(count):
+        p = (i - (count - 1) / 2) * r + middle
+        run = numpy.arange(int(numpy.floor(p)) - reach, int(numpy.floor(p)) + reach + 2)
+        t = numpy.arange(-reach, reach + 1)
+        g = numpy.exp(-t * t / (2 * s * s)) if s else numpy.ones(1)
+        k = (numpy.maximum(0, 1 - abs(run[:, None] - p - t)) * g).sum(1) / g.sum()
+        result[i, run] = k / k.sum()
+    return result
+
+
+def box_of(v, start, shape):
+    """The box of v that begins at start, zero where it reaches beyond."""
+    out = numpy.zeros(shape, v.dtype)
+    low = [max(0, -s) for s in start]
+    high = [min(n, m - s) for n, m, s in zip(shape, v.shape, start)]
+    if all(a < b for a, b in zip(low, high)):
+        to = tuple(slice(a, b) for a, b in zip(low, high))
+        out[to] = v[tuple(slice(a + s, b + s) for a, b, s in zip(low, high, start))]
+    return out
+
+
+def resample(v, along):
+    """along: for each axis None, or (count, r, middle)."""
+    voxels, mask = v.astype(numpy.float64), (v != 0).astype(numpy.float64)
+    for axis, how in enumerate(along):
+        if how:
+            w = weights(v.shape[axis], *how).astype(numpy.float64)
+            voxels, mask = (numpy.moveaxis(numpy.tensordot(w, x, (1, axis)), 0, axis) for x in (voxels, mask))
+    near = abs(mask - 0.5) < 1e-5 if any(along) else numpy.zeros(mask.shape, bool)
+    return numpy.where(mask < 0.5, 0, voxels), near
+
+
+def window(v, a, b, shape):
+    """Steps 3 and 4."""
+    held = [numpy.flatnonzero((v != 0).any(axis=tuple(set(range(3)) - {axis}))) for axis in range(3)]
+    low, n = [int(h[0]) for h in held], [int(h[-1] - h[0]) + 1 for h in held]
+    wanted = [shape[i] or sizes(v.shape[i], a[i], b[i])[0] for i in range(3)]
+    near = False
+    if any(sizes(1, a[i], b[i])[1] for i in range(3)):
+        along, start, cut = [], [], []
+        for i in range(3):
+            count, resampled = sizes(n[i], a[i], b[i])
+            m = int(numpy.ceil(3 * width(b[i] / a[i]))) + 1 if resampled else 0
+            along.append((count, b[i] / a[i], (n[i] + 2 * m - 1) / 2) if resampled else None)
+            start.append(low[i] - m)
+            cut.append(n[i] + 2 * m)
+        v, near = resample(box_of(v, start, cut), along)
+        near = near.any()
+    start = []
+    for i in range(3):
+        planes = (v != 0).sum(axis=tuple(set(range(3)) - {i}))
+        total, moment = int(planes.sum()), int((numpy.arange(len(planes)) * planes).sum())
+        first, last = (int(x) for x in numpy.flatnonzero(planes)[[0, -1]])
+        at = (2 * moment - (wanted[i] - 2) * total) // (2 * total)
+        if last - first + 1 <= wanted[i]:
+            at = max(min(at, first), last - wanted[i] + 1)
+        start.append(at)
+    return box_of(v, start, wanted), near
+
+
+def box_mm(v, affine, a, b, box):
+    """Step 5 in millimetres."""
+    along, start, cut, near = [], [], [], False
+    for i, (low, high) in enumerate(box):
+        low, high = ((x - affine[i, 3]) / affine[i, i] for x in (low, high))
+        first, last = int(numpy.ceil(low + 1e-3)), int(numpy.floor(high - 1e-3))
+        if sizes(1, a[i], b[i])[1]:
+            count, r = max(1, int(numpy.floor((box[i][1] - box[i][0]) / b[i] + 0.5))), b[i] / a[i]
+            m, middle, half = int(numpy.ceil(3 * width(r))) + 1, (low + high) / 2, (count - 1) / 2 * r
+            first, last = int(numpy.floor(middle - half)) - m, int(numpy.ceil(middle + half)) + m
+            along.append((count, r, middle - first))
+        else:
+            along.append(None)
+        start.append(first)
+        cut.append(last - first + 1)
+    v = box_of(v, start, cut)
+    if any(along):
+        v, near = resample(v, along)
+        near = near.any()
+    return v, near
+
+
+def zscore(v):
+    brain = v != 0
+    sd = v[brain].std()
+    return numpy.where(brain, (v - v[brain].mean()) / (sd if sd > 0 else 1), 0)
+
+
+def random_grid(random, shape):
+    grid = {"shape": [int(n) for n in random.integers(6, 20, 3)], "spacing": [0.0] * 3, "crop": "", "box": ""}
+    kind = random.integers(4)
+    if random.random() < 0.6:
+        grid["spacing"] = [round(float(x), 3) for x in random.uniform(0.5, 3, 3)]
+    if kind == 1:
+        grid["shape"] = [0, 0, 0]
+    if kind == 2:
+        ends = [sorted(int(x) for x in random.choice(n + 1, 2, False)) for n in grid["shape"]]
+        grid["crop"] = ", ".join(f"{low}:{high}" for low, high in ends)
+    if kind == 3:
+        grid["shape"] = [0, 0, 0]
+        low = random.uniform(-12, 0, 3)
+        grid["box"] = ", ".join(f"{x:.3f}:{x + y:.3f}" for x, y in zip(low, random.uniform(6, 20, 3)))
+    return grid
+
+
+def ranges(text, number):
+    return [tuple(number(x) for x in part.split(":")) for part in text.split(",")]
+
+
+def compare_preprocessing(tally, program, folder, random, count):
+    """Random blobs, some touching the border, in the space of a template."""
+    compared = refused = 0
+    for i in range(count):
+        shape = tuple(int(n) for n in random.integers(8, 22, 3))
+        voxels = (100 + 30 * random.standard_normal(shape)).astype(numpy.float32)
+        centre, radius = random.uniform(0.3, 0.7, 3), random.uniform(0.25, 0.9)
+        place = sum(((numpy.arange(n) / n - c) ** 2).reshape([-1 if k == j else 1 for k in range(3)])
+                    for j, (n, c) in enumerate(zip(shape, centre)))
+        voxels[place > radius ** 2] = 0
+        a = [round(float(x), 3) for x in random.uniform(0.7, 2, 3)]
+        affine = numpy.diag(a + [1.0])
+        affine[:3, 3] = random.uniform(-14, -8, 3)
+        image = nibabel.Nifti1Image(voxels, affine)
+        path = os.path.join(folder, f"{i}.nii")
+        nibabel.save(image, path)
+        grid = random_grid(random, shape)
+        text = [",".join(str(x) for x in grid[key]) for key in ("shape", "spacing")]
+        arguments = ["--grid", *text, "1", grid["crop"], grid["box"]]
+        out = subprocess.run([program, *arguments, path], check=True, stdout=subprocess.PIPE).stdout
+        line, _, data = out.partition(b"\n")
+        word = line.decode(errors="replace").split()
+        affine = nibabel.load(path).affine
+        a = numpy.sqrt((affine[:3, :3] ** 2).sum(0))
+        if grid["box"]:
+            expected, near = box_mm(voxels, affine, a, grid["spacing"], ranges(grid["box"], float))
+        else:
+            expected, near = window(voxels, a, grid["spacing"], grid["shape"])
+            if grid["crop"]:
+                expected = expected[tuple(slice(x, y) for x, y in ranges(grid["crop"], int))]
+        if near or not (expected != 0).any() or word[0] != "ok":
+            refused += 1  # a voxel half of which is foreground may fall on either side; an empty crop is refused
+            if word[0] != "ok" and not near and (expected != 0).sum() >= 8:
+                tally.check(path, line.decode())
+            continue
+        expected = zscore(expected)
+        found = numpy.frombuffer(data, numpy.float32).reshape([int(x) for x in word[1:]])
+        worst = abs(found - expected).max() if found.shape == expected.shape else numpy.inf
+        # float32 z-scores of products added in float32: 2e-6 of values up to 5, which is 1e-6 of their range
+        good = worst <= 1e-6 * max(1, abs(expected).max() * 2)
+        tally.check(path, None if good else f"preprocessing differs by {worst} on {arguments}, {found.shape}")
+        compared += 1
+    print(f"preprocessing: {compared} compared, {refused} left out")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("dump")
@@ -219,6 +393,7 @@ def main():
         compare_all(tally, options.dump, valid_files(folder, random, options.count))
         compare_all(tally, options.dump, mutants(folder, random, options.count), mutant=True)
         compare_npy(tally, options.dump, folder, random, min(options.count, 100))
+        compare_preprocessing(tally, options.dump, folder, random, options.count)
     print(f"stricter than nibabel on {tally.stricter} mutants; real files: {len(real)}")
     for reason, count in sorted(tally.reasons.items(), key=lambda item: -item[1])[:8]:
         print(f"    {count:5d}  {reason}...")

@@ -235,7 +235,7 @@ static void test_forecast(void)
     hf_dataset_free(&dataset);
     CHECK_OK(hf_dataset_forecast(&f, &cohort, &small_window, &options));
     CHECK(f.missing == 0);
-    CHECK_OK(hf_cached_path(&path, options.cache_dir, cohort.subject[2].image, &small_window));
+    CHECK_OK(hf_cached_path(&path, options.cache_dir, cohort.subject[2].image, NULL, &small_window));
     remove(path);
     free(path);
     small_put_text("sub-a.nii.gz", "damaged"); /* another one tells the sizes then */

@@ -204,6 +204,32 @@ static void check_loss(const hf_target *t, const float *output, const float *tru
     CHECK_NEAR(planned(t, output, truth, n), expected, 2e-6 * fabs(expected));
 }
 
+/* The mean of several predictions goes back to an output whose link it is, certainty included. */
+static void test_unlink(void)
+{
+    static const double three[][3] = { { 0.7, 0.2, 0.1 }, { 1, 0, 0 }, { 0.5, 0.5, 0 } };
+    double again[3];
+    float output[3];
+    SET("goal=classes", "goal.classes=[a, b, c]");
+    hf_target t = target_of();
+    for (int i = 0; i < 3; i++) {
+        t.goal->unlink(output, three[i], &t);
+        t.goal->link(again, output, &t);
+        for (int k = 0; k < 3; k++)
+            CHECK(isfinite(output[k]) && fabs(again[k] - three[i][k]) < 1e-6);
+    }
+    SET("goal=binary", "goal.classes=[a, b]");
+    t = target_of();
+    t.goal->unlink(output, (const double[]){ 0.25, 0.75 }, &t);
+    t.goal->link(again, output, &t);
+    CHECK_NEAR(output[0], log(3), 1e-6);
+    CHECK(fabs(again[0] - 0.25) < 1e-6 && fabs(again[1] - 0.75) < 1e-6);
+    SET("goal=regression");
+    t = target_of();
+    t.goal->unlink(output, (const double[]){ 61.5 }, &t);
+    CHECK(output[0] == 61.5f);
+}
+
 static void test_losses(void)
 {
     /* Weighted cross-entropy as HyperFusion's code computes it, and with equal weights the mean. */
@@ -326,6 +352,7 @@ int main(void)
     test_truth();
     test_learn();
     test_link();
+    test_unlink();
     test_losses();
     test_predictions(folder);
     hf_recipe_free(&recipe);

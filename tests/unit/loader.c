@@ -197,6 +197,115 @@ static void test_without_rows(bool no_cache)
     hf_dataset_free(&bare);
 }
 
+/* ---- augmentation and sides -------------------------------------------------------------------------------------- */
+
+static const hf_augment everything = { .flip = 0.5,
+                                       .shift = 1,
+                                       .affine = 0.7,
+                                       .rotate = { 9, 9, 9 },
+                                       .scale = { 0.1, 0.1, 0.1 },
+                                       .shear = { 0.1, 0.1, 0.1 },
+                                       .noise = 0.6,
+                                       .noise_sd = 0.2,
+                                       .seed = 21 };
+
+/* Whatever the threads, the depth, the batch, and what was served before: subject by subject what augmentation alone
+ * makes of it in that epoch. */
+static void test_augmented(void)
+{
+    float room[VOXELS], want[VOXELS];
+    int wrong = 0, same = 0, seen = 0;
+    for (int threads = 1; threads <= 4; threads++)
+        for (int batch_size = 1; batch_size <= 4; batch_size++) {
+            hf_loader *loader = NULL;
+            const hf_batch *batch;
+            const hf_loader_options options = { .batch_size = batch_size,
+                                                .depth = threads,
+                                                .threads = threads,
+                                                .shuffle = true,
+                                                .seed = 3,
+                                                .augment = &everything };
+            if (!CHECK_OK(hf_loader_new(&loader, dataset, all, N, &options))) return;
+            CHECK(hf_loader_samples(loader) == N);
+            for (uint64_t epoch = 5; epoch <= 6; epoch++) {
+                CHECK_OK(hf_loader_start(loader, epoch));
+                while (CHECK_OK(hf_loader_next(loader, &batch)) && batch)
+                    for (int k = 0; k < batch->count; k++) {
+                        const int index = batch->index[k];
+                        memcpy(want, expected[index], sizeof want);
+                        hf_augment_volume(want, hf_dataset_shape(dataset), &everything, epoch, (uint64_t)index, room);
+                        wrong += memcmp(want, batch->volume + k * VOXELS, sizeof want) != 0;
+                        same += memcmp(want, expected[index], sizeof want) == 0;
+                        seen++;
+                    }
+            }
+            hf_loader_free(&loader);
+        }
+    CHECK(wrong == 0 && seen == 16 * 2 * N && same < seen / 4);
+    hf_augment bad = everything;
+    bad.noise = 2;
+    hf_loader *loader = NULL;
+    const hf_loader_options options = { .batch_size = 2, .augment = &bad };
+    CHECK_STATUS(hf_loader_new(&loader, dataset, all, N, &options), HF_ERR_ARGUMENT, "noise is 2");
+}
+
+/* Two sides: judged, both of each subject, one after the other, normalised together; in training a random one, alone. */
+static void test_sides(bool no_cache)
+{
+    enum { HALF = 4 * 6 * 7 };
+    const hf_grid grid = { .shape = { 7, 6, 7 }, .zscore = true, .both_sides = true };
+    hf_grid whole = grid;
+    float two[7 * 6 * 7], view[2][HALF], alone[HALF];
+    const hf_dataset_options options = { .cache_dir = small_cache(), .no_cache = no_cache };
+    const hf_loader_options judged = { .batch_size = 3, .threads = 2 };
+    const hf_augment none = { .seed = 4 };
+    const hf_loader_options trained = { .batch_size = 3, .threads = 2, .augment = &none };
+    hf_dataset *sides = NULL;
+    hf_loader *loader = NULL;
+    const hf_batch *batch;
+    int sample = 0, right = 0;
+    if (!CHECK_OK(hf_dataset_open(&sides, &cohort, &grid, NULL, &options))) return;
+    CHECK(hf_dataset_views(sides) == 2 && hf_dataset_shape(sides)[0] == 4 && hf_dataset_shape(sides)[2] == 7);
+    CHECK_OK(hf_loader_new(&loader, sides, all, N, &judged));
+    CHECK(hf_loader_samples(loader) == 2 * N);
+    CHECK_OK(hf_loader_start(loader, 0));
+    while (CHECK_OK(hf_loader_next(loader, &batch)) && batch)
+        for (int k = 0; k < batch->count; k++, sample++) {
+            float *by_hand = small_expected(&cohort, &whole, sample / 2, 7 * 6 * 7);
+            memcpy(two, by_hand, sizeof two);
+            free(by_hand);
+            hf_views_make(view[0], two, (const int[]){ 7, 6, 7 }, sample % 2, &grid);
+            CHECK(batch->index[k] == sample / 2);
+            double worst = 0;
+            for (int i = 0; i < HALF; i++)
+                worst = fmax(worst, fabs(batch->volume[k * HALF + i] - view[0][i]));
+            CHECK_NEAR(worst, 0, 1e-3); /* half a step of the cache: 150 / 65534, over a deviation of about 20 */
+        }
+    CHECK(sample == 2 * N);
+    hf_loader_free(&loader);
+    CHECK_OK(hf_loader_new(&loader, sides, all, N, &trained));
+    for (uint64_t epoch = 0; epoch < 20; epoch++) {
+        CHECK_OK(hf_loader_start(loader, epoch));
+        while (CHECK_OK(hf_loader_next(loader, &batch)) && batch)
+            for (int k = 0; k < batch->count; k++) {
+                const int side = hf_augment_side(4, epoch, (uint64_t)batch->index[k]);
+                CHECK_OK(hf_dataset_view(sides, batch->index[k], side, true, alone));
+                CHECK(memcmp(alone, batch->volume + k * HALF, sizeof alone) == 0);
+                right += side == 0;
+            }
+    }
+    CHECK(right > 20 * N / 3 && right < 20 * N * 2 / 3);
+    double sum = 0, squares = 0;
+    int filled = 0;
+    for (int i = 0; i < HALF; i++)
+        sum += alone[i], squares += alone[i] * alone[i], filled += alone[i] != 0;
+    CHECK_NEAR(sum / filled, 0, 1e-5);
+    CHECK_NEAR(squares / filled, 1, 1e-5);
+    CHECK_STATUS(hf_dataset_view(sides, 0, 2, true, alone), HF_ERR_ARGUMENT, "view 2 of a subject");
+    hf_loader_free(&loader);
+    hf_dataset_free(&sides);
+}
+
 /* ---- timing ------------------------------------------------------------------------------------------------------ */
 
 static void pause_ms(int milliseconds)
@@ -323,6 +432,8 @@ int main(void)
         test_order();
         test_indices();
         test_without_rows(no_cache);
+        test_augmented();
+        test_sides(no_cache);
         test_restart();
         test_held_batch();
         test_free();

@@ -63,8 +63,8 @@ static void test_window(void)
 {
     hf_volume v = make_volume(12, 10, 8, 1);
     fill_box(&v, (int[3]){ 2, 3, 1 }, (int[3]){ 6, 5, 4 }); /* centre 4, 4, 2.5 */
-    check_window(&v, (int[3]){ 12, 10, 8 }, (int[3]){ 0, 0, 0 }, "as stored");
-    check_window(&v, (int[3]){ 12, 7, 8 }, (int[3]){ 0, 1, 0 }, "one axis cropped");
+    check_window(&v, (int[3]){ 12, 10, 8 }, (int[3]){ -1, 0, -1 }, "of the stored size: centred all the same");
+    check_window(&v, (int[3]){ 12, 7, 8 }, (int[3]){ -1, 1, -1 }, "one axis cropped");
     check_window(&v, (int[3]){ 5, 3, 4 }, (int[3]){ 2, 3, 1 }, "tight");
     check_window(&v, (int[3]){ 3, 1, 2 }, (int[3]){ 3, 4, 2 }, "inside");
     check_window(&v, (int[3]){ 21, 11, 10 }, (int[3]){ -6, -1, -2 }, "padded on both sides");
@@ -79,6 +79,194 @@ static void test_window(void)
     check_window(&v, (int[3]){ 7, 3, 3 }, (int[3]){ 3, 0, 0 }, "cannot hold all: around the centre of mass");
     hf_volume_free(&v);
 }
+
+/* ---- padding ----------------------------------------------------------------------------------------------------- */
+
+/* A copy of v with `before` and `after` planes of zeros around. */
+static hf_volume padded(const hf_volume *v, const int before[3], const int after[3])
+{
+    hf_volume p = make_volume(v->shape[0] + before[0] + after[0], v->shape[1] + before[1] + after[1],
+                              v->shape[2] + before[2] + after[2], 1);
+    for (int i = 0; i < 3; i++)
+        p.spacing[i] = v->spacing[i];
+    for (int d = 0; d < v->shape[0]; d++)
+        for (int h = 0; h < v->shape[1]; h++)
+            for (int w = 0; w < v->shape[2]; w++)
+                *at(&p, d + before[0], h + before[1], w + before[2]) = *at(v, d, h, w);
+    return p;
+}
+
+/* Random blobs of random size and spacing, which may touch the border. */
+static hf_volume random_volume(uint64_t seed)
+{
+    hf_volume v =
+        make_volume(5 + (int)(9 * hf_random_uniform(seed, 1, 0)), 5 + (int)(9 * hf_random_uniform(seed, 1, 1)),
+                    5 + (int)(9 * hf_random_uniform(seed, 1, 2)), 1);
+    const int count = v.shape[0] * v.shape[1] * v.shape[2];
+    for (int i = 0; i < 3; i++)
+        v.spacing[i] = 0.7 + hf_random_uniform(seed, 2, (uint64_t)i);
+    const double share = 0.2 + 0.8 * hf_random_uniform(seed, 3, 0);
+    for (uint64_t i = 0; i < (uint64_t)count; i++)
+        if (hf_random_uniform(seed, 4, i) < share) v.voxels[i] = (float)(1 + hf_random_normal(seed, 5, i));
+    return v;
+}
+
+/* Planes of zeros around a volume change no bit, whatever the grid: with and without resampling, cropped, of two
+ * sides. */
+static void test_padding(void)
+{
+    static const hf_grid grids[] = {
+        { .shape = { 9, 9, 9 }, .zscore = true },
+        { .shape = { 5, 13, 7 }, .zscore = true },
+        { .shape = { 9, 8, 10 }, .spacing = { 1.1, 1.6, 0.6 }, .zscore = true },
+        { .shape = { 10, 10, 10 }, .spacing = { 2, 2, 2 } },
+        { .shape = { 12, 12, 12 }, .crop = { { 2, 9 }, { 1, 11 }, { 0, 12 } }, .zscore = true },
+    };
+    float out[13 * 13 * 13], again[13 * 13 * 13];
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        hf_volume v = random_volume(seed);
+        for (size_t g = 0; g < sizeof grids / sizeof grids[0]; g++) {
+            int shape[3], before[3], after[3];
+            CHECK_OK(hf_grid_shape(shape, &v, &grids[g]));
+            const size_t bytes = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2] * sizeof *out;
+            for (uint64_t i = 0; i < 3; i++) {
+                before[i] = (int)(4 * hf_random_uniform(seed, 6, 10 * g + i));
+                after[i] = (int)(4 * hf_random_uniform(seed, 7, 10 * g + i));
+            }
+            hf_volume p = padded(&v, before, after);
+            const hf_status status = hf_preprocess(out, &v, &grids[g], "v");
+            CHECK(hf_preprocess(again, &p, &grids[g], "p") == status);
+            if (status == HF_OK && !CHECK(memcmp(out, again, bytes) == 0))
+                fprintf(stderr, "    seed %d, grid %zu\n", (int)seed, g);
+            hf_volume_free(&p);
+        }
+        hf_volume_free(&v);
+    }
+}
+
+/* What was trained by the older rule keeps it: the middle where the size is the wanted one, and whole volumes. */
+static void test_older_rule(void)
+{
+    hf_volume v = make_volume(8, 8, 8, 1);
+    hf_grid grid = { .shape = { 8, 8, 6 }, .centre = HF_CENTRE_MIDDLE };
+    float out[8 * 8 * 6];
+    int wrong = 0;
+    fill_box(&v, (int[3]){ 0, 1, 2 }, (int[3]){ 2, 3, 3 }); /* centre 1, 2, 2.5 */
+    CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
+    for (int i = 0; i < 8 * 8 * 6; i++)
+        wrong += out[i] != *at(&v, i / 48, i / 6 % 8, i % 6);
+    CHECK(wrong == 0);
+    grid.centre = HF_CENTRE_MASS;
+    CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
+    CHECK(out[(2 * 8 + 2) * 6 + 2] == *at(&v, 0, 1, 2)); /* moved by 2, 1, 0 */
+    hf_volume_free(&v);
+}
+
+/* ---- crops ------------------------------------------------------------------------------------------------------- */
+
+static void test_crop(void)
+{
+    hf_volume v = make_volume(9, 9, 9, 1);
+    hf_grid grid = { .crop = { { 1, 5 }, { 2, 9 }, { 3, 4 } } };
+    float whole[9 * 9 * 9], out[4 * 7 * 1];
+    int shape[3], wrong = 0;
+    fill_box(&v, (int[3]){ 1, 1, 1 }, (int[3]){ 6, 7, 8 });
+    CHECK_OK(hf_grid_shape(shape, &v, &grid));
+    CHECK(shape[0] == 4 && shape[1] == 7 && shape[2] == 1);
+    CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
+    CHECK_OK(hf_preprocess(whole, &v, NULL, "s"));
+    for (int i = 0; i < 28; i++)
+        wrong += out[i] != whole[((i / 7 + 1) * 9 + i % 7 + 2) * 9 + 3];
+    CHECK(wrong == 0);
+    grid.crop[1][1] = 10;
+    CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_SHAPE, "the crop 2:10 along axis 1 reaches beyond the 9");
+    grid.crop[1][1] = 2;
+    CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_ARGUMENT, "crop 2:2 along axis 1");
+    hf_volume_free(&v);
+}
+
+/* Voxels of 2 mm whose centres lie at -8, -6, ... 8 mm; their value is their place. */
+static hf_volume template_volume(void)
+{
+    hf_volume v = make_volume(9, 9, 9, 2);
+    v.oriented = true;
+    for (int i = 0; i < 3; i++)
+        v.affine[i][3] = -8;
+    fill_box(&v, (int[3]){ 0, 0, 0 }, (int[3]){ 8, 8, 8 });
+    return v;
+}
+
+static void test_box(void)
+{
+    hf_volume v = template_volume();
+    hf_grid grid = { .crop_mm = { { -4, 4 }, { -3, 5 }, { 6, 12 } } };
+    float out[1000];
+    int shape[3], wrong = 0;
+    CHECK_OK(hf_grid_shape(shape, &v, &grid));
+    CHECK(shape[0] == 3 && shape[1] == 4 && shape[2] == 2); /* -2 0 2; -2 0 2 4; 8 10: faces at -4 and 4 not counted */
+    CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
+    for (int i = 0; i < 24; i++)
+        wrong += out[i] != (i % 2 ? 0 : *at(&v, i / 8 + 3, i / 2 % 4 + 3, 8));
+    CHECK(wrong == 0);
+    /* A linear image shows where resampled voxels lie: values are the mm along D, plus 100. */
+    for (int i = 0; i < 729; i++)
+        v.voxels[i] = (float)(100 + 2 * (i / 81) - 8);
+    grid = (hf_grid){ .crop_mm = { { -4, 4 }, { -4, 4 }, { -4, 4 } }, .spacing = { 1, 4, 1 } };
+    CHECK_OK(hf_grid_shape(shape, &v, &grid));
+    CHECK(shape[0] == 8 && shape[1] == 2 && shape[2] == 8);
+    CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
+    for (int i = 0; i < 8 * 16; i++)
+        CHECK_NEAR(out[i], 100 - 3.5 + i / 16, 1e-5);
+    grid.shape[0] = 8;
+    CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_ARGUMENT, "no shape is expected beside it");
+    grid.shape[0] = 0;
+    v.affine[0][1] = 0.1;
+    CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_UNSUPPORTED, "axes are turned");
+    v.affine[0][1] = 0;
+    v.oriented = false;
+    CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_UNSUPPORTED, "does not say where the volume lies");
+    hf_volume_free(&v);
+}
+
+static void test_crop_texts(void)
+{
+    int crop[3][2];
+    double box[3][2];
+    CHECK(hf_crop_parse(crop, "21:149, 55:151,25:89") == HF_OK && crop[0][0] == 21 && crop[1][1] == 151 &&
+          crop[2][0] == 25 && crop[2][1] == 89);
+    CHECK(hf_crop_parse(crop, "") == HF_OK && crop[0][1] == 0);
+    CHECK_STATUS(hf_crop_parse(crop, "1:2, 3:4"), HF_ERR_ARGUMENT, "found '1:2, 3:4'");
+    CHECK_STATUS(hf_crop_parse(crop, "1:2, 3:4, 5:5"), HF_ERR_ARGUMENT, "START:STOP");
+    CHECK_STATUS(hf_crop_parse(crop, "1:2, 3:4, 5:6.5"), HF_ERR_ARGUMENT, "START:STOP");
+    CHECK_STATUS(hf_crop_parse(crop, "-1:2, 3:4, 5:6"), HF_ERR_ARGUMENT, "START:STOP");
+    CHECK_STATUS(hf_crop_parse(crop, "1:2, 3:4, 5:6x"), HF_ERR_ARGUMENT, "START:STOP");
+    CHECK(hf_crop_mm_parse(box, "-64:64, -72.5:24, -50:14") == HF_OK && box[1][0] == -72.5 && box[2][1] == 14);
+    CHECK(hf_crop_mm_parse(box, "hippocampi") == HF_OK && box[0][0] == -64 && box[0][1] == 64);
+    CHECK_STATUS(hf_crop_mm_parse(box, "hippocampus"), HF_ERR_ARGUMENT, "did you mean hippocampi");
+    CHECK_STATUS(hf_crop_mm_parse(box, "4:2, 0:1, 0:1"), HF_ERR_ARGUMENT, "LOW:HIGH");
+}
+
+/* The right half as it is, the left one mirrored: a symmetric image gives two equal views; an odd middle plane is in
+ * both. */
+static void test_views(void)
+{
+    const hf_grid both = { .both_sides = true }, one = { .both_sides = false };
+    for (int d = 4; d <= 5; d++) {
+        const int whole[3] = { d, 1, 2 };
+        int shape[3];
+        float in[10], view[6];
+        for (int i = 0; i < 2 * d; i++)
+            in[i] = (float)i;
+        hf_views_shape(shape, whole, &both);
+        CHECK(hf_views(&both) == 2 && hf_views(&one) == 1 && shape[0] == d - d / 2 && shape[2] == 2);
+        hf_views_make(view, in, whole, 0, &both);
+        CHECK(view[0] == 2 * (d / 2) && view[2 * shape[0] - 1] == 2 * d - 1);
+        hf_views_make(view, in, whole, 1, &both);
+        CHECK(view[0] == 2 * (shape[0] - 1) && view[1] == 2 * shape[0] - 1 && view[2 * shape[0] - 2] == 0);
+    }
+}
+
+/* ---- normalisation ----------------------------------------------------------------------------------------------- */
 
 static void test_zscore(void)
 {
@@ -148,7 +336,7 @@ static void test_reference(const double spacing[3])
         line[i / SIZE][i % SIZE] = 1 + hf_random_uniform(3, 4, i);
     for (int i = 0; i < SIZE * SIZE * SIZE; i++)
         v.voxels[i] = (float)(line[0][i / (SIZE * SIZE)] * line[1][i / SIZE % SIZE] * line[2][i % SIZE]);
-    if (!CHECK_OK(hf_grid_shape(shape, v.shape, v.spacing, &grid))) exit(2);
+    if (!CHECK_OK(hf_grid_shape(shape, &v, &grid))) exit(2);
     float *out = new_floats((size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2]);
     CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
     double worst = 0;
@@ -175,22 +363,21 @@ static void test_reference(const double spacing[3])
 static void test_shapes(void)
 {
     int shape[3];
-    const int stored[3] = { 91, 109, 91 };
-    const double two[3] = { 2, 2, 2 };
+    const hf_volume v = { .shape = { 91, 109, 91 }, .spacing = { 2, 2, 2 } };
     hf_grid grid = { .shape = { 0 } };
-    CHECK_OK(hf_grid_shape(shape, stored, two, &grid));
+    CHECK_OK(hf_grid_shape(shape, &v, &grid));
     CHECK(shape[0] == 91 && shape[1] == 109 && shape[2] == 91);
     grid.spacing[0] = grid.spacing[1] = grid.spacing[2] = 3;
-    CHECK_OK(hf_grid_shape(shape, stored, two, &grid));
+    CHECK_OK(hf_grid_shape(shape, &v, &grid));
     CHECK(shape[0] == 61 && shape[1] == 73 && shape[2] == 61); /* 60.67, 72.67, 60.67 */
     grid.shape[1] = 64;
-    CHECK_OK(hf_grid_shape(shape, stored, two, &grid));
+    CHECK_OK(hf_grid_shape(shape, &v, &grid));
     CHECK(shape[0] == 61 && shape[1] == 64 && shape[2] == 61);
     grid.spacing[2] = 1000;
-    CHECK_OK(hf_grid_shape(shape, stored, two, &grid));
+    CHECK_OK(hf_grid_shape(shape, &v, &grid));
     CHECK(shape[2] == 1);
     grid.spacing[2] = 1e-6;
-    CHECK_STATUS(hf_grid_shape(shape, stored, two, &grid), HF_ERR_ARGUMENT, "expected 1 to 4096");
+    CHECK_STATUS(hf_grid_shape(shape, &v, &grid), HF_ERR_ARGUMENT, "expected 1 to 4096");
 }
 
 /* A constant foreground stays constant where its neighbourhood is foreground, and the background stays zero. */
@@ -201,16 +388,22 @@ static void test_background(double spacing)
     hf_grid grid = { .spacing = { spacing, spacing, spacing } };
     for (int i = 0; i < 24 * 24 * 24; i++)
         v.voxels[i] = i / (24 * 24) >= 12 ? 7 : 0;
-    if (!CHECK_OK(hf_grid_shape(shape, v.shape, v.spacing, &grid))) exit(2);
+    if (!CHECK_OK(hf_grid_shape(shape, &v, &grid))) exit(2);
     float *out = new_floats((size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2]);
     CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
-    int plane = shape[1] * shape[2], wrong = 0;
-    for (int i = 0; i < shape[0] * plane; i++) {
-        double position = (i / plane - (shape[0] - 1) / 2.0) * spacing + 11.5;
-        if (position < 11.49) wrong += out[i] != 0; /* less than half of it is foreground */
-        if (position > 11.51) wrong += !(out[i] >= 3.49f && out[i] <= 7.00001f);
-        if (position > 12 + 4 * spacing) wrong += !(fabs(out[i] - 7) < 1e-5);
+    int wrong = 0, inside = 0, filled = 0;
+    for (int i = 0; i < shape[0] * shape[1] * shape[2]; i++) {
+        filled += out[i] != 0;
+        wrong += out[i] != 0 && !(out[i] >= 0.87f && out[i] <= 7.00001f); /* an eighth is left in a corner */
+        inside += fabs(out[i] - 7) < 1e-5;
     }
+    const double length[3] = { 12 / spacing, 24 / spacing, 24 / spacing }, margin = 8;
+    double expected = 1, least = 1;
+    for (int i = 0; i < 3; i++) {
+        expected *= floor(length[i] + 0.5);
+        least *= fmax(0, floor(length[i] - margin));
+    }
+    CHECK(filled <= expected && filled >= 0.5 * expected && inside >= least);
     CHECK(wrong == 0);
     free(out);
     hf_volume_free(&v);
@@ -227,7 +420,8 @@ static void test_aliasing(void)
         v.voxels[i] = i % 2 ? 150 : 50;
     CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
     for (int i = 0; i < 8 * 8 * 8; i++)
-        if (i % 8 > 0 && i % 8 < 7) worst = fmax(worst, fabs(out[i] - 100));
+        if (i % 8 > 0 && i % 8 < 7 && i / 8 % 8 > 0 && i / 8 % 8 < 7 && i / 64 > 0 && i / 64 < 7)
+            worst = fmax(worst, fabs(out[i] - 100));
     CHECK(worst < 1);
     hf_volume_free(&v);
 }
@@ -253,7 +447,7 @@ static void test_same_spacing(void)
     float out[5 * 6 * 7];
     for (uint64_t i = 0; i < 5 * 6 * 7; i++)
         v.voxels[i] = (float)hf_random_normal(7, 8, i);
-    CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
+    CHECK_OK(hf_preprocess(out, &v, &grid, "s")); /* full, so its centre of mass is its middle */
     CHECK(!memcmp(out, v.voxels, sizeof out));
     CHECK_OK(hf_preprocess(out, &v, NULL, NULL));
     CHECK(!memcmp(out, v.voxels, sizeof out));
@@ -299,6 +493,12 @@ static void test_refusals(void)
 int main(void)
 {
     test_window();
+    test_padding();
+    test_older_rule();
+    test_crop();
+    test_box();
+    test_crop_texts();
+    test_views();
     test_zscore();
     test_resampling();
     test_same_spacing();

@@ -218,6 +218,39 @@ static void test_large(void)
 
 /* ---- --set ------------------------------------------------------------------------------------------------------- */
 
+/* A shape belongs to its voxel size: a new spacing drops it, unless a shape is given beside it, in either order. */
+static void test_spacing_alone(void)
+{
+    static const char text[] = "cohort: {shape: [91, 109, 91], spacing: [2, 2, 2]}\n";
+    for (int k = 0; k < 4; k++) {
+        hf_recipe r;
+        if (!CHECK_OK(hf_recipe_parse(&r, text, strlen(text), "r"))) return;
+        if (k == 1) CHECK_OK(hf_recipe_set(&r, "cohort.shape=45,55,45"));
+        if (k < 3) CHECK_OK(hf_recipe_set(&r, "cohort.spacing=4,4,4"));
+        if (k == 2) CHECK_OK(hf_recipe_set(&r, "cohort.shape=45,55,45"));
+        CHECK(r.cohort.shape[1] == (k == 0 ? 0 : k == 3 ? 109 : 55) && r.cohort.spacing[1] == (k == 3 ? 2 : 4));
+        hf_recipe_free(&r);
+    }
+}
+
+static void test_crops(void)
+{
+    hf_recipe r;
+    CHECK_OK(hf_recipe_defaults(&r));
+    CHECK_OK(hf_recipe_set(&r, "cohort.path=x"));
+    CHECK_OK(hf_recipe_set(&r, "cohort.crop_mm=hippocampi"));
+    CHECK_OK(hf_recipe_set(&r, "cohort.sides=both"));
+    CHECK_OK(hf_recipe_check(&r));
+    CHECK_OK(hf_recipe_set(&r, "train.flip=true"));
+    CHECK_STATUS(hf_recipe_check(&r), HF_ERR_ARGUMENT, "train.flip must be false");
+    CHECK_OK(hf_recipe_set(&r, "train.flip=false"));
+    CHECK_OK(hf_recipe_set(&r, "cohort.shape=9,9,9"));
+    CHECK_STATUS(hf_recipe_check(&r), HF_ERR_ARGUMENT, "cohort.shape must be 0, 0, 0");
+    CHECK_OK(hf_recipe_set(&r, "cohort.crop=0:2, 0:2, 0:2"));
+    CHECK_STATUS(hf_recipe_check(&r), HF_ERR_ARGUMENT, "one of them is expected");
+    hf_recipe_free(&r);
+}
+
 static void test_set(void)
 {
     hf_recipe r = { 0 };
@@ -496,6 +529,8 @@ static void test_continues(void)
 
 int main(int argc, char **argv)
 {
+    test_spacing_alone();
+    test_crops();
     test_defaults();
     test_mark();
     test_file();

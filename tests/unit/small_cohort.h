@@ -152,7 +152,7 @@ static inline char *small_one_make(hf_cohort *cohort, const hf_grid *grid)
     small_put_text("participants.tsv", "participant_id\tage\nsub-a\t61\n");
     small_put_volume("sub-a.nii", 6, 7, 8, 1);
     small_cohort_open(cohort);
-    small_must(hf_cached_path(&path, small_cache(), cohort->subject[0].image, grid) == HF_OK, "the key");
+    small_must(hf_cached_path(&path, small_cache(), cohort->subject[0].image, NULL, grid) == HF_OK, "the key");
     return path;
 }
 

@@ -61,7 +61,7 @@ static void test_taken(void)
     CHECK(calls == N && small_files_in(options.cache_dir) == N);
     hf_dataset_free(&dataset);
     for (int i = 0; i < N; i++) {
-        CHECK_OK(hf_cached_path(&path[i], options.cache_dir, cohort.subject[i].image, &small_window));
+        CHECK_OK(hf_cached_path(&path[i], options.cache_dir, cohort.subject[i].image, NULL, &small_window));
         CHECK(stat(path[i], &before[i]) == 0 && (size_t)before[i].st_size == hf_cached_bytes(small_window.shape));
     }
     CHECK_OK(small_open(&dataset, &cohort, &small_window));
@@ -88,8 +88,8 @@ static void test_taken(void)
 static bool same_key(const char *image, const hf_grid *a, const hf_grid *b)
 {
     char *x = NULL, *y = NULL;
-    CHECK_OK(hf_cached_path(&x, "f", image, a));
-    CHECK_OK(hf_cached_path(&y, "f", image, b));
+    CHECK_OK(hf_cached_path(&x, "f", image, NULL, a));
+    CHECK_OK(hf_cached_path(&y, "f", image, NULL, b));
     const bool same = x && y && strcmp(x, y) == 0;
     free(x);
     free(y);
@@ -104,12 +104,15 @@ static void test_grid_in_key(void)
     small_cohort_make(&cohort);
     image = cohort.subject[0].image;
     CHECK(same_key(image, &small_window, &small_window));
-    for (int k = 0; k < 10; k++) {
+    for (int k = 0; k < 13; k++) {
         hf_grid other = small_window;
         if (k < 3) other.shape[k]++;
         if (k >= 3 && k < 6) other.spacing[k - 3] = 2;
         if (k >= 6 && k < 9) other.spacing_expected[k - 6] = 1;
         if (k == 9) other.zscore = false;
+        if (k == 10) other.centre = HF_CENTRE_MIDDLE;
+        if (k == 11) other.crop[2][1] = 3;
+        if (k == 12) other.crop_mm[1][0] = 0.5;
         if (!CHECK(!same_key(image, &small_window, &other))) fprintf(stderr, "    change %d\n", k);
     }
     hf_grid plain = small_window;
@@ -138,9 +141,9 @@ static void test_source_in_key(void)
     hf_dataset_free(&dataset);
     free(first);
     CHECK(utimensat(AT_FDCWD, image, times, 0) == 0);
-    CHECK_OK(hf_cached_path(&first, cache, image, &small_window));
+    CHECK_OK(hf_cached_path(&first, cache, image, NULL, &small_window));
     CHECK(utimensat(AT_FDCWD, image, later, 0) == 0);
-    CHECK_OK(hf_cached_path(&second, cache, image, &small_window));
+    CHECK_OK(hf_cached_path(&second, cache, image, NULL, &small_window));
     CHECK(strcmp(first, second) != 0);
     free(first);
     free(second);
@@ -150,7 +153,7 @@ static void test_source_in_key(void)
         small_must(mkdir(folder, 0777) == 0 && chdir(folder) == 0, folder);
         small_put("same.nii", "same", 4);
         CHECK(utimensat(AT_FDCWD, "same.nii", times, 0) == 0);
-        CHECK_OK(hf_cached_path(k ? &second : &first, "cache", "same.nii", &small_window));
+        CHECK_OK(hf_cached_path(k ? &second : &first, "cache", "same.nii", NULL, &small_window));
         small_must(chdir(here) == 0, here);
     }
     CHECK(strcmp(first, second) != 0 && strncmp(first, "cache/", 6) == 0);
@@ -158,17 +161,18 @@ static void test_source_in_key(void)
     free(second);
     /* Other contents under the same size and time of change are another file all the same. */
     struct stat info;
-    CHECK_OK(hf_cached_path(&first, cache, image, &small_window));
+    CHECK_OK(hf_cached_path(&first, cache, image, NULL, &small_window));
     CHECK(stat(image, &info) == 0);
     const struct timespec pause = { 0, 20000000 }; /* file systems note times at the ticks of a clock */
     nanosleep(&pause, NULL);
     small_put_volume("sub-a.nii", 9, 7, 8, 78);
     CHECK(utimensat(AT_FDCWD, image, (const struct timespec[2]){ info.st_mtim, info.st_mtim }, 0) == 0);
-    CHECK_OK(hf_cached_path(&second, cache, image, &small_window));
+    CHECK_OK(hf_cached_path(&second, cache, image, NULL, &small_window));
     CHECK(strcmp(first, second) != 0);
     free(first);
     free(second);
-    CHECK_STATUS(hf_cached_path(&first, cache, "/nonexistent.nii", &small_window), HF_ERR_IO, "'/nonexistent.nii'");
+    CHECK_STATUS(hf_cached_path(&first, cache, "/nonexistent.nii", NULL, &small_window), HF_ERR_IO,
+                 "'/nonexistent.nii'");
     hf_cohort_free(&cohort);
 }
 
@@ -429,7 +433,7 @@ static void test_two_processes(void)
         CHECK(small_files_in(small_cache()) == 3);
         for (int i = 0; i < 3; i++) {
             char *path = NULL;
-            CHECK_OK(hf_cached_path(&path, small_cache(), cohort.subject[i].image, &small_window));
+            CHECK_OK(hf_cached_path(&path, small_cache(), cohort.subject[i].image, NULL, &small_window));
             CHECK(is_whole(path));
             round % 2 ? (void)remove(path) : small_put(path, "damaged", 7);
             free(path);
