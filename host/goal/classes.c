@@ -35,7 +35,7 @@ static hf_status set_classes(hf_target *t, const hf_texts *classes)
                        classes->count, (int)HF_MAX_CLASSES);
     for (int k = 0; k < classes->count; k++) {
         HF_TRY(add_label(t, classes->text[k], strlen(classes->text[k]), k));
-        memcpy(t->class[k], t -> label[k], sizeof t->class[0]);
+        memcpy(t->class_name[k], t->label[k], sizeof t->class_name[0]);
     }
     t->n_classes = t->P = classes->count;
     return HF_OK;
@@ -47,7 +47,7 @@ static hf_status set_merges(hf_target *t, const hf_texts *merges)
     for (int i = 0; i < merges->count; i++) {
         const char *text = merges->text[i], *equals = strchr(text, '=');
         int class = 0;
-        while (equals && class < t->n_classes && strcmp(t->class[class], equals + 1) != 0)
+        while (equals && class < t->n_classes && strcmp(t->class_name[class], equals + 1) != 0)
             class ++;
         if (!equals || class == t->n_classes)
             return hf_fail(HF_ERR_ARGUMENT, "goal.merge: found '%s', expected NAME=CLASS with a class of goal.classes",
@@ -118,8 +118,8 @@ static hf_status learn(hf_target *t, const double *truth, int count)
         of[(int)truth[i]]++;
     for (int k = 0; k < t->n_classes; k++) {
         if (of[k] == 0)
-            return hf_fail(HF_ERR_ARGUMENT, "no training subject is of class '%s' (column '%s')", t->class[k],
-                           t -> column);
+            return hf_fail(HF_ERR_ARGUMENT, "no training subject is of class '%s' (column '%s')", t->class_name[k],
+                           t->column);
         t->baseline[0][k] = (double)of[k] / count;
         if (t->inverse) t->weight[k] = (double)count / ((double)t->n_classes * of[k]);
     }
@@ -226,13 +226,13 @@ static void columns(hf_text *out, const hf_target *t)
 {
     hf_text_add(out, "%s\tpredicted", t->column);
     for (int k = 0; k < t->n_classes; k++)
-        hf_text_add(out, "\tp_%s", t->class[k]);
+        hf_text_add(out, "\tp_%s", t->class_name[k]);
 }
 
 static void cells(hf_text *out, const hf_target *t, const double *truth, const double *predicted)
 {
-    hf_text_add(out, "%s\t%s", isnan(*truth) ? "n/a" : t->class[(int)*truth],
-                t -> class[hf_most_probable(predicted, t->P)]);
+    hf_text_add(out, "%s\t%s", isnan(*truth) ? "n/a" : t->class_name[(int)*truth],
+                t->class_name[hf_most_probable(predicted, t->P)]);
     for (int k = 0; k < t->n_classes; k++) {
         hf_text_add(out, "\t");
         hf_add_number(out, predicted[k]);
@@ -246,7 +246,7 @@ static hf_status read(double *truth, double *predicted, const hf_target *t, cons
     HF_TRY(parse(truth, t, table, row, column));
     for (int k = 0; k < t->n_classes; k++) {
         char name[64];
-        snprintf(name, sizeof name, "p_%s", t->class[k]);
+        snprintf(name, sizeof name, "p_%s", t->class_name[k]);
         const int at = hf_table_column(table, name);
         if (at < 0) return hf_fail(HF_ERR_FORMAT, "'%s': a column %s is expected", table->path, name);
         HF_TRY(hf_table_number(&predicted[k], table, row, at));
@@ -256,15 +256,15 @@ static hf_status read(double *truth, double *predicted, const hf_target *t, cons
 
 static void say(hf_text *out, const hf_target *t, const double *predicted)
 {
-    hf_text_add(out, "%s\n", t->class[hf_most_probable(predicted, t->P)]);
+    hf_text_add(out, "%s\n", t->class_name[hf_most_probable(predicted, t->P)]);
     for (int k = 0; k < t->n_classes; k++)
-        hf_text_add(out, "p_%s\t%.6f\n", t->class[k], predicted[k]);
+        hf_text_add(out, "p_%s\t%.6f\n", t->class_name[k], predicted[k]);
 }
 
 static void words(hf_text *out, const hf_target *t, const double *predicted)
 {
     const int class = hf_most_probable(predicted, t->P);
-    hf_text_add(out, "%s (%.2f)", t->class[class], predicted[class]);
+    hf_text_add(out, "%s (%.2f)", t->class_name[class], predicted[class]);
 }
 
 static double error(const hf_target *t, const double *truth, const double *predicted)

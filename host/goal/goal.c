@@ -93,7 +93,7 @@ int hf_target_columns(hf_column out[HF_MAX_COLUMNS], const hf_target *target)
         const hf_metric *metric = hf_metric_find(name);
         const int each = metric && metric->per_class ? target->n_classes : 1;
         for (int k = 0; metric && k < each && n < HF_MAX_COLUMNS; k++, n++) {
-            const char *class = metric->per_class ? target->class[k] : "";
+            const char *class = metric->per_class ? target->class_name[k] : "";
             out[n] = (hf_column){ .metric = metric, .k = k };
             snprintf(out[n].name, sizeof out[n].name, "%s%s%s", metric->name, *class ? "_" : "", class);
             snprintf(out[n].label, sizeof out[n].label, "%s%s%s", metric->label, *class ? " " : "", class);

@@ -36,13 +36,13 @@ typedef struct hf_target {
     int outputs;     /* numbers the network gives */
     int P;           /* numbers a prediction has: the number itself, or a probability for each class */
 
-    int n_classes;                  /* 0: the truth is a number */
-    char class[HF_MAX_CLASSES][32]; /* [n_classes] */
-    int n_labels;                   /* texts of the table that name a class: the classes, then those merged into one */
-    char label[HF_MAX_LABELS][32];  /* [n_labels] */
-    int class_of[HF_MAX_LABELS];    /* [n_labels] */
-    bool inverse;                   /* class weights by inverse frequency */
-    double weight[HF_MAX_CLASSES];  /* [n_classes] of the loss */
+    int n_classes;                       /* 0: the truth is a number */
+    char class_name[HF_MAX_CLASSES][32]; /* [n_classes] */
+    int n_labels;                  /* texts of the table that name a class: the classes, then those merged into one */
+    char label[HF_MAX_LABELS][32]; /* [n_labels] */
+    int class_of[HF_MAX_LABELS];   /* [n_labels] */
+    bool inverse;                  /* class weights by inverse frequency */
+    double weight[HF_MAX_CLASSES]; /* [n_classes] of the loss */
 
     /* From the training subjects: the constant predictions that a network must beat, [P] each. */
     double baseline[HF_MAX_BASELINES][HF_MAX_CLASSES];

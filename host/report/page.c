@@ -135,7 +135,7 @@ static void add_caption(hf_text *out, const hf_report_data *data, const hf_repor
     hf_text_add_escaped(out, image->note ? image->note : "");
     hf_text_add(&words, "%strue ", image->note ? "; " : "");
     if (t->n_classes)
-        hf_text_add(&words, "%s", t->class[(int)p->truth[image->subject * t->T]]);
+        hf_text_add(&words, "%s", t->class_name[(int)p->truth[image->subject * t->T]]);
     else
         hf_text_add(&words, "%.1f", p->truth[image->subject * t->T]);
     hf_text_add(&words, ", predicted ");

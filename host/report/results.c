@@ -122,14 +122,14 @@ static void add_counts(hf_text *out, const hf_target *t, int64_t counts[HF_MAX_C
     hf_text_add(out, "<div class=\"scroll\"><table>\n<tr><th>true</th>");
     for (int k = 0; k < t->n_classes; k++) {
         hf_text_add(out, "<th>predicted ");
-        hf_text_add_escaped(out, t->class[k]);
+        hf_text_add_escaped(out, t->class_name[k]);
         hf_text_add(out, "</th>");
     }
     hf_text_add(out, "</tr>\n");
     for (int row = 0; row < t->n_classes; row++) {
         int64_t sum = 0;
         hf_text_add(out, "<tr><td>");
-        hf_text_add_escaped(out, t->class[row]);
+        hf_text_add_escaped(out, t->class_name[row]);
         hf_text_add(out, "</td>");
         for (int k = 0; k < t->n_classes; k++)
             sum += counts[row][k];

@@ -25,7 +25,7 @@ static hf_status check_alike(const hf_study *a, const hf_study *b)
                        a->folder, a->target.goal->name, b->folder, b->target.goal->name);
     bool same = a->n_columns == b->n_columns && a->target.n_classes == b->target.n_classes;
     for (int k = 0; same && k < a->target.n_classes; k++)
-        same = strcmp(a->target.class[k], b -> target.class[k]) == 0;
+        same = strcmp(a->target.class_name[k], b->target.class_name[k]) == 0;
     if (same) return HF_OK;
     return hf_fail(HF_ERR_ARGUMENT, "'%s' and '%s' do not have the same classes", a->folder, b->folder);
 }

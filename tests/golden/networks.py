@@ -272,7 +272,7 @@ def inputs():
     """One batch for each family: image, table row; labels and targets for both."""
     rng = numpy.random.default_rng(1)
     n = 3 if FULL else 4
-    shapes = {"vgg": (36, 36, 36) if FULL else (20, 18, 16), "resnet": (24, 32, 24) if FULL else (8, 12, 8)}
+    shapes = {"vgg": (44, 44, 44) if FULL else (20, 18, 16), "resnet": (24, 32, 24) if FULL else (8, 12, 8)}
     widths = {"vgg": 2 if FULL else 3, "resnet": 16 if FULL else 5}
     made = {}
     for name, shape in shapes.items():
