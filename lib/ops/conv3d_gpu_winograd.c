@@ -40,7 +40,8 @@ const char *hf_conv3d_gpu_winograd_refuse(const hf_call *call)
     const hf_conv3d_size s = hf_conv3d_size_of(call);
     if (s.k != 3) return "K is not 3";
     if (s.stride != 1) return "stride is not 1";
-    if (hf_conv3d_gpu_few_registers(call)) return "the device has few registers";
+    if (hf_conv3d_gpu_few_registers(call) && !hf_context_any_device(call->context))
+        return "the device has few registers";
     return hf_conv3d_gpu_refuse(call, LOCAL, WORK_ITEMS);
 }
 
