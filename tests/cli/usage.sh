@@ -121,12 +121,14 @@ run 1 plan "$source_root/recipes/brain-age.yaml" --set cohort.shape=20,20,20
 says err "conv"
 
 # ---- the manual page keeps step
-for command in devices "cohort make" "cohort check" plan train evaluate predict report; do
+for command in devices "cohort make" "cohort check" plan train evaluate predict report crossval compare \
+    select-layers; do
     # shellcheck disable=SC2086 # two words
     run 0 $command --help
     sed -n 's/^  --\([a-z]*\).*/\1/p' out >options.list
     awk -v name="$command" '
-        index($0, ".SS hyperfusion " name " ") == 1 || $0 == ".SS hyperfusion " name { inside = 1; next }
+        BEGIN { escaped = name; gsub(/-/, "\\-", escaped) }
+        index($0, ".SS hyperfusion " escaped " ") == 1 || $0 == ".SS hyperfusion " escaped { inside = 1; next }
         /^\.S[SH]/ { inside = 0 }
         inside { print }' "$source_root/doc/hyperfusion.1" >section
     check "the manual page has a section on '$command'" test -s section
