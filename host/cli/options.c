@@ -16,7 +16,7 @@ void cli_print_overview(void)
     printf("HyperFusion trains networks whose weights come from other networks, on any OpenCL device.\n\n"
            "usage: hyperfusion COMMAND ...\n\n");
     for (int i = 0; cli_commands[i]; i++)
-        printf("  %-14s%s\n", cli_commands[i]->name, cli_commands[i]->summary);
+        printf("  %-15s%s\n", cli_commands[i]->name, cli_commands[i]->summary);
     printf("\n'hyperfusion COMMAND --help' tells more about a command, 'hyperfusion --version' the version.\n"
            "Exit status: 0 success, 1 failure, 2 a wrong command line.\n");
 }

@@ -9,14 +9,17 @@ HyperFusion trains networks whose weights come from other networks, on any OpenC
 
 usage: hyperfusion COMMAND ...
 
-  devices       list the OpenCL devices
-  cohort make   make a synthetic cohort of brain-like volumes
-  cohort check  say what is in a cohort, and what looks wrong
-  plan          show what training a recipe takes, node by node
-  train         train a recipe into a run folder
-  evaluate      judge a run on subjects of known truth
-  predict       predict for new subjects
-  report        write a run's report again
+  devices        list the OpenCL devices
+  cohort make    make a synthetic cohort of brain-like volumes
+  cohort check   say what is in a cohort, and what looks wrong
+  plan           show what training a recipe takes, node by node
+  train          train a recipe into a run folder
+  evaluate       judge a run on subjects of known truth
+  predict        predict for new subjects
+  report         write a run's report again
+  crossval       train a recipe over split seeds, versions and folds
+  compare        set the studies of several methods side by side
+  select-layers  rank layers as candidates for hyper layers
 
 'hyperfusion COMMAND --help' tells more about a command, 'hyperfusion --version' the version.
 Exit status: 0 success, 1 failure, 2 a wrong command line.
