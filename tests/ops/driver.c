@@ -1,6 +1,7 @@
 /* driver.c: the one program that tests every operator.
  *
- *     test_ops [STEM_OR_OPERATOR [CASE]] [impl=NAME] [device=ID|all] [seed=N] [shapes=N] [tiny=1] [apart=1] [list=1]
+ *     test_ops [STEM_OR_OPERATOR [CASE]] [impl=NAME] [without=NAME] [device=ID|all] [seed=N] [shapes=N] [tiny=1]
+ *              [apart=1] [list=1]
  *     test_ops selftest
  *
  * For every device and operator: the named cases, then `shapes` drawn ones, each on every implementation that does not
@@ -25,7 +26,7 @@
 #define REFUSALS_IMPL (-2)
 
 typedef struct options {
-    const char *name, *only_case, *impl, *device;
+    const char *name, *only_case, *impl, *without, *device;
     uint64_t seed;
     int shapes;
     bool tiny, apart, list;
@@ -171,7 +172,8 @@ static void count(scene *s, const hf_case *test_case, int impl, bool drawn, hf_s
 static bool impl_wanted(const scene *s, int impl, const hf_problem *problem)
 {
     const char *only = s->suite->options.impl;
-    if (only && strcmp(only, hf_op_impl_name(s->op, impl)) != 0) return false;
+    const char *name = hf_op_impl_name(s->op, impl), *without = s->suite->options.without;
+    if ((only && strcmp(only, name) != 0) || (without && strcmp(without, name) == 0)) return false;
     const char *refusal =
         hf_op_impl_refusal(s->bed->context, s->op, impl, &problem->params, problem->in, problem->n_in);
     if (refusal)
@@ -385,6 +387,8 @@ static bool read_option(options *o, const char *argument)
     const char *value;
     if ((value = hf_test_option(argument, "impl")))
         o->impl = value;
+    else if ((value = hf_test_option(argument, "without")))
+        o->without = value;
     else if ((value = hf_test_option(argument, "device")))
         o->device = strcmp(value, "all") == 0 ? NULL : value;
     else if ((value = hf_test_option(argument, "seed")))
