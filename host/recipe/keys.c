@@ -179,15 +179,15 @@ const hf_key hf_recipe_keys[] = {
       "columns of the table by which results are broken down; those it has not are left out", ANY },
 
     { "crossval.seeds", HF_KEY_INTEGER, AT(crossval.seeds), "1", 1, 1000, NULL, "split seeds, counted from split.seed",
-      ANY },
+      SAME },
     { "crossval.versions", HF_KEY_INTEGER, AT(crossval.versions), "1", 1, 1000, NULL,
-      "runs from other initial weights for each seed and fold", ANY },
+      "runs from other initial weights for each seed and fold", SAME },
     { "crossval.folds", HF_KEY_INTEGER, AT(crossval.folds), "1", 1, 1000, NULL,
-      "folds that take their turn, split.fold from 0 on", ANY },
+      "folds that take their turn, split.fold from 0 on", SAME },
     { "crossval.best", HF_KEY_INTEGER, AT(crossval.best), "0", 0, 1000, NULL,
-      "models of an ensemble, the best on validation; 0: all", ANY },
+      "models of an ensemble, the best on validation; 0: all", SAME },
     { "crossval.ensemble", HF_KEY_TEXT, AT(crossval.ensemble), "entropy", 0, 0, "entropy, mean, vote, confident",
-      "how class probabilities of an ensemble are combined; numbers are averaged", ANY },
+      "how class probabilities of an ensemble are combined; numbers are averaged", SAME },
 };
 enum { N_KEYS = sizeof hf_recipe_keys / sizeof hf_recipe_keys[0] };
 const size_t hf_recipe_key_count = N_KEYS;

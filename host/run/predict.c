@@ -232,6 +232,16 @@ static hf_status single(hf_predictions *out, const trained *t, const char *image
     return status;
 }
 
+/* A network knows nothing of numbers that no training row had. */
+static void say_outside(const hf_encoder *encoder, const char *const *pairs, int n_pairs, const hf_watch *watch)
+{
+    hf_outside outside[HF_MAX_FEATURES];
+    const int count = hf_encoder_outside_pairs(outside, encoder, pairs, n_pairs);
+    for (int i = 0; i < count; i++)
+        hf_watch_say(watch, "warning: '%s' is %g, outside of %g to %g, the range of the training rows",
+                     outside[i].column, outside[i].value, outside[i].low, outside[i].high);
+}
+
 hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const char *image, const char *const *pairs,
                                int n_pairs, const char *device, const hf_watch *watch)
 {
@@ -242,6 +252,7 @@ hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const ch
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
     HF_TRY_OUT(read_image(&volume, &t, image, watch));
     say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
+    say_outside(&t.fixed.encoder, pairs, n_pairs, watch);
     HF_TRY_OUT(load(&t, folder, device, 1));
     const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
     const int *shape = t.fixed.shape, views = hf_views(&t.fixed.grid), outputs = t.fixed.target.outputs;

@@ -49,6 +49,12 @@ run 1 compare whole nowhere
 says err "nowhere"
 run 1 crossval tiny.yaml --out whole --set train.batch_size=2
 says err "is of another study"
+# A study does not grow: its runs would begin with other seeds.
+if study whole crossval.versions=2; then
+    check "another number of versions is refused" false
+else
+    says err "crossval.versions"
+fi
 run 0 select-layers tiny.yaml --draws 3 --layers final_layer,linear2
 says out "entropy, bits"
 run 1 select-layers tiny.yaml --draws 3 --layers last

@@ -178,6 +178,8 @@ json 'j["n"] >= 14'
 run 0 cohort check clinic --run clinicrun
 run 0 predict clinicrun "$(ls clinic/sub-0001/anat/*.nii.gz)" --tabular PTEDUCAT=14,FDG=1.28132,PTGENDER=female
 alone=$(cat out)
+run 0 predict clinicrun "$(ls clinic/sub-0001/anat/*.nii.gz)" --tabular PTEDUCAT=99,FDG=1.28132,PTGENDER=female
+says err "warning: 'PTEDUCAT' is 99, outside of"
 run 0 predict clinicrun --cohort clinic --out clinic.tsv
 check "what is missing is imputed alike" python3 -c '
 import sys
