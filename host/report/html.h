@@ -14,6 +14,8 @@ void hf_html_fact(hf_text *out, const char *name, const char *text);
 
 /* The sections on how good the predictions are: key figures, then the table and what the goal shows beside it. */
 void hf_report_figures(hf_text *out, const hf_report_data *data, const hf_scores *scores);
+/* Of times until an event: how many are still without it, by time, of those at lower and at higher risk. */
+hf_status hf_report_survival(hf_text *out, const hf_predictions *predictions) HF_MUST_USE;
 hf_status hf_report_results(hf_text *out, const hf_report_data *data, const hf_scores *scores) HF_MUST_USE;
 
 #endif

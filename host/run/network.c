@@ -31,7 +31,9 @@ hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
 
 static hf_network_options network_options(const hf_recipe *recipe, int outputs, double variance)
 {
-    const double dropout = recipe->model.dropout; /* -1: the network's own; the network says 0 for that */
+    const double dropout =
+        recipe->train.overfit_batches ? 0 : recipe->model.dropout; /* -1: the network's own, for which
+                                                                                         the network says 0 */
     return (hf_network_options){ .outputs = outputs,
                                  .hyper_layers = recipe->model.hyper_layers,
                                  .hyper_start = recipe->model.hyper_start,
@@ -57,7 +59,7 @@ static hf_network_options network_options(const hf_recipe *recipe, int outputs, 
 static hf_status find_variance(hf_run_network *network, const hf_recipe *recipe, const float *rows, int64_t count)
 {
     const hf_network *kind;
-    const hf_network_options options = network_options(recipe, network->target->outputs, 0);
+    const hf_network_options options = network_options(recipe, network->target->units, 0);
     const char *mode = recipe->model.variance_mode;
     network->variance = recipe->model.variance;
     if (!rows || !network->width || strcmp(mode, "constant") == 0) return HF_OK;
@@ -81,15 +83,17 @@ static hf_node *expect_outputs(hf_node *output, int outputs, const char *name)
 static hf_status plan_step(hf_run_step *step, const hf_run_network *network, const hf_recipe *recipe, bool training)
 {
     const hf_network *kind;
-    const hf_network_options options = network_options(recipe, network->target->outputs, network->variance);
+    const hf_target *target = network->target;
+    const hf_network_options options = network_options(recipe, target->units, network->variance);
     const int *s = network->shape;
     HF_TRY(hf_run_network_find(&kind, recipe));
     HF_TRY(hf_graph_new(&step->graph, network->model, training));
     hf_node *image = hf_input(step->graph, "image", HF_SHAPE(step->batch, 1, s[0], s[1], s[2])), *tabular = NULL;
     if (network->width) tabular = hf_input(step->graph, "tabular", HF_SHAPE(step->batch, network->width));
     step->prediction = kind->build(image, tabular, &options);
-    step->prediction = expect_outputs(step->prediction, network->target->outputs, kind->name);
-    if (training && step->prediction) step->loss = network->target->loss->build(step->prediction, network->target);
+    step->prediction = expect_outputs(step->prediction, target->units, kind->name);
+    if (target->goal->head && step->prediction) step->prediction = target->goal->head(step->prediction, target);
+    if (training && step->prediction) step->loss = target->loss->build(step->prediction, target);
     HF_TRY(hf_graph_check(step->graph));
     return hf_plan_new(&step->plan, step->graph,
                        &(hf_plan_options){ .loss = step->loss, .keep = &step->prediction, .n_keep = training ? 0 : 1 });
@@ -152,7 +156,8 @@ static hf_status make_optimizer(hf_run_network *network, const hf_recipe *recipe
     return hf_optimizer_new(&network->optimizer, network->model,
                             &(hf_optimizer_options){ .kind = (hf_optimizer_kind)kind,
                                                      .learning_rate = recipe->train.learning_rate,
-                                                     .weight_decay = recipe->train.weight_decay });
+                                                     .weight_decay = recipe->train.weight_decay,
+                                                     .clip_norm = recipe->train.clip_norm });
 }
 
 static size_t voxels_of(const hf_run_network *network)

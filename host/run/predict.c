@@ -128,6 +128,10 @@ hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evalu
     hf_predictions made = { 0 };
     const hf_part part = options->cohort ? HF_TEST : options->part;
     HF_TRY_OUT(open_trained(&t, folder));
+    if (!options->cohort && t.recipe.train.overfit_batches) {
+        status = hf_fail(HF_ERR_ARGUMENT, "'%s' is a debugging run (train.overfit_batches): it has no results", folder);
+        goto out;
+    }
     HF_TRY_OUT(open_data(&data, &t, folder, options));
     if (data.count[part] == 0) {
         status = hf_fail(HF_ERR_ARGUMENT, "'%s' has no subjects to predict for in its %s part",
