@@ -386,6 +386,9 @@ typedef struct hf_rows_check {
     const char *target;        /* column; NULL: none */
     const char *const *labels; /* [n_labels] what it may hold */
     int n_labels;              /* 0: numbers */
+    const char
+        *event; /* column of a second target: 1, or 0 where the event had not come by the time that the target is,
+                          which is not negative; NULL: none */
 } hf_rows_check;
 
 /* Judges the subjects' table rows as training and predicting would. What would leave a subject out is added as a fatal

@@ -7,25 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A subject of a prediction list. */
-typedef struct subject {
-    double time, event, risk;
-} subject;
-
 static int by_risk(const void *a, const void *b)
 {
-    const subject *x = a, *y = b;
+    const hf_survivor *x = a, *y = b;
     return (x->risk > y->risk) - (x->risk < y->risk);
 }
 
 static int by_time(const void *a, const void *b)
 {
-    const subject *x = a, *y = b;
+    const hf_survivor *x = a, *y = b;
     return (x->time > y->time) - (x->time < y->time);
 }
 
-/* The steps of the curve of subject[n], which is sorted by time, as points of a line: x and y hold 2n + 1. */
-static hf_series kaplan_meier(const char *name, subject *of, int n, double *x, double *y)
+hf_series hf_kaplan_meier(const char *name, hf_survivor *of, int n, double *x, double *y)
 {
     double share = 1;
     int count = 0;
@@ -43,18 +37,18 @@ static hf_series kaplan_meier(const char *name, subject *of, int n, double *x, d
 }
 
 /* Subjects with a truth, from the lowest risk to the highest; returns how many. */
-static int gather(subject *out, const hf_predictions *p)
+static int gather(hf_survivor *out, const hf_predictions *p)
 {
     int n = 0;
     for (int i = 0; i < p->count; i++) {
         const double *truth = p->truth + i * p->target.T;
-        if (!isnan(truth[0])) out[n++] = (subject){ truth[0], truth[1], p->predicted[i * p->target.P] };
+        if (!isnan(truth[0])) out[n++] = (hf_survivor){ truth[0], truth[1], p->predicted[i * p->target.P] };
     }
     qsort(out, (size_t)n, sizeof *out, by_risk);
     return n;
 }
 
-static void add_plot(hf_text *out, const hf_target *t, subject *of, int n, double *room)
+static void add_plot(hf_text *out, const hf_target *t, hf_survivor *of, int n, double *room)
 {
     char label[160];
     const int low = n / 2, points = 2 * n + 2;
@@ -63,9 +57,9 @@ static void add_plot(hf_text *out, const hf_target *t, subject *of, int n, doubl
                            .x_label = label,
                            .y_label = "share of subjects",
                            .n_series = 2,
-                           .series = {
-                               kaplan_meier("lower risk", of, low, room, room + points),
-                               kaplan_meier("higher risk", of + low, n - low, room + 2 * points, room + 3 * points) } };
+                           .series = { hf_kaplan_meier("lower risk", of, low, room, room + points),
+                                       hf_kaplan_meier("higher risk", of + low, n - low, room + 2 * points,
+                                                       room + 3 * points) } };
     hf_html_section(out, NULL, "Who is without the event");
     hf_plot_svg(out, &plot);
     hf_text_add(
@@ -79,7 +73,7 @@ hf_status hf_report_survival(hf_text *out, const hf_predictions *predictions)
 {
     hf_status status;
     const size_t count = (size_t)predictions->count;
-    subject *of = NULL;
+    hf_survivor *of = NULL;
     double *room = NULL; /* [4][2 count + 2]: points of two curves */
     HF_TRY_OUT(hf_alloc(&of, count, sizeof *of, "subjects"));
     HF_TRY_OUT(hf_alloc(&room, 4 * (2 * count + 2), sizeof *room, "points"));
