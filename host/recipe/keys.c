@@ -26,13 +26,9 @@
 
 const hf_key hf_recipe_keys[] = {
     { "goal.name", HF_KEY_TEXT, AT(goal.name), "regression", 0, 0, HF_GOALS(FIRST_WORD, NEXT_WORD),
-      "what is predicted: a number, one of two classes by one output, one of several by one output each, the time "
-      "until "
-      "an event, one of several classes that have an order",
-      SAME },
+      "what is predicted: a number, a class in one of several ways, the time until an event", SAME },
     { "goal.classes", HF_KEY_TEXTS, AT(goal.classes), "[]", 0, 0, NULL,
-      "for binary (negative, positive), classes and ordinal (from the lowest): their names in the table, in order",
-      SAME },
+      "names of the classes in the table, in order: negative before positive, low before high", SAME },
     { "goal.event", HF_KEY_TEXT, AT(goal.event), "", 0, 0, NULL,
       "for survival: column that says 1 where the event came at the time of cohort.target, 0 where it had not by then",
       SAME },
