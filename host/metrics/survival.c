@@ -21,12 +21,17 @@ static int by_risk(const void *a, const void *b)
     return hf_by_value(&((const risk *)a)->value, &((const risk *)b)->value);
 }
 
+static bool is_event(const subject *of)
+{
+    return fmod(of->event_and_rank, 2) == 1;
+}
+
 /* From the latest to the earliest, at one time those without an event first: they outlived the others. */
 static int by_time(const void *a, const void *b)
 {
     const subject *x = a, *y = b;
     if (x->time != y->time) return x->time < y->time ? 1 : -1;
-    return (int)fmod(x->event_and_rank, 2) - (int)fmod(y->event_and_rank, 2);
+    return is_event(x) - is_event(y);
 }
 
 /* Fills subject[n]; room[n] is lost. */
@@ -73,12 +78,11 @@ static double c_index(const hf_scored *s, const int *index, int n, int k, double
     memset(tree, 0, (size_t)n * sizeof *tree);
     int later = 0;
     for (int i = 0; i < n; i++) {
-        const bool event = fmod(of[i].event_and_rank, 2) == 1;
         const int rank = (int)(of[i].event_and_rank / 2);
         /* Events wait until the last of their time has been compared. */
-        while (later < i && !(event && of[later].time == of[i].time && fmod(of[later].event_and_rank, 2) == 1))
+        while (later < i && !(of[later].time == of[i].time && is_event(&of[later])))
             count_in(tree, n, (int)(of[later++].event_and_rank / 2));
-        if (!event) continue;
+        if (!is_event(&of[i])) continue;
         const double below = count_to(tree, rank - 1), equal = count_to(tree, rank) - below;
         pairs += later;
         right += below + equal / 2;

@@ -43,6 +43,12 @@ static void free_trained(trained *t)
     hf_recipe_free(&t->recipe);
 }
 
+static void say_debugging(const trained *t, const hf_watch *watch)
+{
+    if (t->recipe.train.overfit_batches)
+        hf_watch_say(watch, "warning: a debugging run (train.overfit_batches): what it predicts means nothing");
+}
+
 /* ---- a cohort ---------------------------------------------------------------------------------------------------- */
 
 static hf_status open_data(hf_run_data *data, trained *t, const char *folder, const hf_evaluate_options *options)
@@ -138,6 +144,7 @@ hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evalu
                          options->cohort ? options->cohort : t.recipe.cohort.path, hf_part_name(part));
         goto out;
     }
+    say_debugging(&t, &options->watch);
     HF_TRY_OUT(load(&t, folder, options->device, data.count[part] < BATCH ? data.count[part] : BATCH));
     if (options->cohort)
         HF_TRY_OUT(
@@ -255,6 +262,7 @@ hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const ch
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
     HF_TRY_OUT(read_image(&volume, &t, image, watch));
+    say_debugging(&t, watch);
     say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
     say_outside(&t.fixed.encoder, pairs, n_pairs, watch);
     HF_TRY_OUT(load(&t, folder, device, 1));

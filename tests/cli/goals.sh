@@ -93,6 +93,12 @@ says out "no test results"
 check "no scores of test subjects" sh -c 'test ! -e debug/predictions-test.tsv && ! grep -q "Test results" debug/report.html'
 run 1 evaluate debug
 says err "is a debugging run (train.overfit_batches): it has no results"
+run 0 predict debug "$image" --tabular "sex=$sex"
+says err "what it predicts means nothing"
+
+# ---- studies
+run 0 crossval survival.yaml --out folds "$@" --set train.epochs=1 --set crossval.versions=2
+says out "C-index"
 run 1 crossval tiny.yaml --out study "$@" --set train.overfit_batches=1
 says err "train.overfit_batches is for debugging a single run"
 finish "cli goals"

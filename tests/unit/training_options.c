@@ -191,6 +191,23 @@ static void test_overfit(const char *root, const hf_recipe *recipe)
     hf_recipe_free(&own);
 }
 
+/* With weights that stand still, two batches have the same loss in every epoch only when each holds the same subjects, because
+ * batch norm makes a subject's part of it depend on the others; and when nothing else is random. */
+static void test_same_batches(const char *root, const hf_recipe *recipe)
+{
+    char run[300];
+    double loss[3];
+    hf_recipe own = { 0 };
+    snprintf(run, sizeof run, "%s/still", root);
+    SET(&own, recipe, "train.learning_rate=1e-12", "train.overfit_batches=2", "train.batch_size=3", "train.flip=true",
+        "train.noise=1");
+    CHECK_OK(hf_run_train(NULL, &own, run, NULL));
+    CHECK(read_log(loss, 3, run, "train_loss") == 3);
+    CHECK_NEAR(loss[1], loss[0], 1e-6 * loss[0]);
+    CHECK_NEAR(loss[2], loss[0], 1e-6 * loss[0]);
+    hf_recipe_free(&own);
+}
+
 int main(void)
 {
     char root[] = "/tmp/hf-options-XXXXXX", cohort[300], cache[300];
@@ -202,6 +219,7 @@ int main(void)
     if (CHECK_OK(make_cohort(cohort)) && CHECK_OK(make_recipe(&recipe, cohort, cache))) {
         test_early_end(root, &recipe);
         test_overfit(root, &recipe);
+        test_same_batches(root, &recipe);
     }
     hf_recipe_free(&recipe);
     check_remove_tree(root);
