@@ -57,7 +57,7 @@ static void test_truth(void)
 {
     hf_target t = TARGET(SURVIVAL);
     hf_text problems = { 0 };
-    double truth[12];
+    double truth[12] = { 0 };
     static const double expected[] = { 12, 1, 0, 0, NAN, NAN, NAN, NAN, NAN, NAN, 7.5, 1 };
     CHECK_OK(truth_of(truth, &problems, &t,
                       "participant_id\tmonths\tdead\na\t12\t1\nb\t0\t0\nc\tn/a\t1\nd\t3\t\ne\t3\t2\nf\t7.5\t1\n", 6));

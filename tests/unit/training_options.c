@@ -105,7 +105,7 @@ static void test_early_end(const char *root, const hf_recipe *recipe)
 {
     enum { MOST = 20 };
     char whole[300], cut[300];
-    double mae[MOST], rates[MOST], best = INFINITY, rate = 0.03125;
+    double mae[MOST] = { 0 }, rates[MOST] = { 0 }, best = INFINITY, rate = 0.03125;
     int steps = 0, best_epoch = 0, cut_epoch = 0, epoch = 0;
     hf_recipe own = { 0 };
     hf_text lines = { 0 };
@@ -125,7 +125,7 @@ static void test_early_end(const char *root, const hf_recipe *recipe)
     }
     CHECK(epochs == epoch && epochs < MOST); /* such a rate does end it early */
     CHECK(lines.data && strstr(lines.data, "stopped early: no better MAE since epoch "));
-    CHECK(strstr(lines.data, "1 epochs without a better MAE: the learning rate is reduced"));
+    CHECK(lines.data && strstr(lines.data, "1 epochs without a better MAE: the learning rate is reduced"));
     hf_text_free(&lines);
 
     const hf_watch stopping = { .stop = stop_soon, .user = &steps };
@@ -168,7 +168,7 @@ static void test_overfit(const char *root, const hf_recipe *recipe)
 {
     enum { EPOCHS = 25 };
     char run[300], path[400];
-    double loss[EPOCHS], mae[EPOCHS];
+    double loss[EPOCHS] = { 0 }, mae[EPOCHS] = { 0 };
     hf_recipe own = { 0 };
     hf_text lines = { 0 };
     hf_predictions test = { 0 };
@@ -196,7 +196,7 @@ static void test_overfit(const char *root, const hf_recipe *recipe)
 static void test_same_batches(const char *root, const hf_recipe *recipe)
 {
     char run[300];
-    double loss[3];
+    double loss[3] = { 0 };
     hf_recipe own = { 0 };
     snprintf(run, sizeof run, "%s/still", root);
     SET(&own, recipe, "train.learning_rate=1e-12", "train.overfit_batches=2", "train.batch_size=3", "train.flip=true",
