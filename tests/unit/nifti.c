@@ -604,8 +604,27 @@ static void test_gzip_members(const file *f)
     free(second);
 }
 
-/* A small file that inflates to zeros far beyond its header's claim must still be cheap, and one whose header claims
- * more than was inflated is refused. */
+/* The same member again and again, then an empty one, which promises 0 bytes. */
+static void test_gzip_bomb(const unsigned char *member, size_t member_size)
+{
+    enum { MEMBERS = 50 };
+    unsigned char *joined = NULL;
+    void *empty = NULL;
+    size_t empty_size = 0, size = 0;
+    bool same;
+    CHECK_OK(hf_gzip(&empty, &empty_size, "", 0));
+    CHECK_OK(hf_alloc(&joined, MEMBERS * member_size + empty_size, 1, "members"));
+    for (int i = 0; i < MEMBERS; i++, size += member_size)
+        memcpy(joined + size, member, member_size);
+    memcpy(joined + size, empty, empty_size);
+    CHECK_STATUS(parse_packed(joined, size + empty_size, &same), HF_ERR_FORMAT, "inflates to more than 1048976 bytes");
+    free(joined);
+    free(empty);
+}
+
+/* Zeros behind the voxels are accepted up to a megabyte; a file that inflates far beyond its header's claim is refused
+ * without being inflated, also in many members whose end promises little, and so is one whose header claims more than was
+ * inflated. */
 static void test_gzip_claims(void)
 {
     static file f;
@@ -616,9 +635,14 @@ static void test_gzip_claims(void)
     if (!large) exit(2);
     plain_file(&f, 1, false);
     memcpy(large, f.bytes, f.size);
-    CHECK_OK(hf_gzip(&packed, &size, large, 1 << 22));
+    CHECK_OK(hf_gzip(&packed, &size, large, 1 << 20));
     CHECK_OK(parse_packed(packed, size, &same));
     CHECK(same);
+    free(packed);
+    CHECK_OK(hf_gzip(&packed, &size, large, 1 << 22));
+    CHECK_STATUS(parse_packed(packed, size, &same), HF_ERR_FORMAT,
+                 "compressed bytes and its header leave room for 1048976 at most");
+    test_gzip_bomb(packed, size);
     free(packed);
     put(&f, "dim", 1, 30000);
     put(&f, "dim", 2, 30000);
@@ -627,6 +651,15 @@ static void test_gzip_claims(void)
     CHECK_STATUS(parse_packed(packed, size, &same), HF_ERR_FORMAT, "30000 x 30000 x 4 int16 voxels");
     free(packed);
     free(large);
+}
+
+static void test_memory(void)
+{
+    CHECK_OK(hf_volume_fits(5 << 20, 5 << 20, "a.nii"));
+    CHECK_OK(hf_volume_fits(5 << 20, 0, "a.nii"));
+    CHECK_STATUS(hf_volume_fits((5 << 20) + 1, 5 << 20, "a.nii"), HF_ERR_MEMORY,
+                 "'a.nii': reading it takes 5 MiB of memory, there are 5 MiB");
+    CHECK_STATUS(hf_volume_fits(SIZE_MAX - 1, 0, "a.nii"), HF_ERR_MEMORY, "MiB");
 }
 
 static void test_gzip(void)
@@ -646,6 +679,7 @@ static void test_gzip(void)
     free(packed);
     test_gzip_members(&f);
     test_gzip_claims();
+    test_memory();
 }
 
 /* ---- names, arguments, round trips ------------------------------------------------------------------------------- */
