@@ -6,6 +6,9 @@
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
  *   former.c   and what version 0.1 held
  *   guard.c    is this volume like the training ones?
+ *   residuals.c  how far off it was on the validation subjects
+ *   screen.c   what speaks against predicting for a subject?
+ *   seen.c     has the run learned from it?
  *   folder.c   the folder: its lock, its log, its split file
  *   report.c   the report of a run
  *   train.c, predict.c, plan.c  the runs themselves */
@@ -38,12 +41,6 @@ typedef struct hf_guard {
 hf_status hf_guard_fit(hf_guard *out, const hf_dataset *dataset, const int *index, int count) HF_MUST_USE;
 /* Correlation of a preprocessed volume [D,H,W] with the mean; NaN for a constant volume. */
 double hf_guard_correlation(const hf_guard *guard, const float *volume, const int shape[3]);
-/* Says to `watch` when a volume is unlike those of the training. */
-void hf_guard_say(const hf_guard *guard, const float *volume, const int shape[3], const char *name,
-                  const hf_watch *watch);
-/* The same for some subjects of a dataset. */
-hf_status hf_guard_subjects(const hf_guard *guard, const hf_run_data *data, const int *index, int count,
-                            const hf_watch *watch) HF_MUST_USE;
 
 /* ---- state ------------------------------------------------------------------------------------------------------- */
 
@@ -82,6 +79,14 @@ hf_status hf_run_former_encoder(hf_encoder *out, const struct json_t *features) 
 /* Refuses to go on with a checkpoint of `was` where `is` has been found: grid, shape, columns, size, targets. */
 hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is) HF_MUST_USE;
 
+/* Absolute errors of the validation subjects, sorted, into out[count]; only for goals with intervals. */
+void hf_run_residuals(float *out, const hf_scored *scored, const hf_target *target);
+hf_status hf_run_residuals_save(hf_archive *archive, const float *residuals, int count) HF_MUST_USE;
+/* Half the width of a prediction interval from the errors that a checkpoint keeps; NaN where there is none. */
+double hf_run_margin(const hf_archive *archive, const hf_target *target);
+/* Why there is none, where there could be one. */
+void hf_run_say_no_margin(const hf_archive *archive, const hf_target *target, const hf_watch *watch);
+
 /* ---- data -------------------------------------------------------------------------------------------------------- */
 
 struct hf_run_data {
@@ -104,6 +109,8 @@ typedef struct hf_run_source {
 hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recipe *recipe, const hf_run_source *source,
                            const hf_watch *watch) HF_MUST_USE;
 void hf_run_data_free(hf_run_data *data);
+/* Takes subjects out of a part, those that are not kept[count of the part]. */
+void hf_run_data_keep(hf_run_data *data, hf_part part, const bool *keep);
 /* The table's columns among evaluate.groups, into column[]; returns how many. */
 int hf_run_group_columns(int column[HF_MAX_GROUPS], const hf_cohort *cohort, const hf_recipe *recipe);
 /* The grid of a recipe; what the files must say is not learned yet. */
@@ -116,6 +123,17 @@ hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char
 hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder,
                           const char *target) HF_MUST_USE;
 hf_status hf_run_same_subjects(const char *was, const char *is) HF_MUST_USE;
+
+/* ---- screen ------------------------------------------------------------------------------------------------------ */
+
+/* What speaks against a prediction, added to `out`, nothing where nothing does: numbers of its table row outside of the
+ * training range, and a volume [D,H,W] unlike the training volumes. */
+void hf_run_doubts(hf_text *out, const hf_run_fixed *fixed, const hf_outside *outside, int n_outside,
+                   const float *volume);
+/* The same for all subjects of a part. Each that there are doubts about is said to `watch`; when `strict` it is a fatal
+ * problem of the cohort, and taken out of the part. */
+hf_status hf_run_screen(hf_run_data *data, hf_part part, const hf_run_fixed *fixed, bool strict,
+                        const hf_watch *watch) HF_MUST_USE;
 
 /* ---- network ----------------------------------------------------------------------------------------------------- */
 
@@ -170,6 +188,10 @@ hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *ne
 /* Whether the recipe's network uses the table row. */
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) HF_MUST_USE;
 
+/* Which subjects of another cohort trained or validated in the run, into out->seen; how many is said to `watch`. */
+hf_status hf_run_mark_seen(hf_predictions *out, const hf_archive *archive, const char *folder, const hf_run_data *data,
+                           const hf_watch *watch) HF_MUST_USE;
+
 /* ---- folder ------------------------------------------------------------------------------------------------------ */
 
 #define HF_BEST_FILE        "best.safetensors"
@@ -190,8 +212,11 @@ bool hf_run_has(const char *folder, const char *name);
 hf_status hf_run_refuse_used(const char *folder) HF_MUST_USE;
 /* Creates the folder; HF_ERR_IO when another process holds its lock. */
 hf_status hf_run_lock(hf_lock *lock, const char *folder) HF_MUST_USE;
-/* Under its lock: removes a folder in which nothing was begun, so that a refused start leaves none. */
-void hf_run_remove_empty(const char *folder);
+/* The first folder on the way to `folder` that is not there yet; *out is NULL when all are. */
+hf_status hf_run_first_missing(char **out, const char *folder) HF_MUST_USE;
+/* Under its lock: removes a folder in which nothing was begun, and those above it down from `first`, so that a refused
+ * start leaves none. */
+void hf_run_remove_empty(const char *folder, const char *first);
 hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const hf_part *part) HF_MUST_USE;
 hf_status hf_run_log_append(const char *folder, const hf_epoch *epoch) HF_MUST_USE;
 /* Drops everything after `epoch`, also a torn last line. */
