@@ -6,9 +6,7 @@
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
  *   former.c   and what version 0.1 held
  *   guard.c    is this volume like the training ones?
- *   residuals.c  how far off it was on the validation subjects
- *   screen.c   what speaks against predicting for a subject?
- *   seen.c     has the run learned from it?
+ *   screen.c, seen.c, residuals.c  what is to be known before an answer is believed (judge.h)
  *   folder.c   the folder: its lock, its log, its split file
  *   report.c   the report of a run
  *   train.c, predict.c, plan.c  the runs themselves */
@@ -79,14 +77,6 @@ hf_status hf_run_former_encoder(hf_encoder *out, const struct json_t *features) 
 /* Refuses to go on with a checkpoint of `was` where `is` has been found: grid, shape, columns, size, targets. */
 hf_status hf_run_same_fixed(const hf_run_fixed *was, const hf_run_fixed *is) HF_MUST_USE;
 
-/* Absolute errors of the validation subjects, sorted, into out[count]; only for goals with intervals. */
-void hf_run_residuals(float *out, const hf_scored *scored, const hf_target *target);
-hf_status hf_run_residuals_save(hf_archive *archive, const float *residuals, int count) HF_MUST_USE;
-/* Half the width of a prediction interval from the errors that a checkpoint keeps; NaN where there is none. */
-double hf_run_margin(const hf_archive *archive, const hf_target *target);
-/* Why there is none, where there could be one. */
-void hf_run_say_no_margin(const hf_archive *archive, const hf_target *target, const hf_watch *watch);
-
 /* ---- data -------------------------------------------------------------------------------------------------------- */
 
 struct hf_run_data {
@@ -123,17 +113,6 @@ hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char
 hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder,
                           const char *target) HF_MUST_USE;
 hf_status hf_run_same_subjects(const char *was, const char *is) HF_MUST_USE;
-
-/* ---- screen ------------------------------------------------------------------------------------------------------ */
-
-/* What speaks against a prediction, added to `out`, nothing where nothing does: numbers of its table row outside of the
- * training range, and a volume [D,H,W] unlike the training volumes. */
-void hf_run_doubts(hf_text *out, const hf_run_fixed *fixed, const hf_outside *outside, int n_outside,
-                   const float *volume);
-/* The same for all subjects of a part. Each that there are doubts about is said to `watch`; when `strict` it is a fatal
- * problem of the cohort, and taken out of the part. */
-hf_status hf_run_screen(hf_run_data *data, hf_part part, const hf_run_fixed *fixed, bool strict,
-                        const hf_watch *watch) HF_MUST_USE;
 
 /* ---- network ----------------------------------------------------------------------------------------------------- */
 
@@ -187,10 +166,6 @@ hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *ne
 
 /* Whether the recipe's network uses the table row. */
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) HF_MUST_USE;
-
-/* Which subjects of another cohort trained or validated in the run, into out->seen; how many is said to `watch`. */
-hf_status hf_run_mark_seen(hf_predictions *out, const hf_archive *archive, const char *folder, const hf_run_data *data,
-                           const hf_watch *watch) HF_MUST_USE;
 
 /* ---- folder ------------------------------------------------------------------------------------------------------ */
 

@@ -1,6 +1,6 @@
 /* predict.c: the best weights of a run applied to a cohort or to one image. Everything needed comes from
  * best.safetensors; only who belongs to which part is read from the run's split file. */
-#include "parts.h"
+#include "judge.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

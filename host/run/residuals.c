@@ -1,7 +1,7 @@
 /* residuals.c: how far off the weights of a checkpoint are on the validation subjects, kept with the weights, and the
  * prediction interval that follows. Validation subjects did not train, but they chose the epoch, so the interval is a
  * little too narrow; test subjects are not touched. */
-#include "parts.h"
+#include "judge.h"
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,7 +1,8 @@
 /* screen.c: what speaks against predicting for a subject. A network answers whatever it is asked; an answer is worth
  * something where the question is like those it was trained on. So a row with numbers outside of the training range and a
  * volume unlike the training ones are said, and refused by who is strict. */
-#include "parts.h"
+#include "judge.h"
+#include <math.h>
 #include <stdlib.h>
 
 #define MAX_SAID 5 /* subjects named one by one; more are counted */
@@ -19,6 +20,7 @@ void hf_run_doubts(hf_text *out, const hf_run_fixed *fixed, const hf_outside *ou
         hf_text_add(out, "'%s' is %g, outside of %g to %g, the range of the training rows", outside[i].column,
                     outside[i].value, outside[i].low, outside[i].high);
     }
+    if (!isfinite(fixed->guard.typical)) return; /* weights from elsewhere come without training volumes */
     const double r = hf_guard_correlation(&fixed->guard, volume, fixed->shape);
     if (r >= fixed->guard.lowest) return;
     begin_reason(out);

@@ -1,7 +1,7 @@
 /* seen.c: which subjects of another cohort has a run learned from? Those that trained or validated in it, by their id or by
  * the bytes of their image, under whatever name. A network does better on them than on strangers, so they are judged
  * apart. Checkpoints keep ids and digests of images; of older runs, which have no digests, ids alone are compared. */
-#include "parts.h"
+#include "judge.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,6 +113,7 @@ hf_status hf_run_mark_seen(hf_predictions *out, const hf_archive *archive, const
         status = hf_fail(HF_ERR_FORMAT, "the checkpoint's '%s' is not JSON", HF_SUBJECTS_TEXT);
         goto out;
     }
+    if (!text && !hf_run_has(folder, HF_SPLIT_FILE)) return HF_OK; /* weights from elsewhere */
     HF_TRY_OUT(hf_alloc(&out->seen, (size_t)out->count + 1, sizeof *out->seen, "subjects"));
     if (!text) {
         HF_TRY_OUT(hf_run_file(&path, folder, HF_SPLIT_FILE));
