@@ -148,7 +148,8 @@ static json_t *subject_json(const hf_run_data *data, int index, hf_part part, co
     char row[33];
     const hf_subject *subject = &data->cohort.subject[index];
     row_digest(row, &data->cohort.table, subject->row, encoder, target);
-    return json_pack("[ssss]", subject->id, hf_part_name(part), row, hf_dataset_source(data->dataset, index));
+    return json_pack("[sssss]", subject->id, hf_part_name(part), row, hf_dataset_source(data->dataset, index),
+                     hf_dataset_image(data->dataset, index));
 }
 
 hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder, const char *target)
