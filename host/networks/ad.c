@@ -112,7 +112,7 @@ static hf_node *with_auxiliary(hf_node *x, hf_conditioning *c)
         return hf_graph_fail(c->graph, HF_ERR_ARGUMENT,
                              "an auxiliary output needs a hyper layer, whose embedding it reads");
     hf_node *tabular = hf_linear(c->embedding, "auxiliary", c->o.outputs, NULL);
-    return hf_add(hf_scaled(x, 0.7), hf_scaled(tabular, 0.3));
+    return hf_add(hf_scale(x, 0.7), hf_scale(tabular, 0.3));
 }
 
 static hf_node *build(hf_node *image, hf_node *tabular, const hf_network_options *asked, const hf_variant *v)
@@ -196,17 +196,33 @@ static hf_node *tabular_only(hf_node *image, hf_node *tabular, const hf_network_
     return hf_conditioning_close(&c, hf_conditioned_linear(x, &c, "fc", c.o.outputs));
 }
 
+/* Two networks that share nothing but the batch. Each is trained by its own loss, so each becomes what it would alone. */
+static hf_node *late_fusion(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    hf_node *from_image = image_only(image, NULL, options);
+    return hf_concat(from_image, tabular_only(image, tabular, options), 1);
+}
+
+static void late_fusion_parts(hf_network_parts *out, const hf_network_options *o)
+{
+    const double share = !o || o->image_share == 0 ? 0.5 : o->image_share < 0 ? 0 : o->image_share;
+    *out = (hf_network_parts){ 2, { 1, 1 }, { share, 1 - share } };
+}
+
 const hf_network hf_networks_ad[] = {
     { "ad-hyperfusion", "ResNet, the last shortcut generated from the table row (paper, Table 6)", true, "fc2",
-      hyperfusion, embed },
+      hyperfusion, embed, NULL },
     { "ad-hyperfusion-mix", "the same; the embedding reads pooled image features beside the row", true, "fc2", mix,
-      NULL },
+      NULL, NULL },
     { "ad-hyperfusion-auxiliary", "the same; three tenths of the output from the embedding alone", true, "fc2",
-      auxiliary, embed },
-    { "ad-image-only", "the same ResNet without the row", false, "fc2", image_only, NULL },
-    { "ad-tabular", "the table row alone: linear, batch norm, PReLU, linear", true, "fc", tabular_only, NULL },
-    { "ad-concatenation", "the row appended to the input of the first linear layer", true, "fc2", concatenation, NULL },
-    { "ad-film", "the row scales and shifts the channels that the last block reads", true, "fc2", film, NULL },
-    { "ad-daft", "the same; pooled image features and the row do it", true, "fc2", daft, NULL },
+      auxiliary, embed, NULL },
+    { "ad-image-only", "the same ResNet without the row", false, "fc2", image_only, NULL, NULL },
+    { "ad-tabular", "the table row alone: linear, batch norm, PReLU, linear", true, "fc", tabular_only, NULL, NULL },
+    { "ad-late-fusion", "image only and the row alone, trained apart; their predictions are averaged", true, "fc2",
+      late_fusion, NULL, late_fusion_parts },
+    { "ad-concatenation", "the row appended to the input of the first linear layer", true, "fc2", concatenation, NULL,
+      NULL },
+    { "ad-film", "the row scales and shifts the channels that the last block reads", true, "fc2", film, NULL, NULL },
+    { "ad-daft", "the same; pooled image features and the row do it", true, "fc2", daft, NULL, NULL },
     { 0 },
 };

@@ -65,9 +65,10 @@ static hf_node *concatenation(hf_node *image, hf_node *tabular, const hf_network
 
 const hf_network hf_networks_brain_age[] = {
     { "brain-age-hyperfusion", "linear layers generated from the table row (paper, Table 5)", true, "final_layer",
-      hyperfusion, embed },
-    { "brain-age-image-only", "the same network with ordinary linear layers", false, "final_layer", image_only, NULL },
+      hyperfusion, embed, NULL },
+    { "brain-age-image-only", "the same network with ordinary linear layers", false, "final_layer", image_only, NULL,
+      NULL },
     { "brain-age-concatenation", "the table row appended to the input of the second linear layer", true, "final_layer",
-      concatenation, NULL },
+      concatenation, NULL, NULL },
     { 0 },
 };

@@ -221,8 +221,3 @@ hf_node *hf_conditioned_conv3d(hf_node *x, hf_conditioning *c, const char *name,
     const hf_layer_options o = options_for(c, name, *geometry);
     return hf_conv3d(x, name, channels, &o);
 }
-
-hf_node *hf_scaled(hf_node *x, double factor)
-{
-    return hf_apply(hf_node_graph(x), "scale", NULL, &(hf_params){ .scale = (float)factor }, 1, (hf_node *[]){ x });
-}

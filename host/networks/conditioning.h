@@ -39,7 +39,4 @@ hf_node *hf_conditioned_conv3d(hf_node *x, hf_conditioning *c, const char *name,
  * name.reduce.weight [bottleneck,V], name.expand.weight. x [N,C,D,H,W]. */
 hf_node *hf_modulated(hf_node *x, hf_conditioning *c, const char *name, hf_node *v);
 
-/* One factor for all elements. */
-hf_node *hf_scaled(hf_node *x, double factor);
-
 #endif

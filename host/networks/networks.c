@@ -25,6 +25,13 @@ const hf_network *hf_network_find(const char *name)
     return NULL;
 }
 
+hf_network_parts hf_network_parts_of(const hf_network *network, const hf_network_options *options)
+{
+    hf_network_parts parts = { 1, { 1 }, { 1 } };
+    if (network->parts) network->parts(&parts, options);
+    return parts;
+}
+
 hf_status hf_network_embedding_variance(double *out, const hf_network *network, const hf_network_options *options,
                                         hf_context *context, uint64_t seed, const float *rows, int64_t count,
                                         int64_t width)

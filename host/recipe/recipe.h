@@ -38,6 +38,8 @@ typedef struct hf_recipe {
         double variance;
         char *variance_mode;          /* "constant", "input", "embedding" */
         char *film, *film_activation; /* "both", "scale", "shift"; "linear", "sigmoid", "tanh" */
+        char *fusion;                 /* of a network's parts: "mean", "entropy", "vote", "confident" */
+        double image_share;           /* in the mean */
         int64_t bottleneck, width, blocks, depth;
         double dropout; /* -1: the network's own */
         double momentum;

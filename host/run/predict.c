@@ -247,23 +247,14 @@ hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const ch
 {
     hf_status status;
     trained t = { 0 };
-    float *volume = NULL, row[HF_MAX_WIDTH], output[2 * HF_MAX_CLASSES];
+    float *volume = NULL, row[HF_MAX_WIDTH], output[HF_MAX_CLASSES];
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
     HF_TRY_OUT(read_image(&volume, &t, image, watch));
     say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
     say_outside(&t.fixed.encoder, pairs, n_pairs, watch);
     HF_TRY_OUT(load(&t, folder, device, 1));
-    const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
-    const int *shape = t.fixed.shape, views = hf_views(&t.fixed.grid), outputs = t.fixed.target.outputs;
-    const int64_t voxels = (int64_t)shape[0] * shape[1] * shape[2];
-    for (int i = 0; i < views; i++) {
-        HF_TRY_OUT(hf_plan_set(step->plan, "image", volume + i * voxels, voxels));
-        if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row, t.network.width));
-        HF_TRY_OUT(hf_plan_run(step->plan));
-        HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, output + i * outputs, outputs));
-    }
-    hf_run_average_views(output, 1, views, &t.fixed.target);
+    HF_TRY_OUT(hf_run_network_predict_one(output, &t.network, volume, hf_views(&t.fixed.grid), row));
     status = single(out, &t, image, output);
 out:
     free(volume);

@@ -82,6 +82,8 @@ static const count_row ad[] = {
     /* 128 pooled features more for the embedding; a linear layer of 8 -> 3 more */
     { "ad-hyperfusion-mix", 16, { 0 }, 3853724 + 8 * 128 },
     { "ad-hyperfusion-auxiliary", 16, { 0 }, 3853724 + 27 },
+    { "ad-late-fusion", 16, { 0 }, 3589123 + 180 },
+    { "ad-late-fusion", 16, { .embedding = 32, .outputs = 1 }, 3589123 - 2 * 65 + 19 * 32 + 1 + 33 },
 };
 
 static int64_t count_of(const count_row *row, hf_shape image)
@@ -164,6 +166,8 @@ static void check_refusals(void)
     check_refused("ad-film", 0, (hf_network_options){ 0 }, "needs a table row");
     check_refused("ad-hyperfusion-mix", 0, (hf_network_options)HYPER("none"), "needs a table row");
     check_refused("ad-tabular", 0, (hf_network_options){ 0 }, "needs a table row");
+    check_refused("ad-late-fusion", 0, (hf_network_options){ 0 }, "needs a table row");
+    check_refused("ad-late-fusion", 16, (hf_network_options)HYPER("fc1"), "there is no row"); /* for the image's half */
     check_refused(AGE, 2, (hf_network_options)HYPER("linear1,linear9"), "hyper layer 'linear9' is not a layer");
     check_refused(AD, 16, (hf_network_options)HYPER("block5.shortcut"), "there are stem,block1.conv1,block1.conv2");
     check_refused(AD, 16, (hf_network_options)HYPER("fc"), "hyper layer 'fc' is not a layer");
