@@ -32,7 +32,7 @@ hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
 static hf_network_options network_options(const hf_recipe *recipe, int outputs, double variance)
 {
     const double dropout = recipe->model.dropout; /* -1: the network's own; the network says 0 for that */
-    const double share = recipe->model.image_share;
+    const double share = recipe->model.image_share, mix = recipe->model.auxiliary_mix;
     return (hf_network_options){ .outputs = outputs,
                                  .hyper_layers = recipe->model.hyper_layers,
                                  .hyper_start = recipe->model.hyper_start,
@@ -45,6 +45,10 @@ static hf_network_options network_options(const hf_recipe *recipe, int outputs, 
                                  .film = recipe->model.film,
                                  .film_activation = recipe->model.film_activation,
                                  .image_share = share == 0 ? -1 : share,
+                                 .auxiliary_mix = mix < 0    ? 0
+                                                  : mix == 0 ? -1
+                                                             : mix,
+                                 .auxiliary_loss = recipe->model.auxiliary_loss,
                                  .bottleneck = (int)recipe->model.bottleneck,
                                  .width = (int)recipe->model.width,
                                  .blocks = (int)recipe->model.blocks,
@@ -105,7 +109,7 @@ static hf_status plan_step(hf_run_step *step, const hf_run_network *network, con
     HF_TRY(hf_graph_new(&step->graph, network->model, training));
     hf_node *image = hf_input(step->graph, "image", HF_SHAPE(step->batch, 1, s[0], s[1], s[2])), *tabular = NULL;
     if (network->width) tabular = hf_input(step->graph, "tabular", HF_SHAPE(step->batch, network->width));
-    step->prediction = kind->build(image, tabular, &options);
+    step->prediction = hf_network_build(kind, image, tabular, &options);
     step->prediction = expect_outputs(step->prediction, hf_run_outputs(network), kind->name);
     if (training) step->loss = loss_of(step->prediction, network);
     HF_TRY(hf_graph_check(step->graph));

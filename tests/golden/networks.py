@@ -187,6 +187,8 @@ def resnet(net, image):
     x = net.linear(x, "fc2", net.o["outputs"])
     if net.o["variant"] == "auxiliary":
         x = 0.7 * x + 0.3 * net.linear_of(net.last, "auxiliary", net.o["outputs"])
+    if net.o["variant"] == "auxiliary-loss":
+        x = torch.cat([x, net.linear_of(net.last, "auxiliary", net.o["outputs"])], 1)
     return x
 
 
@@ -253,6 +255,7 @@ SMALL = {
     "resnet-daft-shift": case(ONE, variant="daft", film="shift"),
     "resnet-mix": case(ONE, hyper="block1.shortcut", variant="mix"),
     "resnet-auxiliary": case(ONE, hyper="block1.shortcut", variant="auxiliary"),
+    "resnet-auxiliary-loss": case(ONE, hyper="block1.shortcut", variant="auxiliary-loss", parts=[1, 0.4]),
     "resnet-logit": case(ONE, hyper="block1.shortcut", outputs=1, loss="logit"),
     "tabular": case(RESNET, build=tabular),
     "late-fusion": case(ONE, build=late_fusion, parts=[1, 1]),
@@ -273,6 +276,7 @@ LARGE = {
     "resnet-daft": case(WIDE, variant="daft"),
     "resnet-mix": case(WIDE, hyper="block4.shortcut", variant="mix"),
     "resnet-auxiliary": case(WIDE, hyper="block4.shortcut", variant="auxiliary"),
+    "resnet-auxiliary-loss": case(WIDE, hyper="block4.shortcut", variant="auxiliary-loss", parts=[1, 0.4]),
     "resnet-logit": case(WIDE, hyper="block4.shortcut", outputs=1, loss="logit"),
     "tabular": case(WIDE, build=tabular),
     "late-fusion": case(WIDE, build=late_fusion, parts=[1, 1]),

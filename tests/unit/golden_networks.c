@@ -51,6 +51,11 @@ static const golden_case small_cases[] = {
       "weighted",
       "resnet",
       { ONE, .hyper_layers = "block1.shortcut" } },
+    { "resnet-auxiliary-loss",
+      AD,
+      "weighted",
+      "resnet",
+      { ONE, .hyper_layers = "block1.shortcut", .auxiliary_loss = 0.4 } },
     { "resnet-logit", AD, "logit", "resnet", { ONE, .hyper_layers = "block1.shortcut", .outputs = 1 } },
     { "tabular", "ad-tabular", "weighted", "resnet", { 0 } },
     { "late-fusion", "ad-late-fusion", "weighted", "resnet", { ONE } },
@@ -70,6 +75,7 @@ static const golden_case full_cases[] = {
     { "resnet-daft", "ad-daft", "weighted", "resnet", { 0 } },
     { "resnet-mix", "ad-hyperfusion-mix", "weighted", "resnet", { 0 } },
     { "resnet-auxiliary", "ad-hyperfusion-auxiliary", "weighted", "resnet", { 0 } },
+    { "resnet-auxiliary-loss", AD, "weighted", "resnet", { .auxiliary_loss = 0.4 } },
     { "resnet-logit", AD, "logit", "resnet", { .outputs = 1 } },
     { "tabular", "ad-tabular", "weighted", "resnet", { 0 } },
     { "late-fusion", "ad-late-fusion", "weighted", "resnet", { 0 } },
@@ -138,7 +144,7 @@ static hf_status build_one(hf_graph **graph, hf_node **y, const bench *b, const 
     HF_TRY(hf_graph_new(graph, b->model, training));
     hf_node *image = hf_input(*graph, "image", golden_entry(&b->shared, "image", "")->shape);
     hf_node *row = hf_input(*graph, "row", golden_entry(&b->shared, "row", "")->shape);
-    *y = hf_network_find(c->network)->build(image, row, &options);
+    *y = hf_network_build(hf_network_find(c->network), image, row, &options);
     return hf_graph_check(*graph);
 }
 

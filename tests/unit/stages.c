@@ -1,4 +1,5 @@
-/* stages.c: trainings of several parts: late fusion is two networks trained apart, bit for bit. Each run here is of a small
+/* stages.c: trainings of several parts: late fusion is two networks trained apart, bit for bit; an auxiliary output has a
+ * loss and no say. Each run here is of a small
  * network on a small synthetic clinical cohort, made by the test. */
 #include "check.h"
 #include "run/parts.h"
@@ -192,6 +193,33 @@ static void test_late_fusion_refused(void)
            "model.fusion vote with goal regression: mean is expected");
 }
 
+/* ---- auxiliary output -------------------------------------------------------------------------------------------- */
+
+static double farthest(const hf_predictions *a, const hf_predictions *b)
+{
+    double most = a->count == b->count ? 0 : INFINITY;
+    for (int i = 0; most < INFINITY && i < a->count * a->target.P; i++)
+        most = fmax(most, fabs(a->predicted[i] - b->predicted[i]));
+    return most;
+}
+
+/* What it says is no part of the prediction; what it makes of the embedding is felt there as strongly as its loss. */
+static void test_auxiliary(void)
+{
+#define PLAIN "model.name=ad-hyperfusion", "model.hyper_layers=block2.shortcut"
+    hf_predictions plain = train("plain", (const char *[]){ PLAIN, NULL });
+    hf_predictions weak = train("weak", (const char *[]){ PLAIN, "model.auxiliary_loss=1e-9", NULL });
+    hf_predictions strong = train("strong", (const char *[]){ PLAIN, "model.auxiliary_loss=20", NULL });
+    hf_archive after = checkpoint("strong", HF_LAST_FILE);
+    CHECK(hf_archive_find(&after, "auxiliary.weight") && hf_archive_find(&after, "optimizer.m.auxiliary.bias"));
+    CHECK(farthest(&plain, &weak) < 1e-3);
+    CHECK(farthest(&plain, &strong) > 1e-3);
+    hf_archive_free(&after);
+    hf_predictions_free(&plain);
+    hf_predictions_free(&weak);
+    hf_predictions_free(&strong);
+}
+
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
 int main(void)
@@ -202,6 +230,7 @@ int main(void)
         test_late_fusion();
         test_late_fusion_of_views();
         test_late_fusion_refused();
+        test_auxiliary();
     }
     check_remove_tree(root);
     return check_done("stages");
