@@ -2,6 +2,7 @@
  *
  *   data.c     recipe -> cohort, split, truth, encoder, preprocessed volumes
  *   network.c  recipe -> network, plans, one training step, predictions for a list of subjects
+ *   outputs.c  several outputs for one subject become one
  *   same.c     is what a resumed run finds what its checkpoint learned?
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
  *   former.c   and what version 0.1 held
@@ -14,6 +15,7 @@
 #define HF_RUN_PARTS_H
 
 #include "archive/archive.h"
+#include "metrics/ensemble.h"
 #include "networks/networks.h"
 #include "run.h"
 
@@ -129,6 +131,8 @@ enum { HF_STEP_TRAIN, HF_STEP_REST, HF_STEP_EVALUATE, HF_N_STEPS };
 
 typedef struct hf_run_network {
     const hf_target *target;
+    hf_network_parts parts; /* of what the network gives: [N,K outputs] */
+    hf_ensemble fusion;     /* how they become one prediction */
     hf_context *context;
     hf_model *model;
     hf_arena *arena;
@@ -155,6 +159,13 @@ void hf_run_network_free(hf_run_network *network);
 hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_batch *batch, uint64_t seed,
                                uint32_t step) HF_MUST_USE;
 
+/* Numbers that the network gives for a sample: those of all its parts. */
+int hf_run_outputs(const hf_run_network *network);
+
+/* The parts of `count` samples, output [count,K outputs], become one prediction each, as an output whose link says so:
+ * [count,outputs], in place. HF_ERR_NUMBER where no prediction is one. */
+hf_status hf_run_mix_parts(float *output, int count, const hf_run_network *network) HF_MUST_USE;
+
 /* Several views of `count` subjects, output [count,views,outputs], become one: the mean of their predictions (of classes:
  * of their probabilities), as an output whose link says so: [count,outputs], in place. */
 void hf_run_average_views(float *output, int count, int views, const hf_target *target);
@@ -164,7 +175,12 @@ void hf_run_average_views(float *output, int count, int views, const hf_target *
 hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *network, hf_loader *loader, int count,
                                  const char *what, const hf_watch *watch) HF_MUST_USE;
 
-/* Whether the recipe's network uses the table row. */
+/* The same for one subject and its volumes [views,D,H,W], by a network that was planned to evaluate one sample at a time. */
+enum { HF_MAX_VIEWS = 2 };
+hf_status hf_run_network_predict_one(float *output, hf_run_network *network, const float *volume, int views,
+                                     const float *row) HF_MUST_USE;
+
+/* The recipe's network. */
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) HF_MUST_USE;
 
 /* ---- folder ------------------------------------------------------------------------------------------------------ */

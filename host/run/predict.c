@@ -313,28 +313,13 @@ static hf_status screen_image(const trained *t, const char *image, const float *
     return status;
 }
 
-static hf_status predict_views(float *output, const trained *t, const float *volume, const float *row)
-{
-    const hf_run_step *step = &t->network.step[HF_STEP_EVALUATE];
-    const int *shape = t->fixed.shape, views = hf_views(&t->fixed.grid), outputs = t->fixed.target.outputs;
-    const int64_t voxels = (int64_t)shape[0] * shape[1] * shape[2];
-    for (int i = 0; i < views; i++) {
-        HF_TRY(hf_plan_set(step->plan, "image", volume + i * voxels, voxels));
-        if (t->network.width) HF_TRY(hf_plan_set(step->plan, "tabular", row, t->network.width));
-        HF_TRY(hf_plan_run(step->plan));
-        HF_TRY(hf_plan_get(step->plan, step->prediction, output + i * outputs, outputs));
-    }
-    hf_run_average_views(output, 1, views, &t->fixed.target);
-    return HF_OK;
-}
-
 hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const char *image, const char *const *pairs,
                                int n_pairs, const hf_evaluate_options *options)
 {
     static const hf_evaluate_options defaults = { 0 };
     hf_status status;
     trained t = { 0 };
-    float *volume = NULL, row[HF_MAX_WIDTH], output[2 * HF_MAX_CLASSES];
+    float *volume = NULL, row[HF_MAX_WIDTH], output[HF_MAX_CLASSES];
     if (!options) options = &defaults;
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
@@ -342,7 +327,7 @@ hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const ch
     say_missing(&t.fixed.encoder, pairs, n_pairs, &options->watch);
     HF_TRY_OUT(screen_image(&t, image, volume, pairs, n_pairs, options));
     HF_TRY_OUT(load(&t, folder, options->device, 1));
-    HF_TRY_OUT(predict_views(output, &t, volume, row));
+    HF_TRY_OUT(hf_run_network_predict_one(output, &t.network, volume, hf_views(&t.fixed.grid), row));
     HF_TRY_OUT(single(out, &t, image, output));
     hf_run_say_no_margin(&t.archive, &t.fixed.target, &options->watch);
 out:
