@@ -89,6 +89,12 @@ typedef struct hf_recipe {
         double noise, noise_sd;                       /* probability; standard deviations of the image */
         int64_t seed, threads_ahead;
     } train;
+    struct {             /* the embedding of a network, trained by the table row alone before the rest is */
+        char *embedding; /* "fresh": not; "fine-tuned", "frozen": and then */
+        int64_t epochs, batch_size;
+        double learning_rate, weight_decay;
+        hf_texts class_weights; /* empty: those of train */
+    } pretrain;
     struct {
         int64_t bootstrap, seed;
         hf_texts groups; /* columns by which results are broken down */

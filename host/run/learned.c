@@ -60,17 +60,26 @@ static json_t *target_json(const hf_target *t)
     return json_pack("{so,so}", "baselines", baselines, "class_weights", weights);
 }
 
+/* What the training of an embedding beforehand came to. */
+static json_t *stage_json(const hf_run_stage *stage)
+{
+    return json_pack("{sI,sI,so}", "epochs", (json_int_t)stage->epochs, "best_epoch", (json_int_t)stage->best_epoch,
+                     "best_value", number(stage->best_value));
+}
+
 static json_t *preprocess_json(const hf_run_fixed *fixed, const char *encoder)
 {
     const hf_grid *g = &fixed->grid;
-    return json_pack("{so,so,so,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
-                     "shape", integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore,
-                     "spacing_expected", numbers(g->spacing_expected), "centre", centres[g->centre], "crop", pairs(g),
-                     "crop_mm", boxes(g), "views", hf_views(g), "oriented", fixed->oriented, "encoder", encoder,
-                     "target", target_json(&fixed->target), "guard_typical", number(fixed->guard.typical),
-                     "guard_lowest", number(fixed->guard.lowest), "guard_checked", fixed->guard.checked,
-                     "guard_flagged", fixed->guard.flagged, "parameters", (json_int_t)fixed->parameters, "device",
-                     fixed->device);
+    json_t *json =
+        json_pack("{so,so,so,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape), "shape",
+                  integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "spacing_expected",
+                  numbers(g->spacing_expected), "centre", centres[g->centre], "crop", pairs(g), "crop_mm", boxes(g),
+                  "views", hf_views(g), "oriented", fixed->oriented, "encoder", encoder, "target",
+                  target_json(&fixed->target), "guard_typical", number(fixed->guard.typical), "guard_lowest",
+                  number(fixed->guard.lowest), "guard_checked", fixed->guard.checked, "guard_flagged",
+                  fixed->guard.flagged, "parameters", (json_int_t)fixed->parameters, "device", fixed->device);
+    if (fixed->stage.epochs) json_object_set_new(json, "embedding", stage_json(&fixed->stage));
+    return json;
 }
 
 static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
@@ -155,6 +164,13 @@ static bool read_cut(hf_grid *grid, const json_t *json)
     return strcmp(centre, centres[grid->centre]) == 0;
 }
 
+static hf_run_stage read_stage(const json_t *json)
+{
+    return (hf_run_stage){ json_integer_value(json_object_get(json, "epochs")),
+                           json_integer_value(json_object_get(json, "best_epoch")),
+                           real_of(json_object_get(json, "best_value")) };
+}
+
 static bool read_preprocess(hf_run_fixed *out, const json_t *json)
 {
     bool good = three_integers(out->grid.shape, json_object_get(json, "grid_shape")) &&
@@ -168,6 +184,7 @@ static bool read_preprocess(hf_run_fixed *out, const json_t *json)
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
     out->guard.checked = (int)json_integer_value(json_object_get(json, "guard_checked"));
     out->guard.flagged = (int)json_integer_value(json_object_get(json, "guard_flagged"));
+    out->stage = read_stage(json_object_get(json, "embedding"));
     out->parameters = json_integer_value(json_object_get(json, "parameters"));
     if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
     const char *encoder = json_string_value(json_object_get(json, "encoder"));

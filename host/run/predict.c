@@ -106,7 +106,8 @@ static hf_status predict_part(hf_predictions *out, trained *t, const hf_run_data
     HF_TRY_OUT(describe_subjects(out, data, index, column));
     HF_TRY_OUT(hf_alloc(&output, (size_t)count * (size_t)t->fixed.target.outputs, sizeof *output, "predictions"));
     HF_TRY_OUT(hf_loader_new(&loader, data->dataset, index, count,
-                             &(hf_loader_options){ .batch_size = t->network.step[HF_STEP_EVALUATE].batch }));
+                             &(hf_loader_options){ .batch_size = t->network.step[HF_STEP_EVALUATE].batch,
+                                                   .no_volumes = t->network.row_only }));
     HF_TRY_OUT(hf_run_network_predict(output, NULL, &t->network, loader, count, "predicting", watch));
     status = link_outputs(out, output);
 out:
