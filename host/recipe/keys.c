@@ -27,6 +27,8 @@ const hf_key hf_recipe_keys[] = {
       "for binary (negative, positive) and classes: their names in the table, in order", SAME },
     { "goal.merge", HF_KEY_TEXTS, AT(goal.merge), "[]", 0, 0, NULL,
       "NAME=CLASS: what the table calls NAME counts as this class", SAME },
+    { "goal.collapse", HF_KEY_TEXTS, AT(goal.collapse), "[]", 0, 0, NULL,
+      "CLASS=NAME: this class is trained as one of its own and reported as NAME, by the sum of probabilities", SAME },
     { "goal.unit", HF_KEY_TEXT, AT(goal.unit), "years", 0, 0, NULL, "of a number", ANY },
 
     { "model.name", HF_KEY_TEXT, AT(model.name), "brain-age-hyperfusion", 0, 0, NULL, "the network", SAME },

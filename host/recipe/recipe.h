@@ -22,10 +22,11 @@ typedef struct hf_texts {
 typedef struct hf_recipe {
     char *path; /* where it was read; "" for the defaults alone */
     struct {
-        char *name;       /* of a goal; in a file, "goal: NAME" says the same as "goal: {name: NAME}" */
-        hf_texts classes; /* in the order of the network's outputs */
-        hf_texts merge;   /* "EMCI=MCI": what the table calls EMCI is of class MCI */
-        char *unit;       /* of a number */
+        char *name;        /* of a goal; in a file, "goal: NAME" says the same as "goal: {name: NAME}" */
+        hf_texts classes;  /* in the order of the network's outputs */
+        hf_texts merge;    /* "EMCI=MCI": what the table calls EMCI is of class MCI */
+        hf_texts collapse; /* "EMCI=MCI": the class EMCI is trained as one of its own and reported as MCI */
+        char *unit;        /* of a number */
     } goal;
     struct {                 /* "" or "own", 0: the network's own */
         char *name;          /* a network; in a file, "model: NAME" says the same as "model: {name: NAME}" */

@@ -55,7 +55,7 @@ static json_t *target_json(const hf_target *t)
             json_array_append_new(one, number(t->baseline[b][k]));
         json_array_append_new(baselines, one);
     }
-    for (int k = 0; k < t->n_classes; k++)
+    for (int k = 0; k < t->n_trained; k++)
         json_array_append_new(weights, number(t->weight[k]));
     return json_pack("{so,so}", "baselines", baselines, "class_weights", weights);
 }
@@ -212,7 +212,7 @@ static bool read_target(hf_target *t, const json_t *preprocess)
     }
     for (int b = 0; b < HF_MAX_BASELINES && t->goal->baselines[b]; b++)
         good = good && read_numbers(t->baseline[b], t->P, json_array_get(baselines, (size_t)b));
-    return good && read_numbers(t->weight, t->n_classes, json_object_get(json, "class_weights"));
+    return good && read_numbers(t->weight, t->n_trained, json_object_get(json, "class_weights"));
 }
 
 static bool read_progress(hf_run_progress *out, const json_t *json)

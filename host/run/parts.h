@@ -98,6 +98,7 @@ struct hf_run_data {
     hf_cohort cohort;
     hf_part *part; /* [n_subjects]; HF_UNUSED for those left out */
     hf_dataset *dataset;
+    int T;                                    /* of the target */
     double *truth;                            /* [n_subjects,T] NaN where missing */
     int *index;                               /* [n_subjects] subjects, part after part, each in table order */
     int first[HF_N_PARTS], count[HF_N_PARTS]; /* where in index, how many */

@@ -61,13 +61,13 @@ static hf_status open_data(hf_run_data *data, trained *t, const char *folder, co
 static hf_status describe_subjects(hf_predictions *out, const hf_run_data *data, const int *index, const int *column)
 {
     const hf_table *table = &data->cohort.table;
-    const int T = out->target.T;
+    const int T = out->target.T, stride = data->T;
     for (int g = 0; g < out->n_groups; g++)
         HF_TRY(hf_strdup(&out->group_name[g], table->name[column[g]]));
     for (int i = 0; i < out->count; i++) {
         const hf_subject *subject = &data->cohort.subject[index[i]];
         out->index[i] = index[i];
-        memcpy(out->truth + i * T, data->truth + index[i] * T, (size_t)T * sizeof *out->truth);
+        memcpy(out->truth + i * T, data->truth + index[i] * stride, (size_t)T * sizeof *out->truth);
         HF_TRY(hf_strdup(&out->id[i], subject->id));
         for (int g = 0; g < out->n_groups; g++) {
             const char *group = table->cell[(size_t)subject->row * (size_t)table->columns + (size_t)column[g]];

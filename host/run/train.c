@@ -205,11 +205,12 @@ static hf_status training_rows(float **rows, const run *r)
 static hf_status list_samples(run *r)
 {
     const int *subject = r->data.index + r->data.first[HF_TRAIN], count = r->data.count[HF_TRAIN];
-    const int classes = r->recipe.train.oversample ? r->fixed.target.n_classes : 1;
+    const int classes = r->recipe.train.oversample ? r->fixed.target.n_trained : 1;
+    const int T = r->fixed.target.T; /* the last of them is the class that is trained */
     int of[HF_MAX_CLASSES] = { 0 }, most = 0;
     uint32_t *order;
     for (int i = 0; i < count; i++) {
-        const int class = classes > 1 ? (int)r->data.truth[subject[i] * r->fixed.target.T] : 0;
+        const int class = classes > 1 ? (int)r->data.truth[subject[i] * T + T - 1] : 0;
         if (++of[class] > most) most = of[class];
     }
     HF_TRY(hf_alloc(&r->sample, (size_t)most * (size_t)classes, sizeof *r->sample, "the training samples"));
@@ -219,7 +220,7 @@ static hf_status list_samples(run *r)
         for (int shown = 0; shown < most;) /* once with shown < count: the last time around ends in the middle */
             for (int i = 0; i < count && shown < most; i++) {
                 const int s = shown < of[class] ? subject[i] : subject[order[i]];
-                if (classes > 1 && (int)r->data.truth[s * r->fixed.target.T] != class) continue;
+                if (classes > 1 && (int)r->data.truth[s * T + T - 1] != class) continue;
                 r->sample[r->n_samples++] = s;
                 shown++;
             }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # stages.sh: runs of several parts, the whole path: an embedding trained by the table alone first, killed in that stage and
-# behind it and resumed to the same bytes; late fusion trained, evaluated, predicted with, as a study beside another.
+# behind it and resumed to the same bytes; late fusion trained, evaluated, predicted with, as a study beside another;
+# classes that are trained apart and reported as one.
 . "$(dirname "$0")/common.sh"
 
 run 0 cohort make cohort --task ad --subjects 24 --shape 16,16,16 --seed 3
@@ -85,6 +86,38 @@ run 0 crossval stages.yaml --out study-row --set model.name=ad-tabular --set mod
     --set crossval.folds=2
 run 0 compare study-fused study-row
 says out "minus study-fused"
+
+# ---- classes trained apart and reported as one, beside the same classes merged before training
+check "a table with early MCI" python3 -c '
+lines = open("cohort/participants.tsv").read().splitlines()
+seen = 0
+for i, line in enumerate(lines):
+    if "\tMCI\t" in line:
+        seen += 1
+        lines[i] = line.replace("\tMCI\t", "\tEMCI\t") if seen % 2 else line
+assert seen > 5
+open("cohort/fine.tsv", "w").write("\n".join(lines) + "\n")'
+apart() {
+    folder=$1
+    shift
+    run 0 crossval stages.yaml --out "$folder" --set model.name=ad-tabular --set model.hyper_layers= \
+        --set pretrain.embedding=fresh --set train.epochs=1 --set cohort.table=cohort/fine.tsv "$@"
+}
+apart study-apart --set "goal.classes=[CN, EMCI, MCI, AD]" --set goal.collapse=EMCI=MCI
+apart study-merged --set goal.merge=EMCI=MCI
+run 0 evaluate study-apart/seed-2/version-1/fold-0 --json
+json '"recall_MCI" in j and "recall_EMCI" not in j'
+check "three probabilities" python3 -c '
+rows = [l.split("\t") for l in open("study-apart/seed-2/version-1/predictions-test.tsv").read().splitlines()]
+assert rows[0][-3:] == ["p_CN", "p_MCI", "p_AD"] and len(rows) > 4, rows[0]
+assert all(abs(sum(map(float, r[-3:])) - 1) < 1e-12 and "EMCI" not in r for r in rows[1:])'
+check "an output for each that is trained" python3 -c '
+import json, struct
+f = open("study-apart/seed-2/version-1/fold-0/best.safetensors", "rb")
+head = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+assert head["fc.weight"]["shape"] == [4, 8], head["fc.weight"]'
+run 0 compare study-apart study-merged
+says out "minus study-apart"
 
 # ---- what is refused
 run 2 train stages.yaml --out none --set pretrain.embedding=frosted

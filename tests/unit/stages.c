@@ -1,6 +1,6 @@
 /* stages.c: trainings of several parts: late fusion is two networks trained apart, bit for bit; an auxiliary output has a
  * loss and no say; an embedding that was trained beforehand begins as what it became, and held still does not move by a
- * bit. Each run here is of a small
+ * bit; classes that are trained apart are reported as one. Each run here is of a small
  * network on a small synthetic clinical cohort, made by the test. */
 #include "check.h"
 #include "run/parts.h"
@@ -347,6 +347,64 @@ static void test_pretraining_refused(void)
            "pretrain.embedding frozen: the network has no embedding like that of 'ad-tabular'");
 }
 
+/* ---- five classes ------------------------------------------------------------------------------------------------ */
+
+#define FIVE "goal.classes=[CN, EMCI, LMCI, MCI, AD]", "model.name=ad-image-only"
+
+/* Every other of those with MCI has an early one, every fourth a late one. */
+static void write_fine_table(void)
+{
+    hf_table table = { 0 };
+    hf_text text = { 0 };
+    int seen = 0;
+    CHECK_OK(hf_table_read(&table, in_root("cohort/participants.tsv")));
+    const int diagnosis = hf_table_column(&table, "diagnosis");
+    hf_text_add(&text, "participant_id\tdiagnosis\n");
+    for (int r = 0; r < table.rows; r++) {
+        static const char *const fine[] = { "EMCI", "MCI", "EMCI", "LMCI" };
+        char **cell = table.cell + (size_t)r * (size_t)table.columns;
+        const char *name = cell[diagnosis];
+        if (strcmp(name, "MCI") == 0) name = fine[seen++ % 4];
+        hf_table_add_row(&text, (const char *[]){ cell[0], name }, 2);
+    }
+    CHECK(seen > 8);
+    CHECK_OK(hf_file_write(in_root("cohort/fine.tsv"), text.data, text.size));
+    hf_text_free(&text);
+    hf_table_free(&table);
+}
+
+/* The same training to the last bit; what is reported is the sum of what was told apart. */
+static void test_collapsed_run(void)
+{
+    char table[340];
+    snprintf(table, sizeof table, "cohort.table=%s", in_root("cohort/fine.tsv"));
+    write_fine_table();
+    const char *fine[] = { FIVE, table, "cohort.tabular=[]", "split.test=0.4", "split.valid=0.1", NULL };
+    const char *coarse[] = {
+        FIVE, table, "cohort.tabular=[]", "split.test=0.4", "split.valid=0.1", "goal.collapse=[EMCI=MCI, LMCI=MCI]",
+        NULL
+    };
+    hf_predictions five = train("five", fine), three = train("three", coarse);
+    hf_archive a = checkpoint("five", HF_LAST_FILE), b = checkpoint("three", HF_LAST_FILE);
+    CHECK(same_tensors(&a, &b) == a.n_entries - 1);
+    int apart = 0;
+    if (CHECK(five.target.P == 5 && three.target.P == 3 && five.count == three.count))
+        for (int i = 0; i < five.count; i++) {
+            const double *p = five.predicted + 5 * i, *q = three.predicted + 3 * i;
+            const int truth = (int)five.truth[i], shown = (int)three.truth[i];
+            CHECK_NEAR(q[0], p[0], 1e-12);
+            CHECK_NEAR(q[1], p[1] + p[2] + p[3], 1e-12);
+            CHECK_NEAR(q[2], p[4], 1e-12);
+            CHECK(shown == (truth == 0 ? 0 : truth == 4 ? 2 : 1));
+            apart += truth == 1 || truth == 2;
+        }
+    CHECK(apart > 0);
+    hf_archive_free(&a);
+    hf_archive_free(&b);
+    hf_predictions_free(&five);
+    hf_predictions_free(&three);
+}
+
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
 int main(void)
@@ -364,6 +422,7 @@ int main(void)
         test_every_layer();
         test_stopped_stage();
         test_pretraining_refused();
+        test_collapsed_run();
     }
     check_remove_tree(root);
     return check_done("stages");
