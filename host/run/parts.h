@@ -7,6 +7,7 @@
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
  *   former.c   and what version 0.1 held
  *   guard.c    is this volume like the training ones?
+ *   screen.c, seen.c, residuals.c  what is to be known before an answer is believed (judge.h)
  *   folder.c   the folder: its lock, its log, its split file
  *   pretrain.c the stage before the first epoch
  *   report.c   the report of a run
@@ -41,12 +42,6 @@ typedef struct hf_guard {
 hf_status hf_guard_fit(hf_guard *out, const hf_dataset *dataset, const int *index, int count) HF_MUST_USE;
 /* Correlation of a preprocessed volume [D,H,W] with the mean; NaN for a constant volume. */
 double hf_guard_correlation(const hf_guard *guard, const float *volume, const int shape[3]);
-/* Says to `watch` when a volume is unlike those of the training. */
-void hf_guard_say(const hf_guard *guard, const float *volume, const int shape[3], const char *name,
-                  const hf_watch *watch);
-/* The same for some subjects of a dataset. */
-hf_status hf_guard_subjects(const hf_guard *guard, const hf_run_data *data, const int *index, int count,
-                            const hf_watch *watch) HF_MUST_USE;
 
 /* ---- state ------------------------------------------------------------------------------------------------------- */
 
@@ -115,6 +110,8 @@ typedef struct hf_run_source {
 hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recipe *recipe, const hf_run_source *source,
                            const hf_watch *watch) HF_MUST_USE;
 void hf_run_data_free(hf_run_data *data);
+/* Takes subjects out of a part, those that are not kept[count of the part]. */
+void hf_run_data_keep(hf_run_data *data, hf_part part, const bool *keep);
 /* The table's columns among evaluate.groups, into column[]; returns how many. */
 int hf_run_group_columns(int column[HF_MAX_GROUPS], const hf_cohort *cohort, const hf_recipe *recipe);
 /* The grid of a recipe; what the files must say is not learned yet. */
@@ -229,8 +226,11 @@ bool hf_run_has(const char *folder, const char *name);
 hf_status hf_run_refuse_used(const char *folder) HF_MUST_USE;
 /* Creates the folder; HF_ERR_IO when another process holds its lock. */
 hf_status hf_run_lock(hf_lock *lock, const char *folder) HF_MUST_USE;
-/* Under its lock: removes a folder in which nothing was begun, so that a refused start leaves none. */
-void hf_run_remove_empty(const char *folder);
+/* The first folder on the way to `folder` that is not there yet; *out is NULL when all are. */
+hf_status hf_run_first_missing(char **out, const char *folder) HF_MUST_USE;
+/* Under its lock: removes a folder in which nothing was begun, and those above it down from `first`, so that a refused
+ * start leaves none. */
+void hf_run_remove_empty(const char *folder, const char *first);
 hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const hf_part *part) HF_MUST_USE;
 hf_status hf_run_log_append(const char *folder, const hf_epoch *epoch) HF_MUST_USE;
 /* Drops everything after `epoch`, also a torn last line. */

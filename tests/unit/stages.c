@@ -179,7 +179,7 @@ static void test_late_fusion_of_views(void)
     }
     snprintf(image, sizeof image, "%s/cohort/%s/anat/%s_T1w.nii.gz", root, test.id[0], test.id[0]);
     const char *pairs[] = { age, sex, apoe };
-    if (CHECK_OK(hf_run_predict_image(&one, in_root("sides"), image, pairs, 3, NULL, NULL)))
+    if (CHECK_OK(hf_run_predict_image(&one, in_root("sides"), image, pairs, 3, NULL)))
         for (int k = 0; k < 3; k++)
             CHECK_NEAR(one.predicted[k], test.predicted[k], 1e-3); /* the cache holds 16 bits a voxel */
     hf_table_free(&table);
