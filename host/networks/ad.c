@@ -96,7 +96,7 @@ static hf_node *stage(hf_node *x, hf_conditioning *c, int index)
         snprintf(layers, sizeof layers, "%s.", name);
         const bool hyper = hf_conditioning_any(c, layers) || (last && hf_conditioning_any(c, "fc"));
         const hf_block b = {
-            name, c->o.width << (index + 1), index > 0 && i == 0 ? 2 : 1, block_dropout(c, index), hyper, last && i == 0
+            name, c->o.width * (2 << index), index > 0 && i == 0 ? 2 : 1, block_dropout(c, index), hyper, last && i == 0
         };
         x = block(x, c, &b);
     }
