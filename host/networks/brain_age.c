@@ -16,7 +16,7 @@ static hf_node *block(hf_node *x, hf_conditioning *c, int index)
     char name[32];
     for (int i = 0; i < c->o.depth; i++) {
         snprintf(name, sizeof name, "conv%d_%c", index + 1, 'a' + i);
-        x = hf_relu(hf_conditioned_conv3d(x, c, name, c->o.width << index, &(hf_layer_options){ .kernel = 3 }));
+        x = hf_relu(hf_conditioned_conv3d(x, c, name, c->o.width * (1 << index), &(hf_layer_options){ .kernel = 3 }));
     }
     snprintf(name, sizeof name, "batchnorm%d", index + 1);
     return hf_batch_norm(hf_max_pool3d(x, 2), name, c->o.momentum); /* [N,O,(D-4)/2,...] */
