@@ -13,6 +13,8 @@
 static hf_status set(hf_target *t, const hf_recipe *recipe)
 {
     HF_TRY(hf_classes_set(t, recipe));
+    if (recipe->goal.collapse.count)
+        return hf_fail(HF_ERR_ARGUMENT, "goal ordinal: goal.collapse does not go with it; goal.merge does");
     if (recipe->train.class_weights.count)
         return hf_fail(HF_ERR_ARGUMENT, "goal ordinal: train.class_weights do not go with it; train.oversample does");
     t->units = 1;

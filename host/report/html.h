@@ -18,8 +18,8 @@ void hf_report_figures(hf_text *out, const hf_report_data *data, const hf_scores
 typedef struct hf_survivor {
     double time, event, risk; /* event: 1, or 0 where there was none until then */
 } hf_survivor;
-/* The share of the subjects of[n] that is still without the event, by time, as the points of a line with steps; sorts the subjects. x
- * and y hold up to 2n + 1 points and must live as long as the series. */
+/* The share of the subjects of[n] that is still without the event, by time, as the points of a line with steps; sorts the
+ * subjects. x and y hold up to 2n + 1 points and must live as long as the series. */
 hf_series hf_kaplan_meier(const char *name, hf_survivor *of, int n, double *x, double *y);
 /* Of times until an event: how many are still without it, by time, of those at lower and at higher risk. */
 hf_status hf_report_survival(hf_text *out, const hf_predictions *predictions) HF_MUST_USE;

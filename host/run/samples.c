@@ -9,11 +9,12 @@ static hf_status list_all(hf_run_samples *out, const hf_run_data *data, const hf
                           const hf_recipe *recipe)
 {
     const int *subject = data->index + data->first[HF_TRAIN], count = data->count[HF_TRAIN];
-    const int classes = recipe->train.oversample ? target->n_classes : 1;
+    const int classes = recipe->train.oversample ? target->n_trained : 1;
+    const int T = target->T; /* the last of them is the class that is trained */
     int of[HF_MAX_CLASSES] = { 0 }, most = 0;
     uint32_t *order;
     for (int i = 0; i < count; i++) {
-        const int class = classes > 1 ? (int)data->truth[subject[i] * target->T] : 0;
+        const int class = classes > 1 ? (int)data->truth[subject[i] * T + T - 1] : 0;
         if (++of[class] > most) most = of[class];
     }
     HF_TRY(hf_alloc(&out->index, (size_t)most * (size_t)classes, sizeof *out->index, "the training samples"));
@@ -23,7 +24,7 @@ static hf_status list_all(hf_run_samples *out, const hf_run_data *data, const hf
         for (int shown = 0; shown < most;) /* once with shown < count: the last time around ends in the middle */
             for (int i = 0; i < count && shown < most; i++) {
                 const int s = shown < of[class] ? subject[i] : subject[order[i]];
-                if (classes > 1 && (int)data->truth[s * target->T] != class) continue;
+                if (classes > 1 && (int)data->truth[s * T + T - 1] != class) continue;
                 out->index[out->count++] = s;
                 shown++;
             }

@@ -240,7 +240,9 @@ static hf_status open_network(run *r, const char *device)
     r->fixed.parameters = hf_model_parameter_count(r->network.model);
     snprintf(r->fixed.device, sizeof r->fixed.device, "%s", info->name);
     hf_watch_progress(r->watch, "preparing kernels", 0, 1, NAN); /* the first time on a machine it takes a while */
-    return hf_run_network_bind(&r->network, &r->recipe, true);
+    HF_TRY(hf_run_network_bind(&r->network, &r->recipe, true));
+    if (!hf_run_pretrains(&r->recipe)) return HF_OK;
+    return hf_run_pretrain_shapes(&r->network, &r->recipe, r->fixed.encoder.width);
 }
 
 static hf_augment augment_of(const hf_recipe *recipe)
@@ -266,8 +268,10 @@ static hf_status open_loaders(run *r)
                                       .shuffle = true,
                                       .seed = (uint64_t)r->recipe.train.seed,
                                       .depth = (int)r->recipe.train.threads_ahead,
+                                      .no_volumes = r->network.row_only,
                                       .augment = &augment };
-    const hf_loader_options valid = { .batch_size = r->network.step[HF_STEP_EVALUATE].batch };
+    const hf_loader_options valid = { .batch_size = r->network.step[HF_STEP_EVALUATE].batch,
+                                      .no_volumes = r->network.row_only };
     const size_t count = (size_t)r->samples.n_judges;
     HF_TRY(hf_loader_new(&r->train, d->dataset, r->samples.index, r->samples.count, &train));
     if (count == 0) return HF_OK;
@@ -438,6 +442,8 @@ static hf_status train_all(run *r, const hf_train_options *options)
     } else {
         HF_TRY(hf_run_log_keep(r->folder, 0));
         HF_TRY(begin(r));
+        if (hf_run_pretrains(&r->recipe))
+            HF_TRY(hf_run_pretrain(&r->fixed.stage, &r->network, &r->recipe, r->subjects, r->folder, options));
     }
     return train_epochs(r);
 }
@@ -497,6 +503,7 @@ hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char
     if (status == HF_OK) status = hf_recipe_copy(&r.recipe, recipe);
     if (status == HF_OK) status = hf_target_set(&r.fixed.target, recipe);
     if (status == HF_OK) status = hf_goal_resolve(&r.recipe);
+    if (status == HF_OK) status = hf_run_pretrain_check(&r.recipe);
     if (status == HF_OK) status = hf_recipe_write(&r.recipe, &text);
     r.recipe_text = text.data;
     if (status == HF_OK) status = train_all(&r, options);

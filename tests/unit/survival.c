@@ -31,7 +31,7 @@ static void test_refused(void)
     REFUSED("expected another column than cohort.target", "goal=survival", "goal.event=age");
     REFUSED("goal regression has no use for a second column", "goal.event=dead");
     REFUSED("train.class_weights and train.oversample do not", SURVIVAL, "train.oversample=true");
-    REFUSED("goal.classes and goal.merge do not", SURVIVAL, "goal.classes=[a, b]");
+    REFUSED("goal.merge and goal.collapse do not", SURVIVAL, "goal.classes=[a, b]");
     REFUSED("with train.loss mse: cox or cox-breslow is expected", SURVIVAL, "train.loss=mse");
     CHECK_OK(hf_recipe_defaults(&recipe));
     CHECK_OK(hf_recipe_set(&recipe, "cohort.path=x"));
