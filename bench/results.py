@@ -3,7 +3,9 @@
 with the same command.
 
     ./dev results noise                        table columns of noise, synthetic brains
+    ./dev results noise-search                 which embedding of the row trains beside them, by validation subjects alone
     ./dev results interaction [--oasis DIR]    a label that only image and table together tell; on OASIS-1's images
+    ./dev results age-search --oasis DIR       what training on its 300 brains needs, by validation subjects alone
     ./dev results age --oasis DIR              brain age with sex on OASIS-1
     ./dev results dementia --oasis DIR         dementia on OASIS-1, age 60 and more
 
@@ -12,6 +14,7 @@ A method is a recipe with some keys changed; for each split seed it is a study o
 import argparse
 import pathlib
 import random
+import statistics
 import subprocess
 import sys
 
@@ -68,6 +71,9 @@ class Experiment:
     def extra(self):
         """What is computed beside the studies, into folders of the same form."""
 
+    def print(self):
+        print_table(self)
+
 
 # ---- tables
 
@@ -91,7 +97,32 @@ def print_table(experiment):
     print(f"Test subjects a seed: {', '.join(map(str, sorted(subjects)))}.")
 
 
+# ---- settings
+
+
+class Search(Experiment):
+    """Settings judged on validation subjects: test subjects are not looked at."""
+
+    changed = {}  # what all settings share
+
+    def methods(self):
+        return [Method(title, "".join(c if c.isalnum() else "-" for c in title), **self.changed, **settings)
+                for title, settings in self.CHANGES]
+
+    def print(self):
+        print("| setting | validation MAE, each split seed | mean |\n|---|---|---|")
+        for method in self.methods():
+            found = [float(row["valid_mae"]) for path in sorted((self.runs / method.folder).glob("split-*/models.tsv"))
+                     for row in ridge.read_table(path)]
+            if found:
+                print(f"| {method.title} | {', '.join(f'{x:.2f}' for x in found)} | {statistics.fmean(found):.2f} |")
+
+
 # ---- noise
+
+
+def tabular(*columns):
+    return "[" + ", ".join(f'"{column}"' for column in ("sex:onehot(F,M)",) + columns) + "]"
 
 
 class Noise(Experiment):
@@ -127,11 +158,22 @@ class Noise(Experiment):
         columns["the clock"] = ["clock:zscore"]
         out = [Method("image only", "image-only", model__name="brain-age-image-only")]
         for what, more in columns.items():
-            tabular = "[" + ", ".join(f'"{column}"' for column in ["sex:onehot(F,M)"] + more) + "]"
             for title in ("concatenation", "HyperFusion"):
                 out.append(Method(f"{title}, sex and {what}", f"{title.lower()}-{what.replace(' ', '-')}",
-                                  model__name=f"brain-age-{title.lower()}", cohort__tabular=tabular))
+                                  model__name=f"brain-age-{title.lower()}", cohort__tabular=tabular(*more)))
         return out
+
+
+class NoiseSearch(Search, Noise):
+    """The embedding of hyper layers, with sex and three columns of noise."""
+
+    name = "noise-search"
+    changed = {"cohort__tabular": tabular("noise1:zscore", "noise2:zscore", "noise3:zscore")}
+    CHANGES = [("image only", {"model__name": "brain-age-image-only"})] + [
+        (f"{kind}, {width} numbers", {"model__embedding_kind": kind, "model__embedding": width})
+        for kind in ("mlp", "linear") for width in (8, 4, 2)
+    ] + [("mlp, 8 numbers, batches of 16", {"model__embedding_kind": "mlp", "model__embedding": 8,
+                                            "train__batch_size": 16})]
 
 
 # ---- interaction
@@ -158,6 +200,9 @@ class Interaction(Experiment):
         images = ["--from", self.options.oasis] if self.options.oasis else ["--subjects", 308, "--shape", "24,28,24"]
         self.program("cohort", "make", self.cohort(), "--task", "interaction", "--seed", 1, *images)
 
+    def settings(self):
+        return {"cohort.spacing": "6,6,6", "cohort.shape": "24,28,24"} if self.options.oasis else {}
+
     def methods(self):
         others = {"model__hyper_layers": ""}  # the recipe's are those of HyperFusion
         return [Method(title, name, model__name=name, **({} if title == "HyperFusion" else others))
@@ -175,7 +220,7 @@ class Oasis(Experiment):
 
 
 class Age(Oasis):
-    name, recipe, metrics, versions = "age", "oasis1.yaml", ("MAE",), 5
+    name, recipe, metrics, versions = "age", "oasis1-age.yaml", ("MAE",), 5
 
     def methods(self):
         return [Method(title, f"brain-age-{title.lower().replace(' ', '-')}",
@@ -192,6 +237,21 @@ class Age(Oasis):
                 [(f"{title}, five together", folder, None) for title, folder in studies])
 
 
+class AgeSearch(Search, Oasis):
+    """Of the image-only network: most of what it needs the others need too."""
+
+    name, recipe, changed = "age-search", "oasis1-age.yaml", {"model__name": "brain-age-image-only"}
+    AFFINE = {"train__affine": 0.8, "train__rotate": "8,8,8", "train__scale": "0.06,0.06,0.06"}
+    CHANGES = [("as the recipe says", {}), ("no shift", {"train__shift": 0}), ("shift 2", {"train__shift": 2}),
+               ("affine", AFFINE), ("affine, 80 epochs", {**AFFINE, "train__epochs": 80}),
+               ("noise", {"train__noise": 0.5, "train__noise_sd": 0.2}),
+               ("learning rate 5e-4", {"train__learning_rate": 5e-4}),
+               ("learning rate 2e-3", {"train__learning_rate": 2e-3}),
+               ("weight decay 0.005", {"train__weight_decay": 0.005}),
+               ("weight decay 0.2", {"train__weight_decay": 0.2}), ("l1", {"train__loss": "l1"}),
+               ("two blocks", {"model__blocks": 2}), ("dropout 0.4", {"model__dropout": 0.4})]
+
+
 class Dementia(Oasis):
     name, recipe = "dementia", "oasis1-dementia.yaml"  # five folds: every subject tests once a split seed
     TABULAR = {"": '["age:zscore", "sex:onehot(F,M)", "education:zscore", "ses:zscore+median"]',
@@ -205,7 +265,7 @@ class Dementia(Oasis):
 
 # ---- the command
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (Noise, Interaction, Age, Dementia)}
+EXPERIMENTS = {experiment.name: experiment for experiment in (Noise, NoiseSearch, Interaction, AgeSearch, Age, Dementia)}
 
 
 def main():
@@ -228,7 +288,7 @@ def main():
                 if options.only in method.folder:
                     experiment.train(method, seed)
         experiment.extra()
-    print_table(experiment)
+    experiment.print()
 
 
 main()
