@@ -180,7 +180,7 @@ class NoiseSearch(Search, Noise):
 
 
 SEVEN = [("image only", "ad-image-only"), ("table only", "ad-tabular"), ("concatenation", "ad-concatenation"),
-         ("FiLM", "ad-film"), ("DAFT", "ad-daft"), ("HyperFusion", "ad-hyperfusion")]
+         ("late fusion", "ad-late-fusion"), ("FiLM", "ad-film"), ("DAFT", "ad-daft"), ("HyperFusion", "ad-hyperfusion")]
 
 
 class Interaction(Experiment):
