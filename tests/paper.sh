@@ -63,7 +63,7 @@ experiment() { # NAME: a recipe, or a folder of recipes whose studies are compar
         check "$1" small "$1.yaml" "$out/$1"
         return
     fi
-    for recipe in "$1"/*.yaml; do
+    for recipe in $(ls "$1"/{hyperfusion,weighted}.yaml "$1"/*.yaml 2>/dev/null | awk '!seen[$0]++'); do # the reference first
         check "${recipe%.yaml}" small "$recipe" "$out/${recipe%.yaml}"
         folders+=("${recipe%.yaml}")
     done
