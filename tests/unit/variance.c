@@ -1,6 +1,7 @@
 /* Checks the variance term of the hyperfan-in start: of rows by hand, of what an untrained embedding makes of rows against
  * the same in double, and that a recipe's mode decides which of them a network starts with. */
 #include "check.h"
+#include "networks/conditioning.h"
 #include "run/parts.h"
 
 static hf_context *context;
@@ -45,7 +46,9 @@ static double embedded_by_hand(const hf_network *network, const hf_network_optio
     double embedded[N * J];
     CHECK_OK(hf_model_new(&model, context, seed));
     CHECK_OK(hf_graph_new(&graph, model, false));
-    hf_node *e = network->embed(hf_input(graph, "tabular", HF_SHAPE(N, F)), options);
+    hf_node *row = hf_input(graph, "tabular", HF_SHAPE(N, F));
+    const hf_network_options complete = hf_conditioning_options(row, options, &network->own);
+    hf_node *e = network->embed(row, &complete);
     CHECK_OK(hf_graph_check(graph));
     CHECK_OK(hf_model_freeze(model));
     CHECK(hf_dim(e, 1) == J && hf_model_named_count(model) == 2);
