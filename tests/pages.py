@@ -3,10 +3,10 @@
 
     tests/pages.py SOURCE
 
-In doc/parity.md every row of the paper's checklist is there once, says how to use it, and names tests or says why there is
-none. In both it and doc/reproducing.md, of what stands between backticks: a path exists (but for patterns); a recipe key is
-one of the table in host/recipe/keys.c; a command is one of host/cli; in a row's last column a word behind a test file is a
-word of that file."""
+In doc/parity.md every row of the paper's checklist is there once, says how to use it, and names tests or says why there
+is none. In both it and doc/reproducing.md, of what stands between backticks: a path exists; a recipe key is one of the
+table in host/recipe/keys.c; a command is one of host/cli; in a row's last column a word behind a test file is a word of
+that file."""
 import pathlib
 import re
 import sys
@@ -95,7 +95,8 @@ def self_test(source, parity):
         row.format("model.hyper_layer", "check_counts"), row.format("hyperfusion trian", "check_counts"),
         row.format("recipes/none.yaml", "check_counts"), row.format("model.name", "check_count"),
         "| 1 | a | `model.name` | |", "| 1 | a | b |", "| 1 | a | b | `check_counts` |")]
-    return [f"a broken page {i} passes" for i, page in enumerate(broken) if not check(source, "parity.md", "\n".join(page))]
+    return [f"a broken page {i} passes" for i, page in enumerate(broken)
+            if not check(source, "parity.md", "\n".join(page))]
 
 
 def main():

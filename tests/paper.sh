@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# paper.sh: the experiments of recipes/paper, small: every recipe as it stands, but on synthetic cohorts (60 subjects of 44 x
-# 56 x 44 voxels for diagnosis, of 40 x 44 x 40 for brain age), for one epoch, one split seed, one version and two folds.
-# Shows that each command of doc/reproducing.md runs and what its tables look like; the numbers in them say nothing.
+# paper.sh: the experiments of recipes/paper, small: every recipe as it stands, but on synthetic cohorts (60 subjects of 44
+# x 56 x 44 voxels for diagnosis, of 40 x 44 x 40 for brain age), for one epoch, one split seed, one version and two
+# folds. Shows that each command of doc/reproducing.md runs and what its tables look like; the numbers in them say nothing.
 #
 #     tests/paper.sh PROGRAM OUT [EXPERIMENT]...      table3, figure9a, ...; default: all. EPOCHS=5 trains longer.
 #
@@ -14,7 +14,8 @@ cd "$(dirname "$0")/../recipes/paper" || exit 2
 passed=0 failed=0
 
 made() { # NAME ARGUMENT...: a cohort
-    [ -f "$out/$1/participants.tsv" ] || "$program" cohort make "$out/$1" --subjects 60 --seed 1 "${@:2}" >/dev/null 2>&1
+    [ -f "$out/$1/participants.tsv" ] ||
+        "$program" cohort make "$out/$1" --subjects 60 --seed 1 "${@:2}" >/dev/null 2>&1
 }
 
 # settings RECIPE: what makes it small, for the cohort of its goal
@@ -31,13 +32,16 @@ settings() {
     fi
 }
 
-# small RECIPE FOLDER: the command that the recipe's first lines name, else a cross-validation
+# small RECIPE FOLDER: the command that the recipe's first lines name, on the layers named there, else a cross-validation
 small() {
-    local settings
+    local settings layers
     mapfile -t settings < <(settings "$1")
     [ ${#settings[@]} -gt 0 ] || return
+    mapfile -t layers < <(grep -oE -- '--layers [a-z0-9_.,]+' "$1" | tr ' ' '\n')
     if grep -q 'hyperfusion select-layers' "$1"; then
-        "$program" select-layers "$1" --draws 3 "${settings[@]}"
+        "$program" select-layers "$1" --draws 3 "${layers[@]}" "${settings[@]}"
+    elif grep -q 'hyperfusion ablate' "$1"; then
+        "$program" ablate "$1" --out "$2" "${layers[@]}" "${settings[@]}"
     else
         "$program" crossval "$1" --out "$2" "${settings[@]}"
     fi
@@ -63,7 +67,8 @@ experiment() { # NAME: a recipe, or a folder of recipes whose studies are compar
         check "$1" small "$1.yaml" "$out/$1"
         return
     fi
-    for recipe in $(ls "$1"/{hyperfusion,weighted}.yaml "$1"/*.yaml 2>/dev/null | awk '!seen[$0]++'); do # the reference first
+    # The reference first.
+    for recipe in $(ls -U "$1"/{hyperfusion,weighted}.yaml "$1"/*.yaml 2>/dev/null | awk '!seen[$0]++'); do
         check "${recipe%.yaml}" small "$recipe" "$out/${recipe%.yaml}"
         folders+=("${recipe%.yaml}")
     done
