@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# paper.sh: the experiments of recipes/paper, small: every recipe as it stands, but on synthetic cohorts (60 subjects of 44
-# x 56 x 44 voxels for diagnosis, of 40 x 44 x 40 for brain age), for one epoch, one split seed, one version and two
-# folds. Shows that each command of doc/reproducing.md runs and what its tables look like; the numbers in them say nothing.
+# paper.sh: the experiments of recipes/paper, small: every recipe as it stands, but on synthetic cohorts (60 subjects of
+# 44 x 56 x 44 voxels for diagnosis, of 40 x 44 x 40 for brain age), for one epoch, one split seed, one version and two
+# folds. Shows that each command of doc/reproducing.md runs and what its tables look like; the numbers in them say
+# nothing.
 #
 #     tests/paper.sh PROGRAM OUT [EXPERIMENT]...      table3, figure9a, ...; default: all. EPOCHS=5 trains longer.
 #
