@@ -25,7 +25,7 @@ typedef struct reader {
     hf_recipe *recipe;
     int *files;                /* read so far; NULL: a text that is no file and has no folder to look for bases in */
     const struct reader *over; /* the file that has this one as its base; NULL */
-    bool begun, based;         /* a key was read; base was */
+    bool begun;                /* a key was read */
     int key_line[HF_MAX_KEYS]; /* where a key was given; 0: not yet */
     int section_line[HF_N_SECTIONS];
     char place[600]; /* "'FILE', line N" of the event last asked for */
@@ -215,7 +215,6 @@ static hf_status read_bases(reader *r, size_t line)
         if (status != HF_OK) status = hf_fail_in(status, "%s: base", place_at(r, line));
     }
     hf_value_free(&value);
-    r->based = true;
     return status;
 }
 
@@ -228,7 +227,7 @@ static bool is_given(const reader *r, const char *name)
 /* The shape of a base was meant for its spacing (as in hf_recipe_set). */
 static void follow_spacing(reader *r)
 {
-    if (r->based && is_given(r, "cohort.spacing") && !is_given(r, "cohort.shape"))
+    if (is_given(r, "cohort.spacing") && !is_given(r, "cohort.shape"))
         memset(r->recipe->cohort.shape, 0, sizeof r->recipe->cohort.shape);
 }
 
