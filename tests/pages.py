@@ -12,7 +12,7 @@ import re
 import sys
 
 ROWS = 68
-KEY = re.compile(r"(goal|model|cohort|split|train|evaluate|crossval)\.[a-z_0-9]+")
+KEY = re.compile(r"(goal|model|cohort|split|train|pretrain|evaluate|crossval)\.[a-z_0-9]+")
 PATH = re.compile(r"(tests|recipes|doc|bench|host|datasets|lib)/[A-Za-z0-9_./*-]+")
 
 

@@ -22,6 +22,7 @@ made() { # NAME ARGUMENT...: a cohort
 # settings RECIPE: what makes it small, for the cohort of its goal
 settings() {
     local common=(train.epochs="${EPOCHS:-1}" train.batch_size=8 evaluate.bootstrap=200 crossval.seeds=1
+        pretrain.epochs="${EPOCHS:-1}" pretrain.batch_size=8
         crossval.versions=1 crossval.folds=2)
     local diagnosis=(cohort.path="$out/ad" cohort.shape=44,56,44 cohort.crop=6:38,12:44,6:38 cohort.mask=)
     local age=(cohort.path="$out/age" cohort.shape=40,44,40 cohort.spacing=0,0,0)
