@@ -224,7 +224,7 @@ typedef struct hf_cohort_options {
                                  found as sub-ID/anat/sub-ID*_T1w.nii.gz, .nii, or sub-ID.npy, .nii(.gz) */
     const char *filter_column; /* keep only rows where this column ... */
     const char *filter_value;  /* ... equals this text, as numbers or words for a sex do, or lies in LOW..HIGH, HIGH not
-                                  included; NULL: no filter */
+                                  included, or one of several, A|B; NULL: no filter */
     double fraction;           /* of the rows that are left only the first ones; 0: all */
     const char *session;       /* of images found by id: only those of this session, "01" or "ses-01" */
     const char *const *entities; /* [n_entities] and only those whose file name has all of these, as "desc-brain" */
@@ -271,6 +271,8 @@ typedef struct hf_split_options {
     int fold;                 /* the fold that tests, the next one validates; published: 0 to 3 validates, 4 tests */
     double valid, test;       /* fractions; both zero: 0.15 and 0.2 */
     uint64_t seed;            /* published: up to 2^32 - 1 */
+    const char *train_filter; /* COLUMN=VALUE, as in hf_cohort_options: only such rows train and validate; NULL: all */
+    double train_fraction;    /* of the rows that then train, and of those that validate, the leading part; 0: all */
 } hf_split_options;
 
 /* Fills part[n_subjects]. A subject (or group) is never on two sides. Fails when train or test would be empty. Methods

@@ -49,7 +49,7 @@ typedef struct hf_recipe {
     } model;
     struct {
         char *path, *table, *id_column, *image_column;
-        char *filter;      /* "COLUMN=VALUE", "COLUMN=LOW..HIGH" or "" */
+        char *filter;      /* "COLUMN=VALUE", "COLUMN=A|B", "COLUMN=LOW..HIGH" or "" */
         double fraction;   /* of the rows, the first ones */
         char *session;     /* of images found by id; "" */
         hf_texts entities; /* that their names must have */
@@ -75,6 +75,8 @@ typedef struct hf_recipe {
         int64_t folds, fold;
         double valid, test; /* fractions */
         int64_t seed;
+        char *train_filter;    /* as cohort.filter, of those who train and validate */
+        double train_fraction; /* of them, the first ones */
     } split;
     struct {
         int64_t epochs, batch_size;
@@ -117,7 +119,9 @@ typedef struct hf_recipe {
 hf_status hf_recipe_defaults(hf_recipe *out) HF_MUST_USE;
 
 /* The defaults overlaid with a file. HF_ERR_FORMAT when it is not plain YAML (one document, no anchors, aliases, tags or
- * duplicate keys), HF_ERR_ARGUMENT when a key or value is not in the table. */
+ * duplicate keys), HF_ERR_ARGUMENT when a key or value is not in the table. A file may begin with "base: OTHER" or "base:
+ * [OTHER, ...]": recipe files, relative to its folder, whose keys are put below its own; HF_ERR_ARGUMENT when a file is its
+ * own base. A text that is parsed has no base. */
 hf_status hf_recipe_read(hf_recipe *out, const char *path) HF_MUST_USE;
 hf_status hf_recipe_parse(hf_recipe *out, const char *text, size_t size, const char *name) HF_MUST_USE;
 

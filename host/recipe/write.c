@@ -198,14 +198,19 @@ static hf_status check_tabular(const hf_recipe *r)
     return status;
 }
 
+static hf_status check_filter(const char *key, const char *filter)
+{
+    const char *equals = strchr(filter, '=');
+    if (!filter[0] || (equals && equals != filter)) return HF_OK;
+    return hf_fail(HF_ERR_ARGUMENT, "%s: found '%s', expected COLUMN=VALUE", key, filter);
+}
+
 static hf_status check_cohort(const hf_recipe *r)
 {
     if (!r->cohort.path[0])
         return hf_fail(HF_ERR_ARGUMENT, "cohort.path is not set; name a folder in the recipe or with"
                                         " --set cohort.path=FOLDER");
-    const char *filter = r->cohort.filter, *equals = strchr(filter, '=');
-    if (filter[0] && (!equals || equals == filter))
-        return hf_fail(HF_ERR_ARGUMENT, "cohort.filter: found '%s', expected COLUMN=VALUE", filter);
+    HF_TRY(check_filter("cohort.filter", r->cohort.filter));
     const int64_t *shape = r->cohort.shape;
     int shape_zeros = !shape[0] + !shape[1] + !shape[2];
     if (shape_zeros != 0 && shape_zeros != 3)
@@ -235,6 +240,7 @@ static hf_status check_sides(const hf_recipe *r)
 
 static hf_status check_split(const hf_recipe *r)
 {
+    HF_TRY(check_filter("split.train_filter", r->split.train_filter));
     bool drawn = strcmp(r->split.method, "stratified") == 0 || strcmp(r->split.method, "random") == 0;
     if (strcmp(r->split.method, "column") == 0 && !r->split.column[0])
         return hf_fail(HF_ERR_ARGUMENT, "split.method is column, but split.column names none");
