@@ -1,8 +1,9 @@
 """Metrics of methods with bootstrap intervals, paired over subjects.
 
-A method's folder holds a study for each split seed S, split-S/seed-S/version-V/fold-F, with test predictions. A value is
-the mean over split seeds. Its interval is a 95 % percentile interval over subjects, which are drawn once for all methods and
-seeds: a subject that tests under several seeds counts as one, and methods are compared on the same subjects.
+A method's folder holds a study for each split seed S, split-S/seed-S/version-V/fold-F, with test predictions. A value
+is the mean over split seeds. Its interval is a 95 % percentile interval over subjects, which are drawn once for all
+methods and seeds: a subject that tests under several seeds counts as one, and methods are compared on the same
+subjects.
 """
 import collections
 import csv

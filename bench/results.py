@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The experiments of doc/results.md. Trains what is not there yet, then prints the table; stopped in any way, it goes on
-with the same command.
+"""The experiments of doc/results.md. Trains what is not there yet, then prints the table; stopped in any way, it goes
+on with the same command.
 
     ./dev results noise                        table columns of noise, synthetic brains
-    ./dev results noise-search                 which embedding of the row trains beside them, by validation subjects alone
+    ./dev results noise-search                 which embedding of the row trains beside them, by validation subjects
     ./dev results interaction [--oasis DIR]    a label that only image and table together tell; on OASIS-1's images
-    ./dev results age-search --oasis DIR       what training on its 300 brains needs, by validation subjects alone
+    ./dev results age-search --oasis DIR       what training on its 300 brains needs, by validation subjects
     ./dev results age --oasis DIR              brain age with sex on OASIS-1
     ./dev results dementia --oasis DIR         dementia on OASIS-1, age 60 and more
 
@@ -68,6 +68,10 @@ class Experiment:
         """(title, folder, versions) of every row of the table that has results."""
         return [(method.title, self.runs / method.folder, None) for method in self.methods()]
 
+    def pairs(self):
+        """Titles of two methods whose difference is printed too."""
+        return []
+
     def extra(self):
         """What is computed beside the studies, into folders of the same form."""
 
@@ -78,22 +82,36 @@ class Experiment:
 # ---- tables
 
 
+def print_metric(experiment, found, draws, name):
+    metric, digits = intervals.METRICS[name]
+    values = {title: draws.values(metric, study) for title, study in found.items()}
+
+    def difference(title, other):
+        if title == other or list(found.get(title, ())) != list(found.get(other, ())):
+            return ""
+        return intervals.difference(values[title], values[other], digits)
+
+    print(f"| {name} | each split seed | mean (95 % interval) | minus {experiment.reference} |\n|---|---|---|---|")
+    for title, study in found.items():
+        each = ", ".join(f"{metric(of, draws.all):.{digits}f}" for of in study.values())
+        print(f"| {title} | {each} | {intervals.described(*values[title], digits)} | "
+              f"{difference(title, experiment.reference)} |")
+    print()
+    for title, other in experiment.pairs():
+        if title in found and other in found and difference(title, other):
+            print(f"- {title} minus {other}: {difference(title, other)}")
+
+
 def print_table(experiment):
-    found = [(title, intervals.read_method(folder, versions)) for title, folder, versions in experiment.rows()]
-    found = [(title, study) for title, study in found if study]
-    draws = intervals.Resamples([study for _, study in found])
+    found = {title: intervals.read_method(folder, versions) for title, folder, versions in experiment.rows()}
+    found = {title: study for title, study in found.items() if study}
+    if not found:
+        sys.exit("results: nothing has been trained yet")
+    draws = intervals.Resamples(list(found.values()))
     for name in experiment.metrics:
-        metric, digits = intervals.METRICS[name]
-        values = {title: draws.values(metric, study) for title, study in found}
-        print(f"| {name} | each split seed | mean (95 % interval) | minus {experiment.reference} |\n|---|---|---|---|")
-        for title, study in found:
-            each = ", ".join(f"{metric(of, draws.all):.{digits}f}" for of in study.values())
-            compared = ""
-            if title != experiment.reference and len(study) == len(dict(found).get(experiment.reference, ())):
-                compared = intervals.difference(values[title], values[experiment.reference], digits)
-            print(f"| {title} | {each} | {intervals.described(*values[title], digits)} | {compared} |")
+        print_metric(experiment, found, draws, name)
         print()
-    subjects = {len(of) for of in found[0][1].values()}
+    subjects = {len(of) for study in found.values() for of in study.values()}
     print(f"Test subjects a seed: {', '.join(map(str, sorted(subjects)))}.")
 
 
@@ -153,6 +171,10 @@ class Noise(Experiment):
     def settings(self):
         return {"cohort.table": self.cohort() / "noise.tsv"}
 
+    def pairs(self):
+        titles = [method.title for method in self.methods()]
+        return [(hyper, plain) for plain, hyper in zip(titles[1::2], titles[2::2])]
+
     def methods(self):
         columns = {f"{k} noise": [f"noise{i}:zscore" for i in range(1, k + 1)] for k in (0, 1, 3, 8)}
         columns["the clock"] = ["clock:zscore"]
@@ -200,6 +222,9 @@ class Interaction(Experiment):
         images = ["--from", self.options.oasis] if self.options.oasis else ["--subjects", 308, "--shape", "24,28,24"]
         self.program("cohort", "make", self.cohort(), "--task", "interaction", "--seed", 1, *images)
 
+    def pairs(self):
+        return [("HyperFusion", title) for title, _ in SEVEN[:-1]]
+
     def settings(self):
         return {"cohort.spacing": "6,6,6", "cohort.shape": "24,28,24"} if self.options.oasis else {}
 
@@ -226,6 +251,10 @@ class Age(Oasis):
         return [Method(title, f"brain-age-{title.lower().replace(' ', '-')}",
                        model__name=f"brain-age-{title.lower().replace(' ', '-')}")
                 for title in ("image only", "concatenation", "HyperFusion")]
+
+    def pairs(self):
+        rows = [title for title, _, _ in self.rows()]
+        return [(title, rows[1]) for title in rows[2:]] + [(rows[-1], title) for title in rows[-3:-1]]
 
     def extra(self):
         ridge.predict(self.cohort(), self.runs / self.methods()[0].folder, self.runs)
@@ -254,18 +283,18 @@ class AgeSearch(Search, Oasis):
 
 class Dementia(Oasis):
     name, recipe = "dementia", "oasis1-dementia.yaml"  # five folds: every subject tests once a split seed
-    TABULAR = {"": '["age:zscore", "sex:onehot(F,M)", "education:zscore", "ses:zscore+median"]',
-               " with MMSE": '["age:zscore", "sex:onehot(F,M)", "education:zscore", "ses:zscore+median", "mmse:zscore"]'}
+    COLUMNS = ("age:zscore", "education:zscore", "ses:zscore+median")
+    TABULAR = {"": tabular(*COLUMNS), " with MMSE": tabular(*COLUMNS, "mmse:zscore")}
 
     def methods(self):
-        return [Method(title + more, name + more.lower().replace(" ", "-"), model__name=name, cohort__tabular=tabular)
-                for more, tabular in self.TABULAR.items() for title, name in SEVEN
+        return [Method(title + more, name + more.lower().replace(" ", "-"), model__name=name, cohort__tabular=columns)
+                for more, columns in self.TABULAR.items() for title, name in SEVEN
                 if not (more and title == "image only")]
 
 
 # ---- the command
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (Noise, NoiseSearch, Interaction, AgeSearch, Age, Dementia)}
+EXPERIMENTS = {of.name: of for of in (Noise, NoiseSearch, Interaction, AgeSearch, Age, Dementia)}
 
 
 def main():

@@ -1,4 +1,4 @@
-"""What a linear model makes of the same splits: kernel ridge regression of age on voxels of 4 mm, and the training median.
+"""What a linear model makes of the same splits: kernel ridge regression of age on voxels of 4 mm; the training median.
 
 Predictions go into folders of the form of a method's, so that the tables treat them as one more method. The penalty is
 chosen on the validation subjects of each split. Needs numpy; without it the rows are left out.

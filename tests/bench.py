@@ -146,7 +146,7 @@ def test_turns():
     check("the median is the middle one", turns.median(answers["a"], "ms") == 4)
 
 
-# ---- tables of results ------------------------------------------------------------------------------------------------
+# ---- tables of results -----------------------------------------------------------------------------------------------
 
 
 def write_run(folder, seed, version, header, rows):
