@@ -467,6 +467,9 @@ void hf_loader_free(hf_loader **loader);
 /* Samples of a pass: the subjects, times two where both sides of each are served. */
 int hf_loader_samples(const hf_loader *loader);
 
+/* The places in the list of subjects that shuffled training samples of a pass come from, in their order: order[count]. */
+void hf_loader_order(uint32_t *order, uint32_t count, uint64_t seed, uint64_t epoch);
+
 /* Starts pass number `epoch`, dropping what was prepared of an earlier pass. */
 hf_status hf_loader_start(hf_loader *loader, uint64_t epoch) HF_MUST_USE;
 

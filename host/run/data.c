@@ -43,6 +43,8 @@ hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char
 {
     char *column = NULL;
     const char *value = NULL;
+    if (!folder && !recipe->cohort.path[0])
+        return hf_fail(HF_ERR_ARGUMENT, "the recipe names no cohort (cohort.path is empty): name one with --cohort");
     HF_TRY(hf_strdup(&column, recipe->cohort.filter));
     char *equals = strchr(column, '=');
     if (equals) {

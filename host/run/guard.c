@@ -64,6 +64,12 @@ out:
     return status;
 }
 
+/* A run whose weights come from elsewhere may have seen no training volume. */
+static bool judges(const hf_guard *guard)
+{
+    return isfinite(guard->typical);
+}
+
 /* ---- saying it --------------------------------------------------------------------------------------------------- */
 
 static void say(const hf_guard *guard, double r, const char *name, const hf_watch *watch)
@@ -79,7 +85,7 @@ void hf_guard_say(const hf_guard *guard, const float *volume, const int shape[3]
                   const hf_watch *watch)
 {
     const double r = hf_guard_correlation(guard, volume, shape);
-    if (!(r >= guard->lowest)) say(guard, r, name, watch);
+    if (judges(guard) && !(r >= guard->lowest)) say(guard, r, name, watch);
 }
 
 hf_status hf_guard_subjects(const hf_guard *guard, const hf_run_data *data, const int *index, int count,
@@ -89,6 +95,7 @@ hf_status hf_guard_subjects(const hf_guard *guard, const hf_run_data *data, cons
     float *volume = NULL;
     hf_status status = HF_OK;
     int unlike = 0;
+    if (!judges(guard)) return HF_OK;
     HF_TRY(hf_alloc(&volume, (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2], sizeof *volume, "a volume"));
     for (int i = 0; i < count && status == HF_OK; i++) {
         status = hf_dataset_get(data->dataset, index[i], volume, NULL, NULL);

@@ -205,7 +205,7 @@ static bool read_progress(hf_run_progress *out, const json_t *json)
     out->best_epoch = json_integer_value(json_object_get(json, "best_epoch"));
     const json_t *best = json_object_get(json, "best_value");
     out->best_value = real_of(best ? best : json_object_get(json, "best_mae")); /* what earlier versions called it */
-    return out->epoch >= 1 && out->step >= out->epoch && out->step <= UINT32_MAX && out->best_epoch >= 0 &&
+    return out->epoch >= 0 && out->step >= out->epoch && out->step <= UINT32_MAX && out->best_epoch >= 0 &&
            out->best_epoch <= out->epoch;
 }
 
