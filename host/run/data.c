@@ -182,6 +182,7 @@ hf_status hf_run_grid(hf_grid *out, const hf_recipe *recipe)
 {
     *out = (hf_grid){ .zscore = strcmp(recipe->cohort.normalise, "zscore") == 0,
                       .centre = strcmp(recipe->cohort.centre, "mass") == 0 ? HF_CENTRE_MASS : HF_CENTRE_MIDDLE,
+                      .resize = strcmp(recipe->cohort.fit, "resize") == 0,
                       .both_sides = strcmp(recipe->cohort.sides, "both") == 0 };
     for (int axis = 0; axis < 3; axis++) {
         out->shape[axis] = (int)recipe->cohort.shape[axis];

@@ -63,11 +63,11 @@ static json_t *target_json(const hf_target *t)
 static json_t *preprocess_json(const hf_run_fixed *fixed, const char *encoder)
 {
     const hf_grid *g = &fixed->grid;
-    return json_pack("{so,so,so,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
-                     "shape", integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore,
-                     "spacing_expected", numbers(g->spacing_expected), "centre", centres[g->centre], "crop", pairs(g),
-                     "crop_mm", boxes(g), "views", hf_views(g), "oriented", fixed->oriented, "encoder", encoder,
-                     "target", target_json(&fixed->target), "guard_typical", number(fixed->guard.typical),
+    return json_pack("{so,so,so,sb,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
+                     "shape", integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "resize",
+                     g->resize, "spacing_expected", numbers(g->spacing_expected), "centre", centres[g->centre], "crop",
+                     pairs(g), "crop_mm", boxes(g), "views", hf_views(g), "oriented", fixed->oriented, "encoder",
+                     encoder, "target", target_json(&fixed->target), "guard_typical", number(fixed->guard.typical),
                      "guard_lowest", number(fixed->guard.lowest), "guard_checked", fixed->guard.checked,
                      "guard_flagged", fixed->guard.flagged, "parameters", (json_int_t)fixed->parameters, "device",
                      fixed->device);
@@ -163,6 +163,7 @@ static bool read_preprocess(hf_run_fixed *out, const json_t *json)
                 three_numbers(out->grid.spacing_expected, json_object_get(json, "spacing_expected"));
     if (!good || !read_cut(&out->grid, json)) return false;
     out->grid.zscore = json_is_true(json_object_get(json, "zscore"));
+    out->grid.resize = json_is_true(json_object_get(json, "resize")); /* earlier versions could not */
     out->oriented = json_is_true(json_object_get(json, "oriented"));
     out->guard.typical = real_of(json_object_get(json, "guard_typical"));
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));

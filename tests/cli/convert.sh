@@ -169,6 +169,18 @@ before, after = read('trained/best.safetensors'), read('converted/best.safetenso
 a, b = floats(before['conv1_a.weight']), floats(after['conv1_a.weight'])
 assert a != b and max(abs(x - y) for x, y in zip(a, b)) < 0.05"
 
+# ---- resized volumes: what a checkpoint remembers
+set -- --set cohort.fit=resize
+run 0 convert age.yaml "$hyper" --out resized "$@"
+scan=$(ls cohort/sub-*/anat/*_T1w.nii.gz | head -n 1)
+run 0 predict resized "$scan" --tabular sex=M
+mv out stretched
+run 0 predict age-hyper "$scan" --tabular sex=M
+check "resized is not cropped" sh -c '! cmp -s stretched out'
+run 1 convert tiny.yaml weights.safetensors --out bad --statistics trained "$@" --set cohort.shape=18,18,18
+says err "to another grid than the one the statistics belong to"
+set -- --set cohort.shape=18,18,18 --set model.width=2 --set model.blocks=2
+
 # ---- what training begins with, and in which order
 run 0 convert tiny.yaml --initial --out initial.safetensors "$@"
 run 0 train tiny.yaml --out still "$@" --set train.learning_rate=1.0e-12
