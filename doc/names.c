@@ -18,7 +18,7 @@ static hf_status tensors_of(hf_archive *out, const hf_network *network, hf_conte
     if (status == HF_OK) status = hf_graph_new(&graph, model, false);
     if (status == HF_OK) {
         hf_node *row = hf_input(graph, "tabular", HF_SHAPE(1, age ? 2 : 16));
-        network->build(hf_input(graph, "image", volume), row, NULL);
+        hf_network_build(network, hf_input(graph, "image", volume), row, NULL);
         status = hf_graph_check(graph);
     }
     if (status == HF_OK) status = hf_model_freeze(model);

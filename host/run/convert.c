@@ -302,7 +302,7 @@ static hf_status write_run(const conversion *c, hf_archive *weights, const char 
 }
 
 /* Nothing half-written: the folder was empty before. */
-static void take_back(const char *folder)
+static void take_back(const char *folder, const char *made)
 {
     static const char *const names[] = { HF_LAST_FILE, HF_BEST_FILE, HF_SPLIT_FILE, HF_RECIPE_FILE };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -310,20 +310,22 @@ static void take_back(const char *folder)
         if (hf_run_file(&path, folder, names[i]) == HF_OK) unlink(path);
         free(path);
     }
-    hf_run_remove_empty(folder);
+    if (made) hf_run_remove_empty(folder, made);
 }
 
 static hf_status write_folder(const conversion *c, hf_archive *weights, const char *folder)
 {
     hf_lock lock = { -1 };
-    HF_TRY(hf_run_refuse_used(folder));
-    HF_TRY(hf_run_lock(&lock, folder));
-    hf_status status = hf_run_refuse_used(folder); /* again: nobody else can be writing now */
-    if (status == HF_OK) {
-        status = write_run(c, weights, folder);
-        if (status != HF_OK) take_back(folder);
-    }
+    char *made = NULL;
+    hf_status status;
+    HF_TRY_OUT(hf_run_first_missing(&made, folder));
+    HF_TRY_OUT(hf_run_lock(&lock, folder));
+    HF_TRY_OUT(hf_run_refuse_used(folder)); /* again: nobody else can be writing now */
+    status = write_run(c, weights, folder);
+    if (status != HF_OK) take_back(folder, made);
+out:
     hf_lock_release(&lock);
+    free(made);
     return status;
 }
 

@@ -23,7 +23,8 @@ usage: hyperfusion COMMAND ...
   convert        weights from PyTorch and to PyTorch
 
 'hyperfusion COMMAND --help' tells more about a command, 'hyperfusion --version' the version.
-Exit status: 0 success, 1 failure, 2 a wrong command line.
+Exit status: 0 success, 1 failure, 2 a wrong command line, 3 success for some subjects of a
+cohort only, 130 stopped by a signal.
 TEXT
 run 0 report --help
 is out <<'TEXT'

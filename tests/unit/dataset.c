@@ -230,7 +230,7 @@ static void test_forecast(void)
     small_cohort_make(&cohort);
     CHECK_OK(hf_dataset_forecast(&f, &cohort, &small_window, &options));
     CHECK(f.disk_bytes == 3 * hf_cached_bytes(small_window.shape) && f.missing == 3 && f.memory_bytes > 0);
-    CHECK(hf_cached_bytes(small_window.shape) == 128 + 2 * 6 * 7 * 8);
+    CHECK(hf_cached_bytes(small_window.shape) == 176 + 2 * 6 * 7 * 8);
     CHECK_OK(small_open(&dataset, &cohort, &small_window));
     hf_dataset_free(&dataset);
     CHECK_OK(hf_dataset_forecast(&f, &cohort, &small_window, &options));
@@ -268,7 +268,7 @@ static void test_forecast_memory(void)
     CHECK_OK(hf_dataset_forecast(&f, &cohort, &fine, &options));
     CHECK(f.memory_bytes == 4 * (stored + 4 * 4 * 4 + 3 * 8 * stored));
     CHECK_OK(hf_dataset_forecast(&f, &cohort, &large, &options));
-    CHECK(f.memory_bytes == 4 * (stored + 1000 * stored) && f.disk_bytes == 128 + 2 * 1000 * stored);
+    CHECK(f.memory_bytes == 4 * (stored + 1000 * stored) && f.disk_bytes == 176 + 2 * 1000 * stored);
     hf_cohort_free(&cohort);
 }
 
