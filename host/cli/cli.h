@@ -81,6 +81,8 @@ hf_status cli_absolute(char **out, const char *path) HF_MUST_USE;
 /* Prints a JSON value and a newline, and frees it. */
 struct json_t;
 int cli_print_json(struct json_t *json);
+/* [{"id", "why"}, ...] of the subjects without a prediction. */
+struct json_t *cli_left_out_json(const hf_predictions *predictions);
 
 /* ---- progress ---------------------------------------------------------------------------------------------------- */
 

@@ -62,6 +62,16 @@ int cli_left_out(const hf_predictions *predictions)
     return CLI_SOME_LEFT_OUT;
 }
 
+json_t *cli_left_out_json(const hf_predictions *predictions)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < predictions->n_left_out; i++) {
+        const hf_left_out *left = &predictions->left_out[i];
+        json_array_append_new(all, json_pack("{ss,ss}", "id", left->id, "why", left->why));
+    }
+    return all;
+}
+
 /* ---- parsing ----------------------------------------------------------------------------------------------------- */
 
 static const cli_option *find_option(const cli_command *command, const char *name, size_t length)

@@ -36,14 +36,6 @@ static json_t *subject_json(const hf_predictions *p, const hf_table *table, int 
     return json;
 }
 
-static json_t *left_out_json(const hf_predictions *p)
-{
-    json_t *all = json_array();
-    for (int i = 0; i < p->n_left_out; i++)
-        json_array_append_new(all, json_pack("{ss,ss}", "id", p->left_out[i].id, "why", p->left_out[i].why));
-    return all;
-}
-
 /* What the table says, row by row. */
 static hf_status predictions_json(json_t **out, const hf_predictions *p)
 {
@@ -56,7 +48,7 @@ static hf_status predictions_json(json_t **out, const hf_predictions *p)
         json_array_append_new(subjects, subject_json(p, &table, row));
     if (status == HF_OK)
         *out = json_pack("{ss,ss,so,so}", "goal", p->target.goal->name, "target", p->target.column, "subjects",
-                         json_incref(subjects), "left_out", left_out_json(p));
+                         json_incref(subjects), "left_out", cli_left_out_json(p));
     json_decref(subjects);
     hf_text_free(&text);
     hf_table_free(&table);

@@ -121,6 +121,7 @@ json_t *cli_scores_json(const hf_scores *scores, const hf_predictions *predictio
     if (predictions->seen) {
         json_object_set_new(json, "seen_in_training", named_json(scores, HF_SEEN));
         json_object_set_new(json, "new", named_json(scores, HF_NEW));
+        json_object_set_new(json, "left_out", cli_left_out_json(predictions));
     }
     json_object_set_new(json, "groups", groups_json(scores));
     json_object_set_new(json, "baselines", baselines_json(scores, predictions));

@@ -80,6 +80,7 @@ rows = {name: {line.split("\t")[0]: line for line in open(name)} for name in ("a
 assert all(rows["all.tsv"][i] == line == rows["new.tsv"][i] for i, line in rows["strict.tsv"].items())'
 run 3 evaluate run --cohort new --json # what is judged loses no bad answer
 json 'j["n"] == 24 and j["part"] == "cohort" and j["mae"] > 1000'
+json '[l["id"] for l in j["left_out"]] == ["sub-0002", "sub-0005"] and "how the volume lies" in j["left_out"][0]["why"]'
 says err "does not say how the volume lies"
 
 # ---- one image, with its interval: the validation subjects' residuals, by the definition

@@ -63,6 +63,22 @@ static void test_predict(const char *root, const char *cohort)
                  "no finished epoch");
 }
 
+/* Training and validation subjects of a run. */
+static int count_learned(const char *run)
+{
+    char path[700];
+    hf_table table;
+    int count = 0;
+    snprintf(path, sizeof path, "%s/split.tsv", run);
+    if (!CHECK_OK(hf_table_read(&table, path))) return -1;
+    for (int row = 0; row < table.rows; row++) {
+        const char *part = table.cell[row * table.columns + 1];
+        count += strcmp(part, "train") == 0 || strcmp(part, "valid") == 0;
+    }
+    hf_table_free(&table);
+    return count;
+}
+
 /* A checkpoint without digests knows its subjects by the ids of its split. */
 static void test_seen(const char *root, const char *cohort)
 {
@@ -89,7 +105,7 @@ static void test_seen(const char *root, const char *cohort)
         CHECK(with.seen[i] == without.seen[i]);
         seen += with.seen[i];
     }
-    CHECK(seen > 0 && seen < with.count);
+    CHECK(seen > 0 && seen == count_learned(run));
     hf_predictions_free(&with);
     hf_predictions_free(&without);
 }
@@ -220,6 +236,12 @@ static void test_sides(const char *root, const hf_recipe *recipe, const char *co
         snprintf(image, sizeof image, "%s/guarded", root);
         CHECK_OK(hf_run_predict(&all, run, &(hf_evaluate_options){ .cohort = image, .watch = watch }));
         CHECK(ears.lines.data && strstr(ears.lines.data, "warning: 'sub-01': looks unlike the training volumes"));
+        CHECK(all.count == SUBJECTS && all.n_left_out == 0);
+        hf_predictions_free(&all);
+        CHECK_OK(hf_run_predict(&all, run, &(hf_evaluate_options){ .cohort = image, .strict = true }));
+        CHECK(all.count == SUBJECTS - 1 && strcmp(all.id[1], "sub-02") == 0);
+        CHECK(all.n_left_out == 1 && strcmp(all.left_out[0].id, "sub-01") == 0 &&
+              strstr(all.left_out[0].why, "unlike"));
     }
     hf_predictions_free(&all);
     hf_text_free(&ears.lines);

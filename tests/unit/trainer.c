@@ -102,12 +102,30 @@ static void test_refused_recipes(const char *root, hf_recipe *recipe)
     CHECK_OK(hf_recipe_set(recipe, "train.loss="));
 }
 
+/* What cannot be written, and what cannot be flushed, is said as what it is; a line that was cut goes when the log is kept. */
+static void test_log(const char *root)
+{
+    static const char *const devices[] = { "/dev/full", "/dev/null" }, *const said[] = { "cannot write",
+                                                                                         "cannot flush" };
+    char path[400];
+    const hf_epoch epoch = { .epoch = 1, .train_loss = 1, .valid_loss = NAN };
+    snprintf(path, sizeof path, "%s/log.jsonl", root);
+    for (int i = 0; i < 2; i++) {
+        CHECK(symlink(devices[i], path) == 0);
+        CHECK_STATUS(hf_run_log_append(root, &epoch), HF_ERR_IO, said[i]);
+        remove(path);
+    }
+    CHECK_OK(hf_run_log_append(root, &epoch));
+    remove(path);
+}
+
 int main(void)
 {
     char root[] = "/tmp/hf-trainer-XXXXXX", cohort[300];
     hf_recipe recipe = { 0 };
     if (begin_runs(root, cohort, &recipe)) {
         test_runs(root, &recipe);
+        test_log(root);
         test_stop(root, &recipe);
         test_refused_recipes(root, &recipe);
         test_blow_up(root, &recipe);
