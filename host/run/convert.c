@@ -385,6 +385,11 @@ hf_status hf_run_export(const char *folder, bool last, const hf_naming *naming, 
 
 static hf_status start(conversion *c)
 {
+    if (hf_run_pretrains(&c->recipe))
+        return hf_fail(HF_ERR_UNSUPPORTED,
+                       "pretrain.embedding is %s: such a training begins with what a stage before it has "
+                       "made; set pretrain.embedding=fresh for the weights before that stage",
+                       c->recipe.pretrain.embedding);
     if (!c->recipe.train.start_at_mean) return HF_OK;
     if (!isfinite(c->fixed.target.baseline[0][0]))
         return hf_fail(HF_ERR_ARGUMENT,

@@ -149,8 +149,8 @@ static hf_status difference_row(hf_sheet *sheet, int row, const comparison *c, i
     HF_TRY_OUT(whole_seed(&y, &of_b, b, seed));
     *made = same_subjects(of_a, of_b);
     if (!*made) goto out;
-    const hf_scored first = { of_a->count, a->target.T, a->target.P, of_a->truth, x };
-    const hf_scored second = { of_b->count, b->target.T, b->target.P, of_b->truth, y };
+    const hf_scored first = { of_a->count, of_a->target.T, a->target.P, of_a->truth, x };
+    const hf_scored second = { of_b->count, of_b->target.T, b->target.P, of_b->truth, y };
     HF_TRY_OUT(hf_sheet_set(sheet, row, 0, "%s", name_of(c, method)));
     HF_TRY_OUT(hf_sheet_set(sheet, row, 1, "%" PRId64, seed));
     for (int k = 0; k < b->n_columns; k++) {

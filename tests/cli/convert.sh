@@ -189,6 +189,8 @@ a, b = read('initial.safetensors'), read('still/best.safetensors')
 trained = [n for n in a if 'running_' not in n]
 assert len(trained) > 20 and all(abs(x - y) < 1e-9 for n in trained for x, y in zip(floats(a[n]), floats(b[n])))
 assert floats(a['batchnorm1.running_var']) == (1, 1)"
+run 1 convert tiny.yaml --initial --out x.safetensors "$@" --set pretrain.embedding=fine-tuned
+says err "set pretrain.embedding=fresh"
 run 0 convert tiny.yaml --batches order.tsv "$@" --set train.epochs=3
 py "an order of every epoch" "
 rows = [line.split() for line in open('order.tsv')]
