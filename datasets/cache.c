@@ -66,6 +66,7 @@ static void add_grid(hf_digest *digest, const hf_grid *grid)
     hf_digest_add(digest, grid->crop, sizeof grid->crop);
     hf_digest_add(digest, grid->crop_mm, sizeof grid->crop_mm);
     hf_digest_add(digest, facts, sizeof facts);
+    if (grid->resize) hf_digest_add(digest, "resize", 6); /* only then: others keep the files they have */
 }
 
 hf_status hf_cached_path(char **out, const char *folder, const char *image, const char *mask, const hf_grid *grid)

@@ -388,10 +388,11 @@ hf_status hf_dataset_get(const hf_dataset *dataset, int index, float *volume, fl
 static hf_status forecast_volume(int shape[3], size_t *memory, const hf_grid *grid, const hf_subject *subject)
 {
     hf_volume volume = { 0 };
-    hf_grid whole = { .centre = grid->centre }; /* before anything is cut */
+    hf_grid whole = { .centre = grid->centre, .resize = grid->resize }; /* before anything is cut */
     int resampled[3];
     hf_status status = HF_OK;
     memcpy(whole.spacing, grid->spacing, sizeof whole.spacing);
+    if (grid->resize) memcpy(whole.shape, grid->shape, sizeof whole.shape);
     HF_TRY(hf_volume_read(&volume, subject->image));
     HF_TRY_OUT(hf_grid_shape(shape, &volume, grid));
     HF_TRY_OUT(hf_grid_shape(resampled, &volume, &whole));

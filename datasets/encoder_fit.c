@@ -94,12 +94,6 @@ static hf_status check_categories(const hf_feature *f, const fitting *t, int col
 
 /* ---- numbers ----------------------------------------------------------------------------------------------------- */
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 /* The known numbers of a column into value[], sorted; with `group` >= 0 only those of rows in that group. */
 static hf_status collect(int *count, const fitting *t, const hf_feature *f, int k, int group)
 {
@@ -111,7 +105,7 @@ static hf_status collect(int *count, const fitting *t, const hf_feature *f, int 
         if (isnan(x) || (group >= 0 && (!other || hf_feature_category(f, other) != group))) continue;
         t->value[(*count)++] = x;
     }
-    if (*count) qsort(t->value, (size_t)*count, sizeof *t->value, compare_numbers);
+    if (*count) qsort(t->value, (size_t)*count, sizeof *t->value, hf_compare_numbers);
     return HF_OK;
 }
 
@@ -247,7 +241,7 @@ static hf_status scale_numbers(hf_feature *f, const fitting *t, int k)
     if (f->fill != HF_FILL_KNOWN && f->fill != HF_FILL_NOTHING) {
         for (int i = 0; i < t->rows; i++)
             t->value[i] = cells_of(t, i).number[k];
-        qsort(t->value, (size_t)t->rows, sizeof *t->value, compare_numbers);
+        qsort(t->value, (size_t)t->rows, sizeof *t->value, hf_compare_numbers);
         describe(&f->mean, &f->sd, t->value, t->rows);
     }
     if (f->encoding == HF_ZSCORE && !(f->sd > 0)) return constant(f, "zscore", f->mean);

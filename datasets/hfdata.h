@@ -68,7 +68,9 @@ typedef struct hf_grid {
     int crop[3][2];       /* first voxel of the window and the one after the last; all 0: all of it */
     double crop_mm[3][2]; /* in place of a window: low and high faces of a box, mm in the space of the affine (RAS+);
                              the voxels whose centres lie inside it. All 0: none */
-    bool both_sides;      /* the result is two samples, its right half and its left half mirrored: hf_views_make */
+    bool resize;     /* the box that holds the non-zero voxels is stretched to the shape, axis by axis, whatever the
+                             voxels measure; goes with a shape, without spacing and box */
+    bool both_sides; /* the result is two samples, its right half and its left half mirrored: hf_views_make */
 } hf_grid;
 
 bool hf_grid_has_crop(const hf_grid *grid);
@@ -84,9 +86,9 @@ hf_status hf_crop_mm_parse(double box[3][2], const char *text) HF_MUST_USE;
  * template and a box in millimetres is wanted. */
 hf_status hf_grid_shape(int shape[3], const hf_volume *volume, const hf_grid *grid) HF_MUST_USE;
 
-/* Crops or zero-pads around the grid's centre, or cuts a box; resamples; normalises. out has D*H*W floats, see
- * hf_grid_shape. Planes of zeros around a volume change no bit of the result. Refuses a volume with fewer than 8 non-zero
- * voxels, non-finite voxels, or a spacing it was told not to expect. */
+/* Crops or zero-pads around the grid's centre, or stretches to its shape, or cuts a box; resamples; normalises. out has
+ * D*H*W floats, see hf_grid_shape. Planes of zeros around a volume change no bit of the result. Refuses a volume with fewer
+ * than 8 non-zero voxels, non-finite voxels, or a spacing it was told not to expect. */
 hf_status hf_preprocess(float *out, const hf_volume *volume, const hf_grid *grid, const char *name) HF_MUST_USE;
 
 /* Zero mean and unit population variance over the non-zero ones; zeros stay zero; without spread divided by 1.
@@ -485,6 +487,9 @@ void hf_loader_free(hf_loader **loader);
 
 /* Samples of a pass: the subjects, times two where both sides of each are served. */
 int hf_loader_samples(const hf_loader *loader);
+
+/* The places in the list of subjects that shuffled training samples of a pass come from, in their order: order[count]. */
+void hf_loader_order(uint32_t *order, uint32_t count, uint64_t seed, uint64_t epoch);
 
 /* Starts pass number `epoch`, dropping what was prepared of an earlier pass. */
 hf_status hf_loader_start(hf_loader *loader, uint64_t epoch) HF_MUST_USE;

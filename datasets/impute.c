@@ -59,19 +59,13 @@ static hf_status make_table(table *t)
     return HF_OK;
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 /* The median of a column's known values, put where it has none. */
 static double start_column(table *t, int column)
 {
     int count = 0;
     for (int i = 0; i < t->rows; i++)
         if (!t->missing[cell(t, i, column)]) t->y[count++] = t->values[cell(t, i, column)];
-    qsort(t->y, (size_t)count, sizeof *t->y, compare_numbers);
+    qsort(t->y, (size_t)count, sizeof *t->y, hf_compare_numbers);
     const double median = 0.5 * (t->y[(count - 1) / 2] + t->y[count / 2]);
     for (int i = 0; i < t->rows; i++)
         if (t->missing[cell(t, i, column)]) t->values[cell(t, i, column)] = median;

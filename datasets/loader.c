@@ -279,6 +279,11 @@ int hf_loader_samples(const hf_loader *loader)
     return loader->samples;
 }
 
+void hf_loader_order(uint32_t *order, uint32_t count, uint64_t seed, uint64_t epoch)
+{
+    hf_random_permutation(order, count, seed, hf_random_stream("loader", epoch, 0));
+}
+
 hf_status hf_loader_start(hf_loader *loader, uint64_t epoch)
 {
     hf_loader *l = loader;
@@ -287,7 +292,7 @@ hf_status hf_loader_start(hf_loader *loader, uint64_t epoch)
     while (l->busy > 0)
         pthread_cond_wait(&l->changed, &l->mutex);
     if (l->options.shuffle)
-        hf_random_permutation(l->order, (uint32_t)l->samples, l->options.seed, hf_random_stream("loader", epoch, 0));
+        hf_loader_order(l->order, (uint32_t)l->samples, l->options.seed, epoch);
     else
         for (int i = 0; i < l->samples; i++)
             l->order[i] = (uint32_t)i;

@@ -2,6 +2,7 @@
  *
  *   1. resample  to the wanted voxel size, when one is wanted
  *   2. window    crop or pad to the wanted shape around the centre of mass of the non-zero voxels
+ *                or, in place of 1 and 2, stretch the box of the non-zero voxels to the wanted shape
  *   3. crop      a box of that window; or, in place of 1 to 3, a box in millimetres of a template's space
  *   4. zscore    zero mean and unit variance of the non-zero voxels
  *
@@ -54,6 +55,8 @@ static hf_status check_crops(const hf_grid *grid)
             return hf_fail(HF_ERR_ARGUMENT, "grid: a box in millimetres says how many voxels there are; no shape "
                                             "is expected beside it");
     }
+    if (box && grid->resize)
+        return hf_fail(HF_ERR_ARGUMENT, "grid: a box in millimetres is cut, not resized; expected one of both");
     return crop && box ? hf_fail(HF_ERR_ARGUMENT, "grid: a crop in voxels and one in millimetres, expected one")
                        : HF_OK;
 }
@@ -68,6 +71,11 @@ static hf_status check_grid(const hf_grid *grid)
             !(grid->spacing_expected[i] >= 0 && isfinite(grid->spacing_expected[i])))
             return hf_fail(HF_ERR_ARGUMENT, "grid: spacing %g mm (expected of the file: %g) along axis %d: 0 or more",
                            grid->spacing[i], grid->spacing_expected[i], i);
+        if (grid->resize && (grid->shape[i] == 0 || grid->spacing[i] > 0))
+            return hf_fail(HF_ERR_ARGUMENT,
+                           "grid: size %d, spacing %g mm along axis %d: resizing expects a size and no "
+                           "spacing",
+                           grid->shape[i], grid->spacing[i], i);
     }
     return check_crops(grid);
 }
@@ -88,7 +96,7 @@ static hf_status check_expected(const hf_volume *volume, const hf_grid *grid)
 {
     for (int i = 0; i < 3; i++) {
         double expected = grid->spacing_expected[i];
-        if (expected == 0 || grid->spacing[i] > 0) continue;
+        if (expected == 0 || grid->spacing[i] > 0 || grid->resize) continue;
         if (!(fabs(volume->spacing[i] - expected) <= EXPECTED_SPACING * expected))
             return hf_fail(HF_ERR_SHAPE,
                            "voxels measure %g mm along axis %d, expected %g mm within %g %%: resample it to the grid "
@@ -277,6 +285,30 @@ static hf_status resample_foreground(hf_block *img, const foreground *front, con
     return hf_block_resample(img, along);
 }
 
+/* The box of the foreground, with background around as far as a new voxel reaches, becomes shape[] voxels. */
+static hf_status stretch(float *out, const int shape[3], hf_block *img, const hf_grid *grid)
+{
+    hf_sampling along[3] = { { 0 } };
+    foreground front = { 0 };
+    int start[3], size[3];
+    hf_status status = foreground_find(&front, img);
+    for (int i = 0; i < 3 && status == HF_OK; i++) {
+        const int held = front.high[i] - front.low[i] + 1, wanted = grid->shape[i];
+        const double ratio = held == wanted ? 0 : (double)held / wanted;
+        const int margin = ratio > 0 ? hf_sampling_margin(ratio) : 0;
+        start[i] = front.low[i] - margin;
+        size[i] = held + 2 * margin;
+        along[i] = (hf_sampling){ wanted, ratio, 0.5 * (size[i] - 1) };
+    }
+    foreground_free(&front);
+    if (status == HF_OK) status = hf_block_cut(img, start, size);
+    if (status == HF_OK) status = hf_block_resample(img, along);
+    for (int i = 0; i < 3; i++)
+        start[i] = grid->crop[i][0];
+    if (status == HF_OK) hf_block_copy(out, shape, img, start);
+    return status;
+}
+
 static hf_status window(float *out, const int shape[3], hf_block *img, const hf_volume *v, const hf_grid *grid)
 {
     foreground front = { 0 };
@@ -347,6 +379,8 @@ hf_status hf_preprocess(float *out, const hf_volume *volume, const hf_grid *grid
     HF_TRY_OUT(check_expected(volume, grid));
     if (hf_grid_has_box(grid))
         HF_TRY_OUT(cut_box(out, shape, &img, volume, grid));
+    else if (grid->resize)
+        HF_TRY_OUT(stretch(out, shape, &img, grid));
     else
         HF_TRY_OUT(window(out, shape, &img, volume, grid));
     if (grid->zscore) status = hf_zscore(out, hf_voxels_of(shape));

@@ -82,12 +82,6 @@ typedef struct dealt {
     int subject;
 } dealt;
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 static int compare_dealt(const void *a, const void *b)
 {
     const dealt *x = a, *y = b;
@@ -106,7 +100,7 @@ static hf_status read_ages(double *age, double *sorted, const hf_cohort *cohort,
         if (!isnan(age[i])) sorted[known++] = age[i];
     }
     if (known == 0) return hf_fail(HF_ERR_ARGUMENT, "'%s': no age is known in '%s'", cohort->table.path, column_name);
-    qsort(sorted, (size_t)known, sizeof *sorted, compare_numbers);
+    qsort(sorted, (size_t)known, sizeof *sorted, hf_compare_numbers);
     const double median = 0.5 * (sorted[(known - 1) / 2] + sorted[known / 2]);
     for (int i = 0; i < cohort->n_subjects; i++)
         if (isnan(age[i])) age[i] = median;

@@ -271,12 +271,6 @@ static hf_status make_subject(void *user, int subject)
     return status;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The value that half of the subjects exceed. */
 static hf_status find_threshold(hf_synth *s)
 {
@@ -284,7 +278,7 @@ static hf_status find_threshold(hf_synth *s)
     const size_t n = (size_t)s->subjects;
     HF_TRY(hf_alloc(&sorted, n, sizeof *sorted, "measures"));
     memcpy(sorted, s->measure, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_value);
+    qsort(sorted, n, sizeof *sorted, hf_compare_numbers);
     s->threshold = sorted[(n - 1) / 2];
     free(sorted);
     return HF_OK;

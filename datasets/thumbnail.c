@@ -67,15 +67,9 @@ double hf_thumbnail_correlation(const float *a, const float *b)
 
 /* ---- robust limits ----------------------------------------------------------------------------------------------- */
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 static double middle_of(double *values, int count)
 {
-    qsort(values, (size_t)count, sizeof *values, compare_numbers);
+    qsort(values, (size_t)count, sizeof *values, hf_compare_numbers);
     return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
 }
 

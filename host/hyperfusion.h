@@ -4,6 +4,7 @@
  *   graph     models, and graphs of nodes: a weight is a node, so a hypernetwork needs no special code
  *   plan      a graph made ready to run: fused, differentiated, laid out, placed in memory
  *   archive   safetensors checkpoints
+ *   convert   state dicts of PyTorch modules, renamed
  *   networks  whole networks by name
  *   metrics   how good predictions are, with intervals
  *   recipe    one experiment as a YAML file
@@ -21,6 +22,7 @@
 #include "hfdata.h"
 
 #include "archive/archive.h"
+#include "convert/convert.h"
 #include "goal/goal.h"
 #include "graph/graph.h"
 #include "metrics/calibration.h"

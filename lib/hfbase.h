@@ -91,6 +91,10 @@ hf_status hf_alloc(void *out_pointer, size_t count, size_t size, const char *wha
 /* A copy of `text`, freed with free(). */
 hf_status hf_strdup(char **out, const char *text) HF_MUST_USE;
 
+/* For qsort over doubles and over floats, none of them NaN: the smallest first. */
+int hf_compare_numbers(const void *a, const void *b);
+int hf_compare_floats(const void *a, const void *b);
+
 /* ---- growing text ------------------------------------------------------------------------------------------------ */
 
 /* Text under construction; start from {0}. A failed append sets `failed` and later appends do nothing, so a builder
@@ -104,6 +108,8 @@ typedef struct hf_text {
 
 void hf_text_add(hf_text *text, const char *format, ...) HF_PRINTF(2, 3);
 void hf_text_add_bytes(hf_text *text, const void *bytes, size_t size);
+/* Text for HTML and XML: markup characters escaped, bytes that are not UTF-8 or no text replaced by U+FFFD. */
+void hf_text_add_escaped(hf_text *out, const char *text);
 hf_status hf_text_check(const hf_text *text) HF_MUST_USE; /* HF_ERR_MEMORY when an append failed */
 void hf_text_free(hf_text *text);
 

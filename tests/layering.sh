@@ -119,9 +119,10 @@ folder networks 'graph plan'
 folder metrics ''
 folder recipe ''
 folder archive 'graph'
+folder convert 'archive graph'
 folder goal 'graph plan metrics recipe'
 folder report 'goal metrics'
-folder run 'graph plan networks metrics goal recipe archive report'
+folder run 'graph plan networks metrics goal recipe archive convert report'
 folder study 'goal metrics recipe report run'
 : >"$work/found"
 for file in $(files '*.[ch]' host/cli); do

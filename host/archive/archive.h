@@ -28,6 +28,10 @@ typedef struct hf_archive {
  * types, anything that does not fit the real file; verifies the digest that hf_archive_write stored. */
 hf_status hf_archive_read(hf_archive *out, const char *path) HF_MUST_USE;
 hf_status hf_archive_parse(hf_archive *out, const void *bytes, size_t size, const char *name) HF_MUST_USE;
+/* A state dict of PyTorch: as strict, but "....num_batches_tracked", a counter of 64 bits that nothing here needs, is left
+ * out, and a digest counts only in files of our own. */
+hf_status hf_archive_read_state_dict(hf_archive *out, const char *path) HF_MUST_USE;
+hf_status hf_archive_parse_state_dict(hf_archive *out, const void *bytes, size_t size, const char *name) HF_MUST_USE;
 /* Writes atomically, with a digest of all tensor bytes in the metadata. */
 hf_status hf_archive_write(const hf_archive *archive, const char *path) HF_MUST_USE;
 void hf_archive_free(hf_archive *archive);
@@ -37,6 +41,9 @@ hf_status hf_archive_add(hf_archive *archive, const char *name, hf_type type, hf
 hf_status hf_archive_add_text(hf_archive *archive, const char *key, const char *text) HF_MUST_USE;
 const hf_entry *hf_archive_find(const hf_archive *archive, const char *name); /* NULL when absent */
 const char *hf_archive_find_text(const hf_archive *archive, const char *key); /* NULL when absent */
+
+/* Whether a tensor of a checkpoint is the model's, and neither the optimiser's nor what a run keeps beside it. */
+bool hf_archive_is_weight(const char *name);
 
 /* A model's parameters and states into an archive, and back; loading demands that names and shapes agree exactly. */
 hf_status hf_model_save(const hf_model *model, hf_archive *archive) HF_MUST_USE;

@@ -20,6 +20,11 @@ static bool has_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+bool hf_archive_is_weight(const char *name)
+{
+    return !has_prefix(name, OPTIMIZER_PREFIX) && !has_prefix(name, EXTRA_PREFIX);
+}
+
 /* The tensor called `name`, which must be there with this shape. */
 static hf_status find_entry(const hf_entry **out, const hf_archive *archive, const char *name, const hf_shape *shape)
 {
@@ -62,8 +67,7 @@ static hf_status check_model(const hf_model *model, const hf_archive *archive)
         HF_TRY(find_entry(&entry, archive, model->slot[i].name, &model->slot[i].shape));
     for (int i = 0; i < archive->n_entries; i++) {
         const char *name = archive->entry[i].name;
-        if (has_prefix(name, OPTIMIZER_PREFIX) || has_prefix(name, EXTRA_PREFIX)) continue;
-        if (hf_model_find(model, name) < 0)
+        if (hf_archive_is_weight(name) && hf_model_find(model, name) < 0)
             return hf_fail(HF_ERR_FORMAT, "tensor '%s' of the checkpoint is not in the model", name);
     }
     return HF_OK;

@@ -10,7 +10,10 @@
  * the digest has been compared, is memory for tensors taken.
  *
  * Files written here carry two metadata texts of their own: "writer", and "digest" over all names, types, shapes,
- * bytes and other texts. Files of other writers need neither. */
+ * bytes and other texts. Files of other writers need neither.
+ *
+ * A state dict of PyTorch counts batches in tensors of one 64-bit integer; these are checked like the others and left
+ * out. */
 #include "safetensors.h"
 
 #include <jansson.h>
@@ -73,6 +76,21 @@ static hf_status parse_header(json_t **out, const char *text, size_t size)
     return hf_fail(HF_ERR_FORMAT, "the header is not valid JSON: %s (at byte %d)", error.text, error.position);
 }
 
+/* What torch.save writes: a zip archive, or in older versions a bare pickle. Both begin like a header of absurd length. */
+static bool is_pickle(const unsigned char *bytes, size_t size)
+{
+    return size >= 4 && (memcmp(bytes, "PK\3\4", 4) == 0 || (bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5));
+}
+
+static hf_status refuse_pickle(void)
+{
+    return hf_fail(
+        HF_ERR_UNSUPPORTED,
+        "a pickle as torch.save writes it, which runs code when it is read. Save the tensors alone, in Python: "
+        "from safetensors.torch import save_file; save_file({k: v.contiguous() for k, v in "
+        "torch.load('FILE.pt', weights_only=True).items()}, 'FILE.safetensors')");
+}
+
 /* Splits the file: *header with *header_size bytes, and what follows. */
 static hf_status find_header(const char **header, size_t *header_size, const unsigned char *bytes, size_t size)
 {
@@ -81,6 +99,7 @@ static hf_status find_header(const char **header, size_t *header_size, const uns
     uint64_t length = 0;
     for (int i = 0; i < HF_LENGTH_BYTES; i++)
         length |= (uint64_t)bytes[i] << (8 * i);
+    if (length > size - HF_LENGTH_BYTES && is_pickle(bytes, size)) return refuse_pickle();
     if (length > size - HF_LENGTH_BYTES)
         return hf_fail(HF_ERR_FORMAT,
                        "the header has %llu bytes, the file only %zu after its length: cut, or no"
@@ -162,6 +181,26 @@ static hf_status read_piece(hf_piece *out, const json_t *value, size_t available
     return HF_OK;
 }
 
+static bool is_counter(const char *name)
+{
+    static const char ending[] = ".num_batches_tracked";
+    const size_t length = strlen(name), n = sizeof ending - 1;
+    return length >= n && strcmp(name + length - n, ending) == 0;
+}
+
+/* Of a counter only what the tiling needs. */
+static hf_status read_counter(hf_piece *out, const json_t *value, size_t available)
+{
+    const char *type = json_string_value(json_object_get(value, "dtype"));
+    if (!type || strcmp(type, "I64") != 0)
+        return hf_fail(HF_ERR_FORMAT, "type '%.64s', a counter of type I64 is expected", type ? type : "");
+    HF_TRY(read_offsets(out, json_object_get(value, "data_offsets")));
+    if (out->end - out->begin != 8 || out->end > available)
+        return hf_fail(HF_ERR_FORMAT, "bytes %zu to %zu, one number of 8 bytes is expected", out->begin, out->end);
+    out->left_out = true;
+    return HF_OK;
+}
+
 static hf_status read_metadata(hf_contents *all, const json_t *metadata)
 {
     if (!json_is_object(metadata)) return hf_fail(HF_ERR_FORMAT, "\"%s\" is not an object", HF_METADATA_KEY);
@@ -178,7 +217,7 @@ static hf_status read_metadata(hf_contents *all, const json_t *metadata)
     return HF_OK;
 }
 
-static hf_status read_pieces(hf_contents *all, json_t *root, size_t available)
+static hf_status read_pieces(hf_contents *all, json_t *root, size_t available, bool state_dict)
 {
     HF_TRY(hf_alloc(&all->piece, json_object_size(root), sizeof *all->piece, "tensor descriptions"));
     const char *name;
@@ -195,7 +234,8 @@ static hf_status read_pieces(hf_contents *all, json_t *root, size_t available)
                            (int)HF_MAX_NAME);
         hf_piece *next = &all->piece[all->n_pieces++];
         next->name = name;
-        hf_status status = read_piece(next, value, available);
+        const bool counter = state_dict && is_counter(name);
+        const hf_status status = counter ? read_counter(next, value, available) : read_piece(next, value, available);
         if (status != HF_OK) return hf_fail_in(status, "tensor '%s'", name);
     }
     return HF_OK;
@@ -223,6 +263,14 @@ static hf_status check_tiling(hf_contents *all, size_t available)
     return hf_fail(HF_ERR_FORMAT, "the tensors end at byte %zu, but %zu bytes follow the header", at, available);
 }
 
+static void drop_left_out(hf_contents *all)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < all->n_pieces; i++)
+        if (!all->piece[i].left_out) all->piece[kept++] = all->piece[i];
+    all->n_pieces = kept;
+}
+
 static const char *find_pair(const hf_contents *all, const char *key)
 {
     for (size_t i = 0; i < all->n_pairs; i++)
@@ -230,10 +278,12 @@ static const char *find_pair(const hf_contents *all, const char *key)
     return NULL;
 }
 
-static hf_status check_digest(const hf_contents *all)
+static hf_status check_digest(const hf_contents *all, bool state_dict)
 {
     const char *stored = find_pair(all, HF_DIGEST_KEY), *writer = find_pair(all, HF_WRITER_KEY);
-    if (!stored && writer && strcmp(writer, HF_WRITER_TEXT) == 0)
+    const bool ours = writer && strcmp(writer, HF_WRITER_TEXT) == 0;
+    if (state_dict && !ours) return HF_OK;
+    if (!stored && ours)
         return hf_fail(HF_ERR_FORMAT, "the digest is missing, and '%s' always writes one", HF_WRITER_TEXT);
     if (!stored) return HF_OK;
     char hex[33];
@@ -242,7 +292,7 @@ static hf_status check_digest(const hf_contents *all)
     return hf_fail(HF_ERR_FORMAT, "damaged: its contents have the digest %s, the file says '%.64s'", hex, stored);
 }
 
-static hf_status parse_archive(hf_archive *out, const unsigned char *bytes, size_t size)
+static hf_status parse_archive(hf_archive *out, const unsigned char *bytes, size_t size, bool state_dict)
 {
     hf_status status;
     const char *header = NULL;
@@ -254,12 +304,13 @@ static hf_status parse_archive(hf_archive *out, const unsigned char *bytes, size
     HF_TRY_OUT(parse_header(&root, header, header_size));
     const unsigned char *data = bytes + HF_LENGTH_BYTES + header_size;
     size_t available = size - HF_LENGTH_BYTES - header_size;
-    HF_TRY_OUT(read_pieces(&all, root, available));
+    HF_TRY_OUT(read_pieces(&all, root, available, state_dict));
     HF_TRY_OUT(check_tiling(&all, available));
+    drop_left_out(&all);
     for (size_t i = 0; i < all.n_pieces; i++)
         all.piece[i].data = data + all.piece[i].begin;
     hf_contents_sort(&all);
-    HF_TRY_OUT(check_digest(&all));
+    HF_TRY_OUT(check_digest(&all, state_dict));
     HF_TRY_OUT(hf_archive_copy(out, &all));
 out:
     hf_contents_free(&all);
@@ -267,10 +318,10 @@ out:
     return status;
 }
 
-hf_status hf_archive_parse(hf_archive *out, const void *bytes, size_t size, const char *name)
+static hf_status parse(hf_archive *out, const void *bytes, size_t size, const char *name, bool state_dict)
 {
     hf_archive archive = { 0 };
-    hf_status status = parse_archive(&archive, bytes, size);
+    hf_status status = parse_archive(&archive, bytes, size, state_dict);
     if (status == HF_OK) {
         *out = archive;
         return HF_OK;
@@ -279,12 +330,32 @@ hf_status hf_archive_parse(hf_archive *out, const void *bytes, size_t size, cons
     return hf_fail_in(status, "'%s'", name);
 }
 
-hf_status hf_archive_read(hf_archive *out, const char *path)
+hf_status hf_archive_parse(hf_archive *out, const void *bytes, size_t size, const char *name)
+{
+    return parse(out, bytes, size, name, false);
+}
+
+hf_status hf_archive_parse_state_dict(hf_archive *out, const void *bytes, size_t size, const char *name)
+{
+    return parse(out, bytes, size, name, true);
+}
+
+static hf_status read_file(hf_archive *out, const char *path, bool state_dict)
 {
     void *bytes;
     size_t size;
     HF_TRY(hf_file_read(&bytes, &size, path, UINT32_MAX));
-    hf_status status = hf_archive_parse(out, bytes, size, path);
+    hf_status status = parse(out, bytes, size, path, state_dict);
     free(bytes);
     return status;
+}
+
+hf_status hf_archive_read(hf_archive *out, const char *path)
+{
+    return read_file(out, path, false);
+}
+
+hf_status hf_archive_read_state_dict(hf_archive *out, const char *path)
+{
+    return read_file(out, path, true);
 }

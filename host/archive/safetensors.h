@@ -33,6 +33,7 @@ typedef struct hf_piece {
     hf_shape shape;
     size_t begin, end; /* bytes from the first tensor */
     const unsigned char *data;
+    bool left_out; /* it takes its place in the file, and is not read */
 } hf_piece;
 
 typedef struct hf_pair {

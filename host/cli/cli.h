@@ -41,7 +41,7 @@ struct cli_command {
 };
 
 extern const cli_command cli_devices, cli_cohort_make, cli_cohort_check, cli_plan, cli_train, cli_evaluate, cli_predict,
-    cli_report, cli_crossval, cli_compare, cli_select_layers;
+    cli_report, cli_crossval, cli_compare, cli_select_layers, cli_convert;
 extern const cli_command *const cli_commands[]; /* ended by NULL */
 
 /* Parses the words after the command's name. CLI_OK, or CLI_USAGE with the reason printed. */

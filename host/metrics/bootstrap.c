@@ -43,7 +43,7 @@ hf_status hf_bootstrap_interval(hf_interval *out, hf_statistic *statistic, void 
     out->value = statistic(user, drawn, n);
     const int64_t usable =
         resample(value, resamples, drawn, statistic, user, index, n, bootstrap ? bootstrap->seed : 0);
-    qsort(value, (size_t)usable, sizeof *value, hf_by_value);
+    qsort(value, (size_t)usable, sizeof *value, hf_compare_numbers);
     out->low = usable ? hf_quantile(value, usable, LOW_QUANTILE) : NAN;
     out->high = usable ? hf_quantile(value, usable, HIGH_QUANTILE) : NAN;
 out:

@@ -121,7 +121,7 @@ typedef struct ranked {
 
 static int by_score(const void *a, const void *b)
 {
-    return hf_by_value(&((const ranked *)a)->score, &((const ranked *)b)->score);
+    return hf_compare_numbers(&((const ranked *)a)->score, &((const ranked *)b)->score);
 }
 
 /* One class against the rest: the probability that a subject of it scores above one of the rest, ties counting half

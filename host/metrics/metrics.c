@@ -29,12 +29,6 @@ double hf_mean(const double *values, int count)
     return count > 0 ? hf_sum_total(&s) / count : NAN;
 }
 
-int hf_by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double hf_quantile(const double *sorted, int64_t count, double q)
 {
     const double at = (double)(count - 1) * q;
@@ -53,7 +47,7 @@ hf_status hf_median(double *out, const double *values, int count)
     double *sorted;
     HF_TRY(hf_alloc(&sorted, (size_t)count, sizeof *sorted, "values to sort"));
     memcpy(sorted, values, (size_t)count * sizeof *sorted);
-    qsort(sorted, (size_t)count, sizeof *sorted, hf_by_value);
+    qsort(sorted, (size_t)count, sizeof *sorted, hf_compare_numbers);
     *out = hf_quantile(sorted, count, 0.5);
     free(sorted);
     return HF_OK;

@@ -29,8 +29,7 @@ typedef struct ranked {
 
 static int by_value(const void *a, const void *b)
 {
-    const double x = ((const ranked *)a)->value, y = ((const ranked *)b)->value;
-    return (x > y) - (x < y);
+    return hf_compare_numbers(&((const ranked *)a)->value, &((const ranked *)b)->value);
 }
 
 /* The sum of ranks of the first sample, equal values sharing the mean of their ranks; *ties is the sum of t^3 - t over

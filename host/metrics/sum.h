@@ -12,8 +12,6 @@ typedef struct hf_sum {
 void hf_sum_add(hf_sum *sum, double x);
 double hf_sum_total(const hf_sum *sum);
 
-int hf_by_value(const void *a, const void *b); /* for qsort over doubles */
-
 /* Between the order statistics around (count - 1) q. */
 double hf_quantile(const double *sorted, int64_t count, double q);
 

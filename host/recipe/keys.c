@@ -104,6 +104,8 @@ const hf_key hf_recipe_keys[] = {
       SAME },
     { "cohort.centre", HF_KEY_TEXT, AT(cohort.centre), "mass", 0, 0, "mass, middle",
       "what volumes are cropped and padded around: their centre of mass, or as earlier versions did", SAME },
+    { "cohort.fit", HF_KEY_TEXT, AT(cohort.fit), "crop", 0, 0, "crop, resize",
+      "how a volume comes to cohort.shape: cropped and padded, or its foreground stretched along each axis", SAME },
     { "cohort.crop", HF_KEY_TEXT, AT(cohort.crop), "", 0, 0, NULL,
       "box of the grid, START:STOP of voxels along the three axes, as in 21:149, 55:151, 25:89; empty: all of it",
       SAME },

@@ -57,6 +57,7 @@ typedef struct hf_recipe {
         double spacing[3]; /* mm; all 0: as stored */
         bool shape_given;  /* set after the file, by itself; otherwise a new spacing makes the shape follow from it */
         char *centre;      /* "mass", or the older "middle" */
+        char *fit;         /* "crop", or "resize" */
         char *crop;        /* "21:149, 55:151, 25:89" voxels of the grid; "": all of it */
         char *crop_mm;     /* "-64:64, -72:24, -50:14" mm, or a known box; "": none */
         char *sides;       /* "one" or "both" */

@@ -232,6 +232,11 @@ static hf_status check_sides(const hf_recipe *r)
         return hf_fail(HF_ERR_ARGUMENT, "cohort.crop and cohort.crop_mm: one of them is expected");
     if (r->cohort.crop_mm[0] && r->cohort.shape[0])
         return hf_fail(HF_ERR_ARGUMENT, "cohort.crop_mm says how many voxels there are: cohort.shape must be 0, 0, 0");
+    if (strcmp(r->cohort.fit, "resize") == 0 &&
+        (!r->cohort.shape[0] || r->cohort.spacing[0] > 0 || r->cohort.crop_mm[0]))
+        return hf_fail(HF_ERR_ARGUMENT,
+                       "cohort.fit is resize, which stretches volumes to cohort.shape: a shape is expected, "
+                       "and neither cohort.spacing nor cohort.crop_mm");
     if (both && r->train.flip)
         return hf_fail(HF_ERR_ARGUMENT, "cohort.sides is both, which mirrors a side at random already: train.flip must "
                                         "be false");

@@ -18,46 +18,6 @@ typedef struct axis {
     double tick[MAX_TICKS];
 } axis;
 
-/* ---- text -------------------------------------------------------------------------------------------------------- */
-
-/* Bytes of the UTF-8 character at `s`, 0 when it is none or no character XML allows. */
-static size_t character_size(const unsigned char *s)
-{
-    static const struct {
-        unsigned char low, high; /* of the first byte */
-        uint32_t least;          /* smallest code point of this length */
-    } lengths[] = { { 0x00, 0x7f, 0 }, { 0xc2, 0xdf, 0x80 }, { 0xe0, 0xef, 0x800 }, { 0xf0, 0xf4, 0x10000 } };
-    for (size_t n = 0; n < sizeof lengths / sizeof lengths[0]; n++) {
-        if (s[0] < lengths[n].low || s[0] > lengths[n].high) continue;
-        uint32_t code = n == 0 ? s[0] : s[0] & (0x3fu >> n);
-        for (size_t i = 1; i <= n; i++) {
-            if ((s[i] & 0xc0) != 0x80) return 0;
-            code = code << 6 | (s[i] & 0x3fu);
-        }
-        bool control = code < 0x20 && code != '\n' && code != '\t';
-        bool surrogate = code >= 0xd800 && code <= 0xdfff, never = (code & 0xfffe) == 0xfffe;
-        return control || code == 0x7f || surrogate || never || code < lengths[n].least || code > 0x10ffff ? 0 : n + 1;
-    }
-    return 0;
-}
-
-void hf_text_add_escaped(hf_text *out, const char *text)
-{
-    static const char marks[] = "&<>\"'";
-    static const char *const escapes[] = { "&amp;", "&lt;", "&gt;", "&quot;", "&#39;" };
-    for (const char *c = text; *c;) {
-        const char *mark = strchr(marks, *c);
-        size_t size = character_size((const unsigned char *)c);
-        if (mark)
-            hf_text_add(out, "%s", escapes[mark - marks]);
-        else if (size)
-            hf_text_add_bytes(out, c, size);
-        else
-            hf_text_add(out, "\xef\xbf\xbd");
-        c += size ? size : 1;
-    }
-}
-
 /* ---- axes -------------------------------------------------------------------------------------------------------- */
 
 static double position(const axis *a, double value)

@@ -27,7 +27,4 @@ typedef struct hf_plot {
 /* Appends one <svg> element. */
 void hf_plot_svg(hf_text *out, const hf_plot *plot);
 
-/* Appends text for HTML and XML: markup characters escaped, bytes that are not UTF-8 or no text replaced by U+FFFD. */
-void hf_text_add_escaped(hf_text *out, const char *text);
-
 #endif

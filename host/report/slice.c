@@ -46,12 +46,6 @@ void hf_text_add_base64(hf_text *out, const void *bytes, size_t size)
 
 /* ---- slices ------------------------------------------------------------------------------------------------------ */
 
-static int by_value(const void *a, const void *b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* The 1st and 99th percentiles of the finite non-zero voxels; 0 and 1 when there are none. Large volumes are sampled
  * at regular steps, which is as good. */
 static hf_status grey_window(float window[2], const float *volume, size_t count)
@@ -62,7 +56,7 @@ static hf_status grey_window(float window[2], const float *volume, size_t count)
     HF_TRY(hf_alloc(&sample, count / step + 1, sizeof *sample, "voxels to sort"));
     for (size_t i = 0; i < count; i += step)
         if (volume[i] != 0 && isfinite(volume[i])) sample[kept++] = volume[i];
-    qsort(sample, kept, sizeof *sample, by_value);
+    qsort(sample, kept, sizeof *sample, hf_compare_floats);
     window[0] = kept ? sample[kept / 100] : 0;
     window[1] = kept ? sample[kept - 1 - kept / 100] : 1;
     free(sample);

@@ -43,6 +43,8 @@ hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char
 {
     char *column = NULL;
     const char *value = NULL;
+    if (!folder && !recipe->cohort.path[0])
+        return hf_fail(HF_ERR_ARGUMENT, "the recipe names no cohort (cohort.path is empty): name one with --cohort");
     HF_TRY(hf_strdup(&column, recipe->cohort.filter));
     char *equals = strchr(column, '=');
     if (equals) {
@@ -198,6 +200,7 @@ hf_status hf_run_grid(hf_grid *out, const hf_recipe *recipe)
 {
     *out = (hf_grid){ .zscore = strcmp(recipe->cohort.normalise, "zscore") == 0,
                       .centre = strcmp(recipe->cohort.centre, "mass") == 0 ? HF_CENTRE_MASS : HF_CENTRE_MIDDLE,
+                      .resize = strcmp(recipe->cohort.fit, "resize") == 0,
                       .both_sides = strcmp(recipe->cohort.sides, "both") == 0 };
     for (int axis = 0; axis < 3; axis++) {
         out->shape[axis] = (int)recipe->cohort.shape[axis];

@@ -73,11 +73,11 @@ static json_t *preprocess_json(const hf_run_fixed *fixed, const char *encoder)
 {
     const hf_grid *g = &fixed->grid;
     json_t *json =
-        json_pack("{so,so,so,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape), "shape",
-                  integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "spacing_expected",
-                  numbers(g->spacing_expected), "centre", centres[g->centre], "crop", pairs(g), "crop_mm", boxes(g),
-                  "views", hf_views(g), "oriented", fixed->oriented, "encoder", encoder, "target",
-                  target_json(&fixed->target), "guard_typical", number(fixed->guard.typical), "guard_lowest",
+        json_pack("{so,so,so,sb,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
+                  "shape", integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "resize",
+                  g->resize, "spacing_expected", numbers(g->spacing_expected), "centre", centres[g->centre], "crop",
+                  pairs(g), "crop_mm", boxes(g), "views", hf_views(g), "oriented", fixed->oriented, "encoder", encoder,
+                  "target", target_json(&fixed->target), "guard_typical", number(fixed->guard.typical), "guard_lowest",
                   number(fixed->guard.lowest), "guard_checked", fixed->guard.checked, "guard_flagged",
                   fixed->guard.flagged, "parameters", (json_int_t)fixed->parameters, "device", fixed->device);
     if (fixed->stage.epochs) json_object_set_new(json, "embedding", stage_json(&fixed->stage));
@@ -182,6 +182,7 @@ static bool read_preprocess(hf_run_fixed *out, const json_t *json)
                 three_numbers(out->grid.spacing_expected, json_object_get(json, "spacing_expected"));
     if (!good || !read_cut(&out->grid, json)) return false;
     out->grid.zscore = json_is_true(json_object_get(json, "zscore"));
+    out->grid.resize = json_is_true(json_object_get(json, "resize")); /* earlier versions could not */
     out->oriented = json_is_true(json_object_get(json, "oriented"));
     out->guard.typical = real_of(json_object_get(json, "guard_typical"));
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
@@ -229,7 +230,7 @@ static bool read_progress(hf_run_progress *out, const json_t *json)
     out->reduced_epoch = json_integer_value(json_object_get(json, "reduced_epoch"));
     const json_t *best = json_object_get(json, "best_value");
     out->best_value = real_of(best ? best : json_object_get(json, "best_mae")); /* what earlier versions called it */
-    return out->epoch >= 1 && out->step >= out->epoch && out->step <= UINT32_MAX && out->best_epoch >= 0 &&
+    return out->epoch >= 0 && out->step >= out->epoch && out->step <= UINT32_MAX && out->best_epoch >= 0 &&
            out->best_epoch <= out->epoch && out->reductions >= 0 && out->reduced_epoch >= 0 &&
            out->reduced_epoch <= out->epoch;
 }

@@ -13,7 +13,7 @@
  *   folder.c   the folder: its lock, its log, its split file
  *   pretrain.c the stage before the first epoch
  *   report.c   the report of a run
- *   train.c, predict.c, plan.c  the runs themselves */
+ *   train.c, predict.c, plan.c, convert.c  the runs themselves */
 #ifndef HF_RUN_PARTS_H
 #define HF_RUN_PARTS_H
 
@@ -118,6 +118,8 @@ void hf_run_data_free(hf_run_data *data);
 void hf_run_data_keep(hf_run_data *data, hf_part part, const bool *keep);
 /* The table's columns among evaluate.groups, into column[]; returns how many. */
 int hf_run_group_columns(int column[HF_MAX_GROUPS], const hf_cohort *cohort, const hf_recipe *recipe);
+/* D,H,W and width of the table row that a recipe alone says; only what it leaves open is looked up in the cohort. */
+hf_status hf_run_measure(int shape[3], int *width, const hf_recipe *recipe) HF_MUST_USE;
 /* The grid of a recipe; what the files must say is not learned yet. */
 hf_status hf_run_grid(hf_grid *out, const hf_recipe *recipe) HF_MUST_USE;
 /* The part of a recipe that says how the cohort is opened; `storage` holds the filter. */
@@ -211,6 +213,15 @@ void hf_run_average_views(float *output, int count, int views, const hf_target *
  * link, several views of one averaged; truth [count,T] may be NULL. */
 hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *network, hf_loader *loader, int count,
                                  const char *what, const hf_watch *watch) HF_MUST_USE;
+
+/* What training begins with. The encoded rows [count,width] of the training subjects, freed by the caller; the subjects that an
+ * epoch shows, some more than once when oversampling, freed by the caller; and the bias that says what the training
+ * targets say on average, put into a network that has memory. */
+hf_status hf_run_training_rows(float **rows, const hf_run_data *data, const hf_run_fixed *fixed) HF_MUST_USE;
+hf_status hf_run_samples(int **sample, int *count, const hf_recipe *recipe, const hf_run_data *data,
+                         const hf_run_fixed *fixed) HF_MUST_USE;
+hf_status hf_run_start_at_mean(const hf_run_network *network, const hf_recipe *recipe,
+                               const hf_run_fixed *fixed) HF_MUST_USE;
 
 /* The same for one subject and its volumes [views,D,H,W], by a network that was planned to evaluate one sample at a time. */
 enum { HF_MAX_VIEWS = 2 };

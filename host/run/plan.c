@@ -34,7 +34,7 @@ out:
     return status;
 }
 
-static hf_status measure(int shape[3], int *width, const hf_recipe *recipe)
+hf_status hf_run_measure(int shape[3], int *width, const hf_recipe *recipe)
 {
     hf_encoder encoder;
     const hf_texts *specs = &recipe->cohort.tabular;
@@ -66,7 +66,7 @@ hf_status hf_run_plan_new(hf_run_plan *out, const hf_recipe *recipe, const char 
     hf_run_network *network = NULL;
     hf_target target; /* only planning asks for it */
     HF_TRY(hf_target_set(&target, recipe));
-    HF_TRY(measure(made.shape, &made.width, recipe));
+    HF_TRY(hf_run_measure(made.shape, &made.width, recipe));
     HF_TRY(hf_alloc(&network, 1, sizeof *network, "a network"));
     const hf_status status =
         hf_run_network_plan(network, recipe, &target, device, made.shape, made.width, sizes, NULL, 0);

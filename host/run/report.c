@@ -70,6 +70,7 @@ static hf_status read_log(page *p, const char *folder)
     char *path = NULL;
     void *text = NULL;
     size_t size = 0, lines = 0;
+    if (!hf_run_has(folder, "log.jsonl")) return HF_OK; /* weights from elsewhere, not trained here */
     hf_status status = hf_run_file(&path, folder, "log.jsonl");
     if (status == HF_OK) status = hf_file_read(&text, &size, path, MAX_LOG);
     for (size_t i = 0; i < size; i++)

@@ -7,12 +7,6 @@
 
 #define TENSOR "run.residuals"
 
-static int by_size(const void *a, const void *b)
-{
-    const float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* The float that is not below. */
 static float round_up(double x)
 {
@@ -25,7 +19,7 @@ void hf_run_residuals(float *out, const hf_scored *scored, const hf_target *targ
     for (int i = 0; i < scored->count; i++)
         out[i] =
             round_up(target->goal->error(target, scored->truth + i * scored->T, scored->predicted + i * scored->P));
-    qsort(out, (size_t)scored->count, sizeof *out, by_size);
+    qsort(out, (size_t)scored->count, sizeof *out, hf_compare_floats);
 }
 
 hf_status hf_run_residuals_save(hf_archive *archive, const float *residuals, int count)

@@ -16,6 +16,7 @@
 #define HF_RUN_H
 
 #include "hfdata.h"
+#include "convert/convert.h"
 #include "goal/goal.h"
 #include "plan/plan.h"
 #include "recipe/recipe.h"
@@ -127,6 +128,34 @@ void hf_run_plan_free(hf_run_plan *plan);
  * strict and watch count; NULL: none of them. */
 hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const char *image, const char *const *pairs,
                                int n_pairs, const hf_evaluate_options *options) HF_MUST_USE;
+
+/* ---- weights from and to other programs (convert.c) --------------------------------------------------------------- */
+
+typedef struct hf_convert_options {
+    /* What the training rows said: a run folder, one of its checkpoints, or the text of an encoder. NULL: the recipe's cohort
+     * says it, or the recipe itself where its columns need no statistics and cohort.shape is set. */
+    const char *statistics;
+    const char *device;
+    hf_watch watch;
+} hf_convert_options;
+
+/* A state dict of PyTorch, saved as safetensors, becomes a run: `folder`, which must not be in use, can then be predicted with,
+ * evaluated, and trained further by resuming (the last two need the recipe's cohort). Refuses tensors that do not match
+ * the network by name and shape (hf_convert_from). Nothing is left behind on failure. */
+hf_status hf_run_import(const hf_recipe *recipe, const char *weights, const char *folder,
+                        const hf_convert_options *options) HF_MUST_USE;
+
+/* The weights of the best or last epoch of a run into a file, under the names of `naming`. */
+hf_status hf_run_export(const char *folder, bool last, const hf_naming *naming, const char *path) HF_MUST_USE;
+
+/* The weights that training a recipe begins with. */
+hf_status hf_run_export_initial(const hf_recipe *recipe, const hf_naming *naming, const char *path,
+                                const hf_convert_options *options) HF_MUST_USE;
+
+/* A table of who is shown when: epoch and step, both from 1, participant_id, and the side where there are two; rows of a step
+ * in the order of its batch. Opens the recipe's cohort. */
+hf_status hf_run_write_batches(const hf_recipe *recipe, const char *path,
+                               const hf_convert_options *options) HF_MUST_USE;
 
 /* Opens a cohort as a recipe says and adds what training would find wrong with its rows to the cohort's problems
  * (hf_cohort_check_rows), or what predicting with the best weights of a run would. The caller frees the cohort. */

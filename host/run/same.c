@@ -77,6 +77,9 @@ static hf_status same_cut(const hf_grid *was, const hf_grid *is)
                        "the checkpoint was trained on volumes centred by the rule '%s', now it is '%s': set "
                        "cohort.centre=%s",
                        centres[was->centre], centres[is->centre], centres[was->centre]);
+    if (was->resize != is->resize)
+        return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on %s volumes: set cohort.fit=%s",
+                       was->resize ? "resized" : "cropped", was->resize ? "resize" : "crop");
     if (memcmp(was->crop, is->crop, sizeof was->crop) != 0 || !same_box(was->crop_mm, is->crop_mm) ||
         was->both_sides != is->both_sides)
         return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on another crop of the volumes than now");

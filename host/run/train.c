@@ -514,3 +514,27 @@ hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char
     hf_lock_release(&r.lock);
     return status;
 }
+
+/* ---- what it begins with, for others ----------------------------------------------------------------------------- */
+
+hf_status hf_run_training_rows(float **rows, const hf_run_data *data, const hf_run_fixed *fixed)
+{
+    const run r = { .data = *data, .fixed = *fixed };
+    return training_rows(rows, &r);
+}
+
+hf_status hf_run_samples(int **sample, int *count, const hf_recipe *recipe, const hf_run_data *data,
+                         const hf_run_fixed *fixed)
+{
+    run r = { .recipe = *recipe, .data = *data, .fixed = *fixed };
+    const hf_status status = list_samples(&r);
+    *sample = r.sample;
+    *count = r.n_samples;
+    return status;
+}
+
+hf_status hf_run_start_at_mean(const hf_run_network *network, const hf_recipe *recipe, const hf_run_fixed *fixed)
+{
+    const run r = { .recipe = *recipe, .network = *network, .fixed = *fixed };
+    return start_at_mean(&r);
+}

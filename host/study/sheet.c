@@ -1,5 +1,4 @@
 /* sheet.c: one table, four formats. */
-#include "report/plot.h" /* escaped text */
 #include "sheet.h"
 
 #include <stdarg.h>

@@ -101,6 +101,18 @@ hf_status hf_strdup(char **out, const char *text)
     return HF_OK;
 }
 
+int hf_compare_numbers(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+int hf_compare_floats(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
 double hf_seconds(void)
 {
     struct timespec now;

@@ -20,6 +20,7 @@ usage: hyperfusion COMMAND ...
   crossval       train a recipe over split seeds, versions and folds
   compare        set the studies of several methods side by side
   select-layers  rank layers as candidates for hyper layers
+  convert        weights from PyTorch and to PyTorch
 
 'hyperfusion COMMAND --help' tells more about a command, 'hyperfusion --version' the version.
 Exit status: 0 success, 1 failure, 2 a wrong command line, 3 success for some subjects of a
@@ -126,7 +127,7 @@ says err "conv"
 
 # ---- the manual page keeps step
 for command in devices "cohort make" "cohort check" plan train evaluate predict report crossval compare \
-    select-layers; do
+    select-layers convert; do
     # shellcheck disable=SC2086 # two words
     run 0 $command --help
     sed -n 's/^  --\([a-z]*\).*/\1/p' out >options.list

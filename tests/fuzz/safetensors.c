@@ -1,5 +1,5 @@
-/* Fuzzes the checkpoint reader: whatever the bytes, it must refuse them with a message or give tensors whose names,
- * shapes and bytes can all be read. */
+/* Fuzzes the checkpoint reader, also as a reader of PyTorch's state dicts: whatever the bytes, it must refuse them with a
+ * message or give tensors whose names, shapes and bytes can all be read. */
 #include "hyperfusion.h"
 
 #include <stdlib.h>
@@ -7,12 +7,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+typedef hf_status parser(hf_archive *out, const void *bytes, size_t size, const char *name);
+
+static void parse(parser *with, const uint8_t *data, size_t size)
 {
     hf_archive archive = { 0 };
-    if (hf_archive_parse(&archive, data, size, "fuzz") != HF_OK) {
+    if (with(&archive, data, size, "fuzz") != HF_OK) {
         if (!hf_error_message()[0] || archive.entry || archive.key) abort();
-        return 0;
+        return;
     }
     size_t total = 0;
     for (int i = 0; i < archive.n_entries; i++) {
@@ -29,5 +31,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < archive.n_texts; i++)
         if (hf_archive_find_text(&archive, archive.key[i]) != archive.text[i]) abort();
     hf_archive_free(&archive);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    parse(hf_archive_parse, data, size);
+    parse(hf_archive_parse_state_dict, data, size);
     return 0;
 }

@@ -3,8 +3,8 @@
  *   ok D H W AXES a00 a01 a02 a03 a10 ... a23       then D*H*W float32 in this machine's byte order, or
  *   HF_ERR_X message
  *
- * With `--grid SHAPE SPACING ZSCORE CROP CROP_MM` first ("9,9,9", "1,1,1.5", "1", crops as in a recipe, "" for none), as
- * preprocessing makes them: ok D H W, then the voxels. */
+ * With `--grid SHAPE SPACING ZSCORE CROP CROP_MM FIT` first ("9,9,9", "1,1,1.5", "1", crops as in a recipe, "" for none, crop
+ * or resize), as preprocessing makes them: ok D H W, then the voxels. */
 #include "hfdata.h"
 
 #include <stdio.h>
@@ -47,6 +47,7 @@ static bool parse_grid(hf_grid *grid, char **argument)
     int *n = grid->shape;
     double *s = grid->spacing;
     grid->zscore = argument[2][0] == '1';
+    grid->resize = strcmp(argument[5], "resize") == 0;
     return sscanf(argument[0], "%d,%d,%d", &n[0], &n[1], &n[2]) == 3 &&
            sscanf(argument[1], "%lf,%lf,%lf", &s[0], &s[1], &s[2]) == 3 &&
            hf_crop_parse(grid->crop, argument[3]) == HF_OK && hf_crop_mm_parse(grid->crop_mm, argument[4]) == HF_OK;
@@ -55,9 +56,9 @@ static bool parse_grid(hf_grid *grid, char **argument)
 int main(int argc, char **argv)
 {
     hf_grid grid = { .zscore = false };
-    const bool whole = argc < 7 || strcmp(argv[1], "--grid") != 0;
+    const bool whole = argc < 8 || strcmp(argv[1], "--grid") != 0;
     if (!whole && !parse_grid(&grid, argv + 2)) return 2;
-    for (int i = whole ? 1 : 7; i < argc; i++) {
+    for (int i = whole ? 1 : 8; i < argc; i++) {
         hf_volume v = { 0 };
         const hf_status status = hf_volume_read(&v, argv[i]);
         if (status != HF_OK)

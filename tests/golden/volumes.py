@@ -280,6 +280,21 @@ def window(v, a, b, shape):
     return box_of(v, start, wanted), near
 
 
+def stretch(v, shape):
+    """Step 4, cohort.fit: resize."""
+    along, start, cut = [], [], []
+    for axis in range(3):
+        held = numpy.flatnonzero((v != 0).any(axis=tuple(set(range(3)) - {axis})))
+        n = int(held[-1] - held[0]) + 1
+        r = n / shape[axis]
+        m = int(numpy.ceil(3 * width(r))) + 1 if n != shape[axis] else 0
+        along.append((shape[axis], r, (n + 2 * m - 1) / 2) if n != shape[axis] else None)
+        start.append(int(held[0]) - m)
+        cut.append(n + 2 * m)
+    v, near = resample(box_of(v, start, cut), along)
+    return v, numpy.any(near)
+
+
 def box_mm(v, affine, a, b, box):
     """Step 5 in millimetres."""
     along, start, cut, near = [], [], [], False
@@ -311,7 +326,8 @@ def zscore(v):
 def random_grid(random, shape):
     grid = {"shape": [int(n) for n in random.integers(6, 20, 3)], "spacing": [0.0] * 3, "crop": "", "box": ""}
     kind = random.integers(4)
-    if random.random() < 0.6:
+    grid["fit"] = "resize" if kind in (0, 2) and random.random() < 0.5 else "crop"
+    if random.random() < 0.6 and grid["fit"] == "crop":
         grid["spacing"] = [round(float(x), 3) for x in random.uniform(0.5, 3, 3)]
     if kind == 1:
         grid["shape"] = [0, 0, 0]
@@ -347,7 +363,7 @@ def compare_preprocessing(tally, program, folder, random, count):
         nibabel.save(image, path)
         grid = random_grid(random, shape)
         text = [",".join(str(x) for x in grid[key]) for key in ("shape", "spacing")]
-        arguments = ["--grid", *text, "1", grid["crop"], grid["box"]]
+        arguments = ["--grid", *text, "1", grid["crop"], grid["box"], grid["fit"]]
         out = subprocess.run([program, *arguments, path], check=True, stdout=subprocess.PIPE).stdout
         line, _, data = out.partition(b"\n")
         word = line.decode(errors="replace").split()
@@ -356,7 +372,10 @@ def compare_preprocessing(tally, program, folder, random, count):
         if grid["box"]:
             expected, near = box_mm(voxels, affine, a, grid["spacing"], ranges(grid["box"], float))
         else:
-            expected, near = window(voxels, a, grid["spacing"], grid["shape"])
+            if grid["fit"] == "resize":
+                expected, near = stretch(voxels, grid["shape"])
+            else:
+                expected, near = window(voxels, a, grid["spacing"], grid["shape"])
             if grid["crop"]:
                 expected = expected[tuple(slice(x, y) for x, y in ranges(grid["crop"], int))]
         if near or not (expected != 0).any() or word[0] != "ok":

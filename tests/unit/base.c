@@ -73,6 +73,25 @@ static void test_text(void)
     CHECK(text.data == NULL && !text.failed);
 }
 
+static void test_escaped(void)
+{
+    hf_text text = { 0 };
+    hf_text_add_escaped(&text, "a<b & \"c\"\xc3\xa9\xff\x01'");
+    CHECK(text.data && strcmp(text.data, "a&lt;b &amp; &quot;c&quot;\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd&#39;") == 0);
+    hf_text_free(&text);
+}
+
+static void test_compare(void)
+{
+    double values[] = { 3, -1, INFINITY, 0.5, -INFINITY, 3 };
+    qsort(values, 6, sizeof values[0], hf_compare_numbers);
+    CHECK(values[0] == -INFINITY && values[1] == -1 && values[2] == 0.5 && values[3] == 3 && values[4] == 3);
+    float few[] = { 2, -3, 0.25F };
+    qsort(few, 3, sizeof few[0], hf_compare_floats);
+    CHECK(few[0] == -3 && few[1] == 0.25F && few[2] == 2);
+    CHECK(values[5] == INFINITY && hf_compare_numbers(&values[3], &values[4]) == 0);
+}
+
 static void test_nearest(void)
 {
     static const char *const words[] = { "age", "sex", "education", "dropout" };
@@ -367,6 +386,8 @@ int main(void)
     test_sizes();
     test_text();
     test_nearest();
+    test_escaped();
+    test_compare();
     test_files();
     test_failed_write();
     test_folders();

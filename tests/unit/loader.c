@@ -141,8 +141,14 @@ static void test_order(void)
     hf_loader *loader = new_loader(2, 0, true, 11), *second = new_loader(3, 1, true, 11);
     hf_loader *other = new_loader(2, 0, true, 12);
     for (int e = 0; e < EPOCHS; e++) {
+        uint32_t places[N];
+        int said[N];
         run_pass(order[e], loader, (uint64_t)e, 2);
         CHECK(is_permutation(order[e]));
+        hf_loader_order(places, N, 11, (uint64_t)e); /* what it says beforehand */
+        for (int i = 0; i < N; i++)
+            said[i] = (int)places[i];
+        CHECK(same_order(said, order[e]));
         different += e > 0 && !same_order(order[e], order[e - 1]);
         run_pass(again, other, (uint64_t)e, 2);
         others += !same_order(again, order[e]);

@@ -121,6 +121,8 @@ static void test_padding(void)
         { .shape = { 9, 8, 10 }, .spacing = { 1.1, 1.6, 0.6 }, .zscore = true },
         { .shape = { 10, 10, 10 }, .spacing = { 2, 2, 2 } },
         { .shape = { 12, 12, 12 }, .crop = { { 2, 9 }, { 1, 11 }, { 0, 12 } }, .zscore = true },
+        { .shape = { 7, 12, 9 }, .resize = true, .zscore = true },
+        { .shape = { 12, 5, 9 }, .resize = true, .crop = { { 1, 11 }, { 0, 4 }, { 2, 9 } } },
     };
     float out[13 * 13 * 13], again[13 * 13 * 13];
     for (uint64_t seed = 0; seed < 60; seed++) {
@@ -142,6 +144,39 @@ static void test_padding(void)
         }
         hf_volume_free(&v);
     }
+}
+
+/* Resizing: the foreground fills the shape to the last plane, whatever the voxels measure; a size that is the wanted one
+ * moves no value; others interpolate as step 3 of doc/preprocessing.md says. */
+static void test_resize(void)
+{
+    hf_grid grid = { .shape = { 6, 4, 3 }, .resize = true, .spacing_expected = { 7, 7, 7 } };
+    hf_volume v = make_volume(9, 9, 9, 1);
+    float out[6 * 4 * 3], again[6 * 4 * 3];
+    for (int d = 1; d <= 6; d++)
+        for (int h = 4; h <= 7; h++)
+            for (int w = 5; w <= 7; w++)
+                *at(&v, d, h, w) = (float)(100 * d + 10 * h + w);
+    CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
+    int wrong = 0;
+    for (int i = 0; i < 6 * 4 * 3; i++)
+        wrong += out[i] != *at(&v, 1 + i / 12, 4 + i / 3 % 4, 5 + i % 3);
+    CHECK(wrong == 0);
+    v.spacing[1] = 3;
+    CHECK_OK(hf_preprocess(again, &v, &grid, "s"));
+    CHECK(memcmp(out, again, sizeof out) == 0);
+
+    grid.shape[0] = 3;
+    CHECK_OK(hf_preprocess(out, &v, &grid, "s"));
+    CHECK_NEAR(out[12], 395, 0.1); /* between the third and the fourth plane; the Gaussian hardly reaches zeros */
+    CHECK(out[0] > 0 && out[2 * 12] > 0); /* both ends are reached */
+    grid.shape[0] = 12;
+    float *larger = new_floats(12 * 4 * 3);
+    CHECK_OK(hf_preprocess(larger, &v, &grid, "s"));
+    CHECK(larger[0] > 0 && larger[11 * 12] > 0);
+    CHECK_NEAR(larger[5 * 12], 370, 1e-3); /* p = (5 - 5.5) 0.5 + 2.5 of the planes 1 to 6 */
+    free(larger);
+    hf_volume_free(&v);
 }
 
 /* What was trained by the older rule keeps it: the middle where the size is the wanted one, and whole volumes. */
@@ -482,6 +517,12 @@ static void test_refusals(void)
     CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_ARGUMENT, "spacing nan");
     grid = (hf_grid){ .spacing_expected = { -2, 0, 0 } };
     CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_ARGUMENT, "expected of the file: -2");
+    grid = (hf_grid){ .shape = { 4, 0, 4 }, .resize = true };
+    CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_ARGUMENT, "resizing expects a size and no spacing");
+    grid = (hf_grid){ .shape = { 4, 4, 4 }, .resize = true, .spacing = { 1, 1, 1 } };
+    CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_ARGUMENT, "resizing expects a size and no spacing");
+    grid = (hf_grid){ .crop_mm = { { -4, 4 }, { -3, 5 }, { 6, 12 } }, .shape = { 4, 4, 4 }, .resize = true };
+    CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_ARGUMENT, "box in millimetres");
     grid = (hf_grid){ .spacing = { 100, 100, 100 } };
     CHECK_STATUS(hf_preprocess(out, &v, &grid, "s"), HF_ERR_FORMAT, "after resampling: has 0 non-zero voxels");
     CHECK_STATUS(hf_preprocess(NULL, &v, &grid, "s"), HF_ERR_ARGUMENT, "required");
@@ -494,6 +535,7 @@ int main(void)
 {
     test_window();
     test_padding();
+    test_resize();
     test_older_rule();
     test_crop();
     test_box();

@@ -249,6 +249,15 @@ static void test_crops(void)
     CHECK_STATUS(hf_recipe_check(&r), HF_ERR_ARGUMENT, "cohort.shape must be 0, 0, 0");
     CHECK_OK(hf_recipe_set(&r, "cohort.crop=0:2, 0:2, 0:2"));
     CHECK_STATUS(hf_recipe_check(&r), HF_ERR_ARGUMENT, "one of them is expected");
+    CHECK_OK(hf_recipe_set(&r, "cohort.crop_mm="));
+    CHECK_OK(hf_recipe_set(&r, "cohort.fit=resize"));
+    CHECK_OK(hf_recipe_check(&r));
+    CHECK_OK(hf_recipe_set(&r, "cohort.spacing=2,2,2"));
+    CHECK_STATUS(hf_recipe_check(&r), HF_ERR_ARGUMENT, "cohort.fit is resize");
+    CHECK_OK(hf_recipe_set(&r, "cohort.spacing=0,0,0"));
+    CHECK_OK(hf_recipe_set(&r, "cohort.shape=0,0,0"));
+    CHECK_STATUS(hf_recipe_check(&r), HF_ERR_ARGUMENT, "a shape is expected");
+    CHECK_STATUS(hf_recipe_set(&r, "cohort.fit=stretch"), HF_ERR_ARGUMENT, "one of: crop, resize");
     hf_recipe_free(&r);
 }
 

@@ -211,6 +211,8 @@ static void test_same_fixed(void)
     CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_SHAPE, "[8,9,10], they are [8,9,11]");
     is = was, is.grid.spacing_expected[1] = 2;
     CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_SHAPE, "0x0x0 mm, they are 0x2x0 mm");
+    is = was, is.grid.resize = true;
+    CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "trained on cropped volumes: set cohort.fit=crop");
     is = was, is.oriented = true;
     CHECK_STATUS(hf_run_same_fixed(&was, &is), HF_ERR_ARGUMENT, "another grid");
     is = was, is.encoder.width = 3;

@@ -197,6 +197,47 @@ static void test_foreign_file(void)
     hf_archive_free(NULL);
 }
 
+/* As PyTorch saves a state dict: counters of 64 bits, which are left out, and a digest of its own. */
+#define COUNTER(type, offsets) "\"n.num_batches_tracked\":" T(type, "[]", offsets)
+
+static const struct {
+    const char *header;
+    size_t data_size;
+    hf_status status;
+    const char *message;
+} state_dicts[] = {
+    { "{\"a\":" ONE "," COUNTER("I64", "[8,16]") "}", 16, HF_OK, "" },
+    { "{" COUNTER("I64", "[0,8]") ",\"a\":" T("F32", "[2]", "[8,16]") "}", 16, HF_OK, "" },
+    { "{\"a\":" ONE ",\"__metadata__\":{\"digest\":\"of another kind\"}}", 8, HF_OK, "" },
+    { "{\"a\":" ONE "," COUNTER("I64", "[8,12]") "}", 12, HF_ERR_FORMAT, "one number of 8 bytes is expected" },
+    { "{\"a\":" ONE "," COUNTER("I64", "[8,16]") "}", 12, HF_ERR_FORMAT, "one number of 8 bytes is expected" },
+    { "{\"a\":" ONE "," COUNTER("F32", "[8,16]") "}", 16, HF_ERR_FORMAT, "a counter of type I64 is expected" },
+    { "{\"a\":" ONE "," COUNTER("I64", "[4,12]") "}", 12, HF_ERR_FORMAT, "it overlaps another" },
+    { "{\"a\":" ONE ",\"n.num_batches_tracked\":[]}", 8, HF_ERR_FORMAT, "a counter of type I64 is expected" },
+    { "{\"a\":" ONE ",\"b\":" T("I64", "[1]", "[8,16]") "}", 16, HF_ERR_UNSUPPORTED, "type I64" },
+    { "{\"a\":" ONE ",\"__metadata__\":{\"writer\":\"hyperfusion\",\"digest\":\"0\"}}", 8, HF_ERR_FORMAT, "damaged" },
+};
+
+static void test_state_dicts(void)
+{
+    static const char *const pickles[] = { "PK\3\4 and the files of a zip archive", "\x80\2\x8a\x0al\xfc\x9c" };
+    hf_archive archive = { 0 };
+    for (size_t i = 0; i < sizeof state_dicts / sizeof state_dicts[0]; i++) {
+        hf_text file = { 0 };
+        make_file(&file, state_dicts[i].header, strlen(state_dicts[i].header), state_dicts[i].data_size, 0);
+        CHECK_STATUS(hf_archive_parse_state_dict(&archive, file.data, file.size, "m.safetensors"),
+                     state_dicts[i].status, state_dicts[i].message);
+        CHECK(archive.n_entries == (state_dicts[i].status == HF_OK));
+        if (archive.n_entries) CHECK(strcmp(archive.entry[0].name, "a") == 0);
+        hf_archive_free(&archive);
+        hf_text_free(&file);
+    }
+    CHECK_STATUS(parse_header(&archive, state_dicts[0].header, 16, 0), HF_ERR_UNSUPPORTED, "type I64");
+    for (size_t i = 0; i < 2; i++)
+        CHECK_STATUS(hf_archive_parse(&archive, pickles[i], i ? 9 : strlen(pickles[i]), "m.pt"), HF_ERR_UNSUPPORTED,
+                     "'m.pt': a pickle as torch.save writes it");
+}
+
 static hf_status fill(hf_archive *archive)
 {
     const float weights[] = { 1.5f, -0.0f, NAN, INFINITY, 1e-42f, -3.25f };
@@ -390,6 +431,7 @@ int main(void)
     test_lengths();
     test_long_names();
     test_foreign_file();
+    test_state_dicts();
     test_round_trip(folder, &bytes, &size);
     if (bytes) {
         test_bit_flips(bytes, size);

@@ -104,7 +104,7 @@ static void test_grid_in_key(void)
     small_cohort_make(&cohort);
     image = cohort.subject[0].image;
     CHECK(same_key(image, &small_window, &small_window));
-    for (int k = 0; k < 13; k++) {
+    for (int k = 0; k < 14; k++) {
         hf_grid other = small_window;
         if (k < 3) other.shape[k]++;
         if (k >= 3 && k < 6) other.spacing[k - 3] = 2;
@@ -113,6 +113,7 @@ static void test_grid_in_key(void)
         if (k == 10) other.centre = HF_CENTRE_MIDDLE;
         if (k == 11) other.crop[2][1] = 3;
         if (k == 12) other.crop_mm[1][0] = 0.5;
+        if (k == 13) other.resize = true;
         if (!CHECK(!same_key(image, &small_window, &other))) fprintf(stderr, "    change %d\n", k);
     }
     hf_grid plain = small_window;
