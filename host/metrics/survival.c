@@ -18,7 +18,7 @@ typedef struct risk {
 
 static int by_risk(const void *a, const void *b)
 {
-    return hf_by_value(&((const risk *)a)->value, &((const risk *)b)->value);
+    return hf_compare_numbers(&((const risk *)a)->value, &((const risk *)b)->value);
 }
 
 static bool is_event(const subject *of)

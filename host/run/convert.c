@@ -190,7 +190,7 @@ static hf_status open_cohort(conversion *c, bool learned, const hf_watch *watch)
     c->has_data = true;
     const int *count = c->data.count;
     hf_watch_say(watch, "subjects: %d train, %d validate, %d test", count[HF_TRAIN], count[HF_VALID], count[HF_TEST]);
-    HF_TRY(hf_run_subjects(&c->subjects, &c->data, &c->fixed.encoder, c->recipe.cohort.target));
+    HF_TRY(hf_run_subjects(&c->subjects, &c->data, &c->fixed.encoder, &c->fixed.target));
     if (learned) return HF_OK;
     return hf_guard_fit(&c->fixed.guard, c->data.dataset, c->data.index + c->data.first[HF_TRAIN], count[HF_TRAIN]);
 }
@@ -447,15 +447,15 @@ hf_status hf_run_write_batches(const hf_recipe *recipe, const char *path, const 
 {
     conversion c = { 0 };
     hf_text text = { 0 };
-    int *sample = NULL, count = 0;
+    hf_run_samples samples = { 0 };
     hf_status status;
     HF_TRY_OUT(hf_recipe_copy(&c.recipe, recipe));
     HF_TRY_OUT(open_cohort(&c, false, &options->watch));
-    HF_TRY_OUT(hf_run_samples(&sample, &count, &c.recipe, &c.data, &c.fixed));
-    HF_TRY_OUT(add_order(&text, &c, sample, count));
+    HF_TRY_OUT(hf_run_samples_list(&samples, &c.data, &c.fixed.target, &c.recipe));
+    HF_TRY_OUT(add_order(&text, &c, samples.index, samples.count));
     HF_TRY_OUT(hf_file_write(path, text.data, text.size));
 out:
-    free(sample);
+    hf_run_samples_free(&samples);
     hf_text_free(&text);
     close_conversion(&c);
     return status;

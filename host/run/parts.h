@@ -9,6 +9,7 @@
  *   guard.c    is this volume like the training ones?
  *   samples.c  who is shown in an epoch
  *   schedule.c the learning rate of a step, and when a run ends early
+ *   start.c    what training begins with
  *   screen.c, seen.c, residuals.c  what is to be known before an answer is believed (judge.h)
  *   folder.c   the folder: its lock, its log, its split file
  *   pretrain.c the stage before the first epoch
@@ -214,19 +215,16 @@ void hf_run_average_views(float *output, int count, int views, const hf_target *
 hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *network, hf_loader *loader, int count,
                                  const char *what, const hf_watch *watch) HF_MUST_USE;
 
-/* What training begins with. The encoded rows [count,width] of the training subjects, freed by the caller; the subjects that an
- * epoch shows, some more than once when oversampling, freed by the caller; and the bias that says what the training
- * targets say on average, put into a network that has memory. */
-hf_status hf_run_training_rows(float **rows, const hf_run_data *data, const hf_run_fixed *fixed) HF_MUST_USE;
-hf_status hf_run_samples(int **sample, int *count, const hf_recipe *recipe, const hf_run_data *data,
-                         const hf_run_fixed *fixed) HF_MUST_USE;
-hf_status hf_run_start_at_mean(const hf_run_network *network, const hf_recipe *recipe,
-                               const hf_run_fixed *fixed) HF_MUST_USE;
-
 /* The same for one subject and its volumes [views,D,H,W], by a network that was planned to evaluate one sample at a time. */
 enum { HF_MAX_VIEWS = 2 };
 hf_status hf_run_network_predict_one(float *output, hf_run_network *network, const float *volume, int views,
                                      const float *row) HF_MUST_USE;
+
+/* What training begins with: the encoded rows [count,width] of the training subjects, freed by the caller; and the bias of
+ * the goal's head or the last layer, which says what the training targets say on average, put into a bound network. */
+hf_status hf_run_training_rows(float **rows, const hf_run_data *data, const hf_run_fixed *fixed) HF_MUST_USE;
+hf_status hf_run_start_at_mean(const hf_run_network *network, const hf_recipe *recipe,
+                               const hf_run_fixed *fixed) HF_MUST_USE;
 
 /* The recipe's network. */
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) HF_MUST_USE;

@@ -111,48 +111,12 @@ static hf_status write_recipe(const run *r)
     return status;
 }
 
-static int64_t named_count(const hf_model *model, int at)
-{
-    const hf_named named = hf_model_named(model, at);
-    return hf_shape_count(&named.value.desc.shape);
-}
-
-/* The bias of the goal's head, or of the network's last layer; -1: there is none of so many numbers. */
-static int find_bias(const hf_model *model, const hf_goal *goal, const hf_network *network, int outputs)
-{
-    static const char *const endings[] = { "bias_generator.bias", "bias" };
-    char name[160];
-    if (goal->bias) return hf_model_find(model, goal->bias);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        snprintf(name, sizeof name, "%.100s.%s", network->head, endings[i]);
-        const int at = hf_model_find(model, name);
-        if (at >= 0 && named_count(model, at) == outputs) return at;
-    }
-    return -1;
-}
-
-/* Before the first step: that bias says what the training targets say on average. */
-static hf_status start_at_mean(const run *r)
-{
-    const hf_target *target = &r->fixed.target;
-    const hf_network *kind;
-    float bias[HF_MAX_CLASSES];
-    HF_TRY(hf_run_network_find(&kind, &r->recipe));
-    target->goal->start(bias, target);
-    const int at = find_bias(r->network.model, target->goal, kind, target->outputs);
-    if (at < 0)
-        return hf_fail(HF_ERR_UNSUPPORTED, "train.start_at_mean: the network '%s' has no last layer with %d biases",
-                       r->recipe.model.name, target->outputs);
-    const hf_named named = hf_model_named(r->network.model, at);
-    return hf_tensor_write(&named.value, bias, target->outputs);
-}
-
 static hf_status begin(run *r)
 {
     r->progress = (hf_run_progress){ .best_value = NAN };
     HF_TRY(hf_guard_fit(&r->fixed.guard, r->data.dataset, r->data.index + r->data.first[HF_TRAIN],
                         r->data.count[HF_TRAIN]));
-    if (r->recipe.train.start_at_mean) HF_TRY(start_at_mean(r));
+    if (r->recipe.train.start_at_mean) HF_TRY(hf_run_start_at_mean(&r->network, &r->recipe, &r->fixed));
     HF_TRY(write_recipe(
         r)); /* from here on there is a run; should it end before the split is written, it is drawn again */
     return hf_run_split_write(r->folder, &r->data.cohort, r->data.part);
@@ -209,25 +173,13 @@ static hf_status open_data(run *r, bool resume)
     return status;
 }
 
-/* The encoded table rows of the training subjects, [count,width]; *rows is freed by the caller. */
-static hf_status training_rows(float **rows, const run *r)
-{
-    const hf_run_data *d = &r->data;
-    const size_t width = (size_t)r->fixed.encoder.width, count = (size_t)d->count[HF_TRAIN];
-    hf_status status = HF_OK;
-    HF_TRY(hf_alloc(rows, count * width + 1, sizeof **rows, "the training rows"));
-    for (size_t i = 0; i < count && status == HF_OK && width; i++)
-        status = hf_dataset_get(d->dataset, d->index[(size_t)d->first[HF_TRAIN] + i], NULL, *rows + i * width, NULL);
-    return status;
-}
-
 static hf_status open_network(run *r, const char *device)
 {
     float *rows = NULL;
     const int samples = r->samples.count, wanted = (int)r->recipe.train.batch_size;
     const int batch = samples < wanted ? samples : wanted;
     const int sizes[HF_N_STEPS] = { batch, samples % batch, batch < EVALUATE_BATCH ? batch : EVALUATE_BATCH };
-    hf_status status = training_rows(&rows, r);
+    hf_status status = hf_run_training_rows(&rows, &r->data, &r->fixed);
     if (status == HF_OK)
         status = hf_run_network_plan(&r->network, &r->recipe, &r->fixed.target, device, r->fixed.shape,
                                      r->fixed.encoder.width, sizes, rows, r->data.count[HF_TRAIN]);
@@ -513,28 +465,4 @@ hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char
     if (status == HF_OK) status = judge(test, folder, recipe->train.overfit_batches > 0, options);
     hf_lock_release(&r.lock);
     return status;
-}
-
-/* ---- what it begins with, for others ----------------------------------------------------------------------------- */
-
-hf_status hf_run_training_rows(float **rows, const hf_run_data *data, const hf_run_fixed *fixed)
-{
-    const run r = { .data = *data, .fixed = *fixed };
-    return training_rows(rows, &r);
-}
-
-hf_status hf_run_samples(int **sample, int *count, const hf_recipe *recipe, const hf_run_data *data,
-                         const hf_run_fixed *fixed)
-{
-    run r = { .recipe = *recipe, .data = *data, .fixed = *fixed };
-    const hf_status status = list_samples(&r);
-    *sample = r.sample;
-    *count = r.n_samples;
-    return status;
-}
-
-hf_status hf_run_start_at_mean(const hf_run_network *network, const hf_recipe *recipe, const hf_run_fixed *fixed)
-{
-    const run r = { .recipe = *recipe, .network = *network, .fixed = *fixed };
-    return start_at_mean(&r);
 }
