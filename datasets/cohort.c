@@ -73,28 +73,6 @@ static int compare_key(const void *key, const void *element)
     return strcmp(key, x->key);
 }
 
-/* "LOW..HIGH" */
-static bool read_range(double *low, double *high, const char *value)
-{
-    char text[64];
-    const char *dots = strstr(value, "..");
-    const size_t length = dots ? (size_t)(dots - value) : 0;
-    if (!dots || length >= sizeof text) return false;
-    memcpy(text, value, length);
-    text[length] = '\0';
-    return hf_text_number(low, text) && hf_text_number(high, dots + 2);
-}
-
-/* The same text or number, another word for the same sex, or a number of a range. */
-static bool passes(const char *text, const char *value)
-{
-    double low, high, x;
-    if (!text) return false;
-    if (read_range(&low, &high, value)) return hf_text_number(&x, text) && x >= low && x < high;
-    const char *a = hf_sex_word(text), *b = hf_sex_word(value);
-    return hf_text_same(text, value) || (a && b && *a == *b);
-}
-
 static hf_status apply_filter(joiner *j, const hf_cohort_options *options)
 {
     const hf_table *table = &j->cohort->table;
@@ -105,7 +83,7 @@ static hf_status apply_filter(joiner *j, const hf_cohort_options *options)
     if (!(options->fraction >= 0 && options->fraction <= 1))
         return hf_fail(HF_ERR_ARGUMENT, "a fraction of %g of the table's rows, expected 0 to 1", options->fraction);
     for (int row = 0; row < table->rows; row++) {
-        j->kept[row] = !value || passes(hf_table_cell(table, row, column), value);
+        j->kept[row] = !value || hf_filter_passes(hf_table_cell(table, row, column), value);
         count += j->kept[row];
     }
     if (count == 0) return hf_fail(HF_ERR_ARGUMENT, "'%s': no row has '%s' in column '%s'", table->path, value, name);

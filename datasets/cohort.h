@@ -14,6 +14,10 @@ bool hf_text_number(double *out, const char *text);
 /* Whether two cells say the same: equal text, or equal numbers ("1" and "1.0"). A NULL equals nothing. */
 bool hf_text_same(const char *a, const char *b);
 
+/* Whether a cell passes a filter: it says the same as `value`, is another word for the same sex, lies in its range LOW..HIGH,
+ * or does so for one of several values between bars, A|B. A NULL never does. */
+bool hf_filter_passes(const char *text, const char *value);
+
 /* The text of a cell, NULL where missing. */
 const char *hf_table_cell(const hf_table *table, int row, int column);
 

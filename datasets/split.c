@@ -485,6 +485,7 @@ hf_status hf_split_make(hf_part *part, const hf_cohort *cohort, const hf_split_o
     HF_TRY_OUT(find_groups(&g, cohort, options));
     HF_TRY_OUT(how->make(made, cohort, options, &g));
     HF_TRY_OUT(check_groups(made, &g, cohort));
+    HF_TRY_OUT(hf_split_restrict(made, cohort, options));
     HF_TRY_OUT(check_parts(made, cohort, how, g.count));
     memcpy(part, made, (size_t)cohort->n_subjects * sizeof *made);
 out:

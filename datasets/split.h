@@ -1,4 +1,4 @@
-/* split.h: what the splitters share. For split.c, strata.c and split_published.c alone. */
+/* split.h: what the splitters share. For split.c, filter.c, strata.c and split_published.c alone. */
 #ifndef HF_SPLIT_H
 #define HF_SPLIT_H
 
@@ -18,6 +18,9 @@ typedef struct hf_stratum {
  * quantile bins of at least 20 rows on average over all binned columns, equal numbers in one bin, the missing first. */
 hf_status hf_strata_rank(int *rank, const hf_cohort *cohort, const int *row, int count, const hf_stratum *strata,
                          int n_strata) HF_MUST_USE;
+
+/* Leaves unused who may not train: options->train_filter and train_fraction. */
+hf_status hf_split_restrict(hf_part *part, const hf_cohort *cohort, const hf_split_options *options) HF_MUST_USE;
 
 /* The published splitter: part[n_subjects]. */
 hf_status hf_split_published(hf_part *part, const hf_cohort *cohort, const hf_split_options *options) HF_MUST_USE;

@@ -59,6 +59,9 @@ for package in hfcl hyperfusion; do
 done
 check 'an outside program with hfcl' outside hfcl conv3d
 check 'an outside program with hyperfusion' outside hyperfusion train_tiny
-check 'the installed program' "$(find "$work/root" -path '*/bin/hyperfusion')" --help
+program=$(find "$work/root" -path '*/bin/hyperfusion')
+check 'the installed program' "$program" --help
+check 'an installed recipe finds its bases' \
+    "$program" plan "$(find "$work/root" -path '*/recipes/paper/table3/hyperfusion.yaml')" --set train.batch_size=2
 echo "install: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -17,7 +17,7 @@ int hf_by_value(const void *a, const void *b); /* for qsort over doubles */
 /* Between the order statistics around (count - 1) q. */
 double hf_quantile(const double *sorted, int64_t count, double q);
 
-/* Metrics of numbers, and of classes; each ended by a row without name. */
-extern const hf_metric hf_metrics_of_numbers[], hf_metrics_of_classes[];
+/* Metrics of numbers, of classes, of times until an event; each ended by a row without name. */
+extern const hf_metric hf_metrics_of_numbers[], hf_metrics_of_classes[], hf_metrics_of_times[];
 
 #endif

@@ -26,6 +26,7 @@ typedef struct hf_recipe {
         hf_texts classes;  /* in the order of the network's outputs */
         hf_texts merge;    /* "EMCI=MCI": what the table calls EMCI is of class MCI */
         hf_texts collapse; /* "EMCI=MCI": the class EMCI is trained as one of its own and reported as MCI */
+        char *event;       /* survival: column, 1 or 0; "" */
         char *unit;        /* of a number */
     } goal;
     struct {                 /* "" or "own", 0: the network's own */
@@ -48,7 +49,7 @@ typedef struct hf_recipe {
     } model;
     struct {
         char *path, *table, *id_column, *image_column;
-        char *filter;      /* "COLUMN=VALUE", "COLUMN=LOW..HIGH" or "" */
+        char *filter;      /* "COLUMN=VALUE", "COLUMN=A|B", "COLUMN=LOW..HIGH" or "" */
         double fraction;   /* of the rows, the first ones */
         char *session;     /* of images found by id; "" */
         hf_texts entities; /* that their names must have */
@@ -74,15 +75,22 @@ typedef struct hf_recipe {
         int64_t folds, fold;
         double valid, test; /* fractions */
         int64_t seed;
+        char *train_filter;    /* as cohort.filter, of those who train and validate */
+        double train_fraction; /* of them, the first ones */
     } split;
     struct {
         int64_t epochs, batch_size;
         double learning_rate, weight_decay;
         char *optimizer;
-        char *loss;             /* "": the goal's own */
-        hf_texts class_weights; /* empty: all alike; "inverse"; or a number for each class */
-        bool oversample;        /* all classes as often as the most frequent one */
-        char *schedule;         /* "constant" or "cosine" */
+        char *loss;                               /* "": the goal's own */
+        hf_texts class_weights;                   /* empty: all alike; "inverse"; or a number for each class */
+        bool oversample;                          /* all classes as often as the most frequent one */
+        double clip_norm;                         /* of all gradients; 0: never */
+        char *schedule;                           /* "constant", "step", "cosine", "plateau" */
+        double warmup_epochs, decay, lowest_rate; /* of the schedule */
+        int64_t decay_epochs;
+        int64_t patience;        /* epochs without progress that end a run; 0: none */
+        int64_t overfit_batches; /* for debugging: only so many; 0: all */
         bool start_at_mean, flip;
         double flip_rate;                             /* probability */
         int64_t shift;                                /* voxels */
@@ -111,7 +119,9 @@ typedef struct hf_recipe {
 hf_status hf_recipe_defaults(hf_recipe *out) HF_MUST_USE;
 
 /* The defaults overlaid with a file. HF_ERR_FORMAT when it is not plain YAML (one document, no anchors, aliases, tags or
- * duplicate keys), HF_ERR_ARGUMENT when a key or value is not in the table. */
+ * duplicate keys), HF_ERR_ARGUMENT when a key or value is not in the table. A file may begin with "base: OTHER" or "base:
+ * [OTHER, ...]": recipe files, relative to its folder, whose keys are put below its own; HF_ERR_ARGUMENT when a file is its
+ * own base. A text that is parsed has no base. */
 hf_status hf_recipe_read(hf_recipe *out, const char *path) HF_MUST_USE;
 hf_status hf_recipe_parse(hf_recipe *out, const char *text, size_t size, const char *name) HF_MUST_USE;
 

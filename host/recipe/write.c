@@ -123,7 +123,7 @@ hf_status hf_recipe_write(const hf_recipe *recipe, hf_text *out)
 static bool may_differ(const hf_key *key, const hf_recipe *recipe)
 {
     if (key->resume != HF_RESUME_LONGER) return key->resume == HF_RESUME_ANY;
-    return strcmp(recipe->train.schedule, "constant") == 0;
+    return strcmp(recipe->train.schedule, "cosine") != 0; /* which alone knows the end */
 }
 
 static hf_status same_value(const hf_recipe *was, const hf_recipe *is, const hf_key *key)
@@ -189,8 +189,20 @@ static hf_status check_tabular(const hf_recipe *r)
                          "cannot be an input",
                          r->cohort.target);
     }
+    if (status == HF_OK && r->goal.event[0] && hf_encoder_uses(encoder, r->goal.event))
+        status = hf_fail(HF_ERR_ARGUMENT,
+                         "cohort.tabular uses the column '%s', which is goal.event: what is predicted "
+                         "cannot be an input",
+                         r->goal.event);
     free(encoder);
     return status;
+}
+
+static hf_status check_filter(const char *key, const char *filter)
+{
+    const char *equals = strchr(filter, '=');
+    if (!filter[0] || (equals && equals != filter)) return HF_OK;
+    return hf_fail(HF_ERR_ARGUMENT, "%s: found '%s', expected COLUMN=VALUE", key, filter);
 }
 
 static hf_status check_cohort(const hf_recipe *r)
@@ -198,9 +210,7 @@ static hf_status check_cohort(const hf_recipe *r)
     if (!r->cohort.path[0])
         return hf_fail(HF_ERR_ARGUMENT, "cohort.path is not set; name a folder in the recipe or with"
                                         " --set cohort.path=FOLDER");
-    const char *filter = r->cohort.filter, *equals = strchr(filter, '=');
-    if (filter[0] && (!equals || equals == filter))
-        return hf_fail(HF_ERR_ARGUMENT, "cohort.filter: found '%s', expected COLUMN=VALUE", filter);
+    HF_TRY(check_filter("cohort.filter", r->cohort.filter));
     const int64_t *shape = r->cohort.shape;
     int shape_zeros = !shape[0] + !shape[1] + !shape[2];
     if (shape_zeros != 0 && shape_zeros != 3)
@@ -230,6 +240,7 @@ static hf_status check_sides(const hf_recipe *r)
 
 static hf_status check_split(const hf_recipe *r)
 {
+    HF_TRY(check_filter("split.train_filter", r->split.train_filter));
     bool drawn = strcmp(r->split.method, "stratified") == 0 || strcmp(r->split.method, "random") == 0;
     if (strcmp(r->split.method, "column") == 0 && !r->split.column[0])
         return hf_fail(HF_ERR_ARGUMENT, "split.method is column, but split.column names none");
@@ -260,12 +271,24 @@ static hf_status check_model(const hf_recipe *r)
     return r->model.name[0] ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "model.name is empty: a network is expected");
 }
 
+static hf_status check_train(const hf_recipe *r)
+{
+    if (r->train.warmup_epochs >= (double)r->train.epochs)
+        return hf_fail(HF_ERR_ARGUMENT, "train.warmup_epochs: found %g, expected less than train.epochs, %lld",
+                       r->train.warmup_epochs, (long long)r->train.epochs);
+    if (r->train.lowest_rate > r->train.learning_rate)
+        return hf_fail(HF_ERR_ARGUMENT, "train.lowest_rate: found %g, expected at most train.learning_rate, %g",
+                       r->train.lowest_rate, r->train.learning_rate);
+    return HF_OK;
+}
+
 hf_status hf_recipe_check(const hf_recipe *recipe)
 {
     hf_status status = check_cohort(recipe);
     if (status == HF_OK) status = check_sides(recipe);
     if (status == HF_OK) status = check_split(recipe);
     if (status == HF_OK) status = check_model(recipe);
+    if (status == HF_OK) status = check_train(recipe);
     if (status == HF_OK || !recipe->path[0]) return status;
     return hf_fail_in(status, "'%s'", recipe->path);
 }

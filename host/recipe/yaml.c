@@ -2,15 +2,20 @@
  *
  * Working on events rather than on a schema library's structs keeps the line of every key for messages, and lets files
  * and "--set" share one table. A recipe needs two levels of mappings, scalars and lists of scalars; everything else
- * that YAML offers (anchors, aliases, tags, several documents, directives) is refused, so a file means what it shows. */
+ * that YAML offers (anchors, aliases, tags, several documents, directives) is refused, so a file means what it shows.
+ *
+ * A file may begin with "base: FILE": the keys of that file are put into the recipe first, then its own over them. So
+ * a file says only how it differs, and what is left at the end is an ordinary recipe. */
 #include "key.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <yaml.h>
 
 enum { MAX_FILE = 256 << 10 }; /* bytes */
+enum { MAX_FILES = 32 };       /* that one recipe is put together from */
 
 /* A file being read. `event` is the current one; it is replaced by `next`. */
 typedef struct reader {
@@ -18,6 +23,9 @@ typedef struct reader {
     yaml_event_t event;
     const char *name;
     hf_recipe *recipe;
+    int *files;                /* read so far; NULL: a text that is no file and has no folder to look for bases in */
+    const struct reader *over; /* the file that has this one as its base; NULL */
+    bool begun;                /* a key was read */
     int key_line[HF_MAX_KEYS]; /* where a key was given; 0: not yet */
     int section_line[HF_N_SECTIONS];
     char place[600]; /* "'FILE', line N" of the event last asked for */
@@ -144,14 +152,100 @@ static hf_status read_section(reader *r, const char *section)
     }
 }
 
+/* ---- bases ------------------------------------------------------------------------------------------------------- */
+
+static hf_status read_text(reader *r, const char *text, size_t size);
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static hf_status refuse_circle(const reader *r, const char *path)
+{
+    for (const reader *above = r; above; above = above->over)
+        if (same_file(above->name, path))
+            return hf_fail(HF_ERR_ARGUMENT, "'%s' is its own base%s%s", path, above == r ? "" : ", by way of ",
+                           above == r ? "" : r->name);
+    return HF_OK;
+}
+
+static hf_status read_base_file(const reader *r, const char *path)
+{
+    void *text;
+    size_t size;
+    reader base = { .name = path, .recipe = r->recipe, .files = r->files, .over = r };
+    HF_TRY(refuse_circle(r, path));
+    if (++*r->files > MAX_FILES)
+        return hf_fail(HF_ERR_ARGUMENT, "a recipe of more than %d files, bases of bases among them", (int)MAX_FILES);
+    HF_TRY(hf_file_read(&text, &size, path, MAX_FILE));
+    const hf_status status = read_text(&base, text, size);
+    free(text);
+    return status;
+}
+
+/* `base` is relative to the folder of the file that names it. */
+static hf_status read_base(const reader *r, const char *base)
+{
+    char *folder, *path = NULL;
+    if (base[0] == '\0') return hf_fail(HF_ERR_ARGUMENT, "found nothing, expected a recipe file");
+    HF_TRY(hf_strdup(&folder, r->name));
+    char *slash = strrchr(folder, '/');
+    if (slash) slash[1] = '\0';
+    hf_status status = base[0] == '/' || !slash ? hf_strdup(&path, base) : hf_path_join(&path, folder, base);
+    if (status == HF_OK) status = read_base_file(r, path);
+    free(folder);
+    free(path);
+    return status;
+}
+
+/* The current event is the value of "base": a file, or a list of them, of which later ones are put over earlier ones. */
+static hf_status read_bases(reader *r, size_t line)
+{
+    hf_value value = { 0 };
+    if (!r->files)
+        return hf_fail(HF_ERR_ARGUMENT, "%s: base: only a recipe that is a file can have one", place_at(r, line));
+    if (r->begun)
+        return hf_fail(HF_ERR_ARGUMENT, "%s: base: expected as the first key, since it is put below the others",
+                       place_at(r, line));
+    hf_status status = read_value(r, &value, "base");
+    for (int i = 0; status == HF_OK && i < value.count; i++) {
+        status = read_base(r, value.item[i].text);
+        if (status != HF_OK) status = hf_fail_in(status, "%s: base", place_at(r, line));
+    }
+    hf_value_free(&value);
+    return status;
+}
+
+static bool is_given(const reader *r, const char *name)
+{
+    size_t index;
+    return hf_key_find(&index, name, r->name) == HF_OK && r->key_line[index] > 0;
+}
+
+/* The shape of a base was meant for its spacing (as in hf_recipe_set). */
+static void follow_spacing(reader *r)
+{
+    if (is_given(r, "cohort.spacing") && !is_given(r, "cohort.shape"))
+        memset(r->recipe->cohort.shape, 0, sizeof r->recipe->cohort.shape);
+}
+
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
+
 static hf_status read_top(reader *r)
 {
-    for (;;) {
+    for (;; r->begun = true) {
         HF_TRY(next(r));
         if (r->event.type == YAML_MAPPING_END_EVENT) return HF_OK;
         char name[128];
         HF_TRY(key_name(r, name, NULL));
         size_t line = r->event.start_mark.line;
+        if (strcmp(name, "base") == 0) {
+            HF_TRY(next(r));
+            HF_TRY(read_bases(r, line));
+            continue;
+        }
         int section = hf_section_find(name);
         if (section >= 0) HF_TRY(once(r, &r->section_line[section], name, line));
         HF_TRY(next(r));
@@ -206,38 +300,53 @@ static void close_reader(reader *r)
     yaml_parser_delete(&r->parser);
 }
 
-hf_status hf_recipe_parse(hf_recipe *out, const char *text, size_t size, const char *name)
+/* Puts what a file says over the recipe. */
+static hf_status read_text(reader *r, const char *text, size_t size)
 {
-    hf_status status;
-    hf_recipe recipe = { 0 };
-    reader r = { .name = name, .recipe = &recipe };
     if (size > MAX_FILE)
-        return hf_fail(HF_ERR_FORMAT, "'%s': %zu bytes, at most %d expected", name, size, (int)MAX_FILE);
+        return hf_fail(HF_ERR_FORMAT, "'%s': %zu bytes, at most %d expected", r->name, size, (int)MAX_FILE);
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* the mark that editors put before UTF-8 */
         text += 3;
         size -= 3;
     }
-    HF_TRY(hf_recipe_defaults(&recipe));
-    HF_TRY_OUT(open_reader(&r, text, size));
-    status = read_document(&r);
-    close_reader(&r);
-    if (status != HF_OK) goto out;
-    free(recipe.path);
-    recipe.path = NULL;
-    HF_TRY_OUT(hf_strdup(&recipe.path, name));
-    *out = recipe;
-    return HF_OK;
-out:
-    hf_recipe_free(&recipe);
+    HF_TRY(open_reader(r, text, size));
+    const hf_status status = read_document(r);
+    close_reader(r);
+    if (status == HF_OK) follow_spacing(r);
     return status;
+}
+
+/* `files`: NULL for a text that is no file. */
+static hf_status read_recipe(hf_recipe *out, const char *text, size_t size, const char *name, int *files)
+{
+    hf_recipe recipe = { 0 };
+    reader r = { .name = name, .recipe = &recipe, .files = files };
+    HF_TRY(hf_recipe_defaults(&recipe));
+    hf_status status = read_text(&r, text, size);
+    if (status == HF_OK) {
+        free(recipe.path);
+        recipe.path = NULL;
+        status = hf_strdup(&recipe.path, name);
+    }
+    if (status == HF_OK)
+        *out = recipe;
+    else
+        hf_recipe_free(&recipe);
+    return status;
+}
+
+hf_status hf_recipe_parse(hf_recipe *out, const char *text, size_t size, const char *name)
+{
+    return read_recipe(out, text, size, name, NULL);
 }
 
 hf_status hf_recipe_read(hf_recipe *out, const char *path)
 {
     void *text;
     size_t size;
+    int files = 1;
     HF_TRY(hf_file_read(&text, &size, path, MAX_FILE));
-    hf_status status = hf_recipe_parse(out, text, size, path);
+    hf_status status = read_recipe(out, text, size, path, &files);
     free(text);
     return status;
 }

@@ -232,6 +232,7 @@ hf_status hf_report_results(hf_text *out, const hf_report_data *data, const hf_s
     const unsigned sections = data->predictions->target.goal->sections;
     add_table(out, data, scores);
     if (sections & HF_SHOW_CONFUSION) HF_TRY(add_confusion(out, data));
+    if (sections & HF_SHOW_SURVIVAL) HF_TRY(hf_report_survival(out, data->predictions));
     if (sections & HF_SHOW_SCATTER) HF_TRY(add_scatter(out, data, scores));
     return HF_OK;
 }

@@ -90,7 +90,9 @@ static hf_status split(hf_run_data *data, const hf_recipe *recipe, const hf_run_
                                  .fold = (int)recipe->split.fold,
                                  .valid = recipe->split.valid,
                                  .test = recipe->split.test,
-                                 .seed = (uint64_t)recipe->split.seed };
+                                 .seed = (uint64_t)recipe->split.seed,
+                                 .train_filter = or_null(recipe->split.train_filter),
+                                 .train_fraction = recipe->split.train_fraction };
     HF_TRY(hf_alloc(&data->part, (size_t)data->cohort.n_subjects, sizeof *data->part, "the split"));
     if (source->folder) {
         for (int i = 0; i < data->cohort.n_subjects; i++)
@@ -98,8 +100,10 @@ static hf_status split(hf_run_data *data, const hf_recipe *recipe, const hf_run_
         return HF_OK;
     }
     if (source->split_file) {
-        options.method = "file";
+        options.method = "file"; /* who is unused there, stays so */
         options.file = source->split_file;
+        options.train_filter = NULL;
+        options.train_fraction = 1;
     }
     return hf_split_make(data->part, &data->cohort, &options);
 }

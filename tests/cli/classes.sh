@@ -81,6 +81,15 @@ train() {
 }
 train undisturbed
 check "the undisturbed run" test -s undisturbed/report.html
+check "an epoch shows every class as often as the most frequent" python3 -c '
+import collections, csv, json, struct
+def table(path):
+    return list(csv.DictReader(open(path), delimiter="\t"))
+trains = {r["participant_id"] for r in table("undisturbed/split.tsv") if r["split"] == "train"}
+of = collections.Counter(r["diagnosis"] for r in table("cohort/participants.tsv") if r["participant_id"] in trains)
+with open("undisturbed/last.safetensors", "rb") as f:
+    steps = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))["__metadata__"]["optimizer.steps"]
+assert len(set(of.values())) > 1 and int(steps) == 3 * max(of.values()), (steps, of)'  # 3 epochs, 3 classes, batches of 3
 python3 - "$program" <<'END'
 import subprocess, sys, time
 command = [sys.argv[1], "train", "classes.yaml", "--out", "broken", "--resume", "--set", "train.class_weights=[]",

@@ -38,6 +38,19 @@ for file in models.tsv ensembles.tsv recipe.yaml seed-2/version-1/predictions-te
     check "$file: the same bytes" cmp "whole/$file" "broken/$file"
 done
 
+# Folds that test on the same subjects are one ensemble; the best of them by validation is an ensemble of one.
+run 0 crossval tiny.yaml --out same --set split.method=random --set train.batch_size=3 --set crossval.folds=2
+says out "ensembles      1"
+sed -i 's/^  best: 0/  best: 1/' same/recipe.yaml
+run 0 crossval tiny.yaml --out same --set split.method=random --set train.batch_size=3 --set crossval.folds=2 \
+    --set crossval.best=1
+check "the best by validation alone" python3 -c '
+models = [line.split("\t") for line in open("same/models.tsv").read().splitlines()]
+ensemble = [line.split("\t") for line in open("same/ensembles.tsv").read().splitlines()]
+valid, mae = models[0].index("valid_mae"), models[0].index("mae")
+best, other = sorted(models[1:], key=lambda row: float(row[valid]))
+assert ensemble[1][ensemble[0].index("mae")] == best[mae] != other[mae], (models, ensemble)'
+
 check "another method" study other model.name=brain-age-image-only
 run 0 compare whole other
 says out "minus whole"

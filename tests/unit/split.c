@@ -244,6 +244,43 @@ static void test_file(void)
     hf_cohort_free(&c);
 }
 
+/* Who trains and validates is restricted; the test part is the one of the whole cohort. */
+static void test_train_filter(void)
+{
+    enum { N = 200 };
+    hf_cohort c;
+    hf_part whole[N], part[N];
+    int count[HF_N_PARTS], all[HF_N_PARTS], wrong = 0, women[HF_N_PARTS] = { 0 };
+    make_people(&c, N, NULL);
+    CHECK_OK(hf_split_make(whole, &c, NULL));
+    count_parts(all, whole, N);
+    CHECK_OK(hf_split_make(part, &c, &(hf_split_options){ .train_filter = "sex=female" }));
+    for (int i = 0; i < N; i++) {
+        const bool woman = hf_table_cell(&c.table, i, 2)[0] == 'F';
+        women[whole[i]] += woman;
+        wrong += part[i] != (woman || whole[i] == HF_TEST ? whole[i] : HF_UNUSED);
+    }
+    CHECK(wrong == 0 && women[HF_TEST] < all[HF_TEST] && women[HF_TRAIN] > 0);
+    CHECK_OK(hf_split_make(part, &c, &(hf_split_options){ .train_filter = "sex=F", .train_fraction = 0.5 }));
+    count_parts(count, part, N);
+    CHECK(count[HF_TRAIN] == women[HF_TRAIN] / 2 && count[HF_VALID] == women[HF_VALID] / 2);
+    CHECK(count[HF_TEST] == all[HF_TEST]);
+    int first = 0; /* the leading ones */
+    while (first < N && part[first] != HF_TRAIN)
+        first++;
+    for (int i = 0; i < first; i++)
+        CHECK(whole[i] != HF_TRAIN || hf_table_cell(&c.table, i, 2)[0] == 'M');
+    CHECK_STATUS(hf_split_make(part, &c, &(hf_split_options){ .train_filter = "sx=F" }), HF_ERR_ARGUMENT,
+                 "did you mean 'sex'?");
+    CHECK_STATUS(hf_split_make(part, &c, &(hf_split_options){ .train_filter = "sex" }), HF_ERR_ARGUMENT,
+                 "found 'sex', expected COLUMN=VALUE");
+    CHECK_STATUS(hf_split_make(part, &c, &(hf_split_options){ .train_filter = "sex=x" }), HF_ERR_ARGUMENT,
+                 "leaves the train part empty");
+    CHECK_STATUS(hf_split_make(part, &c, &(hf_split_options){ .train_fraction = -1 }), HF_ERR_ARGUMENT,
+                 "a fraction of -1 of the training rows");
+    hf_cohort_free(&c);
+}
+
 static void test_refused(void)
 {
     static const double bad[][2] = { { -0.1, 0.2 }, { 0.5, 0.5 }, { 0.1, NAN }, { 0.2, 1 } };
@@ -455,6 +492,7 @@ int main(int argc, char **argv)
     test_groups();
     test_column();
     test_file();
+    test_train_filter();
     test_refused();
     return check_done("split");
 }

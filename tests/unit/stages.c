@@ -301,7 +301,7 @@ static void test_frozen_fusion(void)
 static void test_every_layer(void)
 {
     static const char *const layers[] = { "linear1.", "linear2.", "linear3.", "final_layer." };
-    hf_predictions test = train("vgg", (const char *[]){ VGG, BEFORE("frozen"), NULL });
+    hf_predictions test = train("vgg", (const char *[]){ VGG, "model.embedding_kind=mlp", BEFORE("frozen"), NULL });
     hf_archive after = checkpoint("vgg", HF_LAST_FILE), before = checkpoint("vgg/embedding", HF_BEST_FILE);
     for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
         CHECK(same_embedding(&after, &before, layers[i], false) == 7);
