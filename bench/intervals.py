@@ -26,12 +26,16 @@ def read_run(path):
     return {row["participant_id"]: (int("p_" + row[target] == classes[1]), float(row[classes[1]])) for row in rows}
 
 
+def unfinished(study):
+    return (study / "recipe.yaml").exists() and not (study / "models.tsv").exists()
+
+
 def read_method(folder, versions=None):
-    """{seed: {subject: (truth, prediction)}}, predictions averaged over `versions` (numbers; None: all there are)."""
+    """{seed: {subject: (truth, prediction)}} of finished studies, predictions averaged over `versions` (numbers; None: all there are)."""
     gathered = collections.defaultdict(lambda: collections.defaultdict(list))
     for path in sorted(pathlib.Path(folder).glob("split-*/seed-*/version-*/fold-*/predictions-test.tsv")):
         seed, version, _ = (int(part.split("-")[1]) for part in path.parts[-4:-1])
-        if versions is None or version in versions:
+        if (versions is None or version in versions) and not unfinished(path.parents[3]):
             for subject, pair in read_run(path).items():
                 gathered[seed][subject].append(pair)
     return {seed: {subject: (pairs[0][0], statistics.fmean(value for _, value in pairs))

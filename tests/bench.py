@@ -171,6 +171,8 @@ def test_intervals(folder):
             write_run(folder / "one", seed, version, header, rows)
             write_run(folder / "two", seed, version, header, [row[:3] + (row[3] + 10,) + row[4:] for row in rows])
     one, two = intervals.read_method(folder / "one"), intervals.read_method(folder / "two")
+    (folder / "two" / "split-2" / "recipe.yaml").write_text("goal: regression\n")
+    check("a study that is not finished is left out", list(intervals.read_method(folder / "two")) == [1])
     draws = intervals.Resamples([one, two])
     values = [draws.values(intervals.mae, study) for study in (one, two)]
     check("versions are averaged", values[0][0] == 4 and values[1][0] == 10)
