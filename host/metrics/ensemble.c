@@ -1,5 +1,6 @@
 /* ensemble.c: one prediction out of several models'. */
 #include "ensemble.h"
+#include "metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -40,14 +41,6 @@ static double entropy(const double *p, int classes)
     return h;
 }
 
-static int most_probable(const double *p, int classes)
-{
-    int best = 0;
-    for (int c = 1; c < classes; c++)
-        if (p[c] > p[best]) best = c;
-    return best;
-}
-
 /* w[models] for one subject, whose probabilities by model j stand at p + j * stride. */
 static void weigh(double *w, const double *p, size_t stride, int models, int classes, hf_ensemble kind)
 {
@@ -70,7 +63,7 @@ static void combine(double *out, const double *w, const double *p, size_t stride
     for (int j = 0; j < models; j++) {
         const double *of = p + (size_t)j * stride;
         if (kind == HF_ENSEMBLE_VOTE)
-            out[most_probable(of, classes)] += w[j];
+            out[hf_most_probable(of, classes)] += w[j];
         else
             for (int c = 0; c < classes; c++)
                 out[c] += w[j] * (kind == HF_ENSEMBLE_ENTROPY ? kept(of[c]) : of[c]);
