@@ -135,6 +135,10 @@ typedef struct hf_predictions {
 hf_status hf_predictions_new(hf_predictions *out, const hf_target *target, int count, int n_groups) HF_MUST_USE;
 void hf_predictions_free(hf_predictions *predictions);
 
+/* Everybody with a truth, in the order of their ids, into index[count]: intervals taken in this order do not depend on the
+ * one they come in. */
+hf_status hf_predictions_known(int *index, int *n, const hf_predictions *predictions) HF_MUST_USE;
+
 /* As a table: participant_id, groups, the goal's columns; as text, or as a file. Numbers come back exactly. */
 hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out) HF_MUST_USE;
 hf_status hf_predictions_write(const hf_predictions *predictions, const char *path) HF_MUST_USE;
