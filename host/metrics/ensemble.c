@@ -10,20 +10,24 @@
 #define ZERO    1e-7
 #define EPSILON 1e-14
 
-static const char *const names[] = { [HF_ENSEMBLE_MEAN] = "mean",
-                                     [HF_ENSEMBLE_ENTROPY] = "entropy",
-                                     [HF_ENSEMBLE_VOTE] = "vote",
-                                     [HF_ENSEMBLE_CONFIDENT] = "confident" };
-enum { N_NAMES = sizeof names / sizeof names[0] };
+static const char *const names[HF_N_ENSEMBLES] = { [HF_ENSEMBLE_MEAN] = "mean",
+                                                   [HF_ENSEMBLE_ENTROPY] = "entropy",
+                                                   [HF_ENSEMBLE_VOTE] = "vote",
+                                                   [HF_ENSEMBLE_CONFIDENT] = "confident" };
+
+const char *hf_ensemble_name(hf_ensemble kind)
+{
+    return names[kind];
+}
 
 hf_status hf_ensemble_find(hf_ensemble *out, const char *name)
 {
-    for (int i = 0; i < N_NAMES; i++) {
+    for (int i = 0; i < HF_N_ENSEMBLES; i++) {
         if (strcmp(names[i], name) != 0) continue;
         *out = (hf_ensemble)i;
         return HF_OK;
     }
-    const char *nearest = hf_nearest(name, names, N_NAMES);
+    const char *nearest = hf_nearest(name, names, HF_N_ENSEMBLES);
     return hf_fail(HF_ERR_ARGUMENT, "ensemble '%s'%s%s%s: mean, entropy, vote or confident are expected", name,
                    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }

@@ -77,7 +77,7 @@ hf_status hf_svg_write(const hf_text *svg, const char *path)
     const char *inside = memchr(svg->data, '>', svg->size);
     hf_text_add(&file, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n%sxmlns=\"http://www.w3.org/2000/svg\" ", begin);
     hf_text_add_bytes(&file, svg->data + strlen(begin), (size_t)(inside + 1 - svg->data) - strlen(begin));
-    hf_text_add(&file, "\n<style>\n%ssvg{font-family:system-ui,sans-serif}\n</style>%s", hf_report_style, inside + 1);
+    hf_text_add(&file, "\n<style>\n%s</style>%s", hf_svg_style, inside + 1);
     hf_status status = hf_text_check(&file);
     if (status == HF_OK) status = hf_file_write(path, file.data, file.size);
     hf_text_free(&file);

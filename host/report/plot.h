@@ -43,7 +43,7 @@ typedef struct hf_bars {
 /* Appends one <svg> element: horizontal bars from 0, with their intervals. */
 void hf_bars_svg(hf_text *out, const hf_bars *bars);
 
-/* Writes such an element to a file of its own, with the colours of the page. */
+/* Writes such an element to a file of its own, with the colours of the light page. */
 hf_status hf_svg_write(const hf_text *svg, const char *path) HF_MUST_USE;
 
 /* Appends text for HTML and XML: markup characters escaped, bytes that are not UTF-8 or no text replaced by U+FFFD. */

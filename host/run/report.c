@@ -241,7 +241,7 @@ hf_status hf_run_report(const char *folder, const char *path, const hf_watch *wa
     if (p.test.count && find_images(&p, folder, watch) != HF_OK)
         snprintf(p.warning, sizeof p.warning, "Slices are left out: %.400s", hf_error_message());
     add_facts(&p);
-    if (!path) HF_TRY_OUT(hf_run_file(&inside, folder, "report.html"));
+    if (!path) HF_TRY_OUT(hf_run_file(&inside, folder, HF_REPORT_FILE));
     HF_TRY_OUT(write_page(&p, path ? path : inside));
 out:
     free(inside);

@@ -39,9 +39,8 @@ static hf_status rank(hf_text *out, const hf_layer_losses *losses, const double 
 {
     ranked sorted[HF_MAX_LAYERS];
     hf_sheet sheet;
-    hf_sheet_format *write = hf_sheet_format_find(format ? format : "text");
-    if (!write)
-        return hf_fail(HF_ERR_ARGUMENT, "there is no format '%s': text, tsv, latex or html are expected", format);
+    hf_sheet_format *write;
+    HF_TRY(hf_sheet_format_choose(&write, format));
     for (int l = 0; l < losses->n_layers; l++)
         insert(sorted, l, losses->layer[l], bits[l]);
     HF_TRY(hf_sheet_new(&sheet, losses->n_layers + 1, 3));
