@@ -155,7 +155,7 @@ hf_status hf_study_candidate(char **out, const char *folder, const char *candida
 /* ---- layers ------------------------------------------------------------------------------------------------------ */
 
 /* Layers by the entropy of their losses (30 bins over one common range, bits), most first, as a table with bars: candidates
- * for hyper layers. Formats as for hf_comparison_text, of which "html" is a table alone. */
+ * for hyper layers. Formats as for hf_comparison_text. */
 hf_status hf_study_rank_layers(hf_text *out, const hf_layer_losses *losses, const char *format) HF_MUST_USE;
 
 #ifdef __cplusplus

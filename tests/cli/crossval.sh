@@ -74,8 +74,9 @@ if study whole crossval.versions=2; then
 else
     says err "crossval.versions"
 fi
-run 0 select-layers tiny.yaml --draws 3 --layers final_layer,linear2
+run 0 select-layers tiny.yaml --draws 3 --layers final_layer,linear2 --format html
 says out "entropy, bits"
+says out "<svg "
 run 1 select-layers tiny.yaml --draws 3 --layers last
 says err "no layer 'last'"
 
