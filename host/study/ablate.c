@@ -1,7 +1,7 @@
 /* ablate.c: one study for each set of hyper layers. */
 #include "parts.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +95,9 @@ static hf_status train_candidate(ablation *a, const hf_recipe *recipe, const cha
     hf_recipe own = { 0 };
     const hf_study_options options = { .device = a->options->device,
                                        .watch = { .say = say, .progress = show, .stop = stop, .user = a } };
+    char line[160];
+    snprintf(line, sizeof line, "hyper layers %.100s: %d of %d", candidate, a->at + 1, a->count);
+    say(a, line);
     HF_TRY_OUT(hf_study_candidate(&own_folder, folder, candidate));
     HF_TRY_OUT(candidate_recipe(&own, recipe, candidate));
     status = hf_study_run(&own, own_folder, &options);
