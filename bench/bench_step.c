@@ -36,7 +36,7 @@ static hf_status build(bench *b)
     HF_TRY(hf_graph_new(&b->graph, b->model, true));
     hf_node *image = hf_input(b->graph, "image", HF_SHAPE(n, 1, b->shape[1], b->shape[2], b->shape[3]));
     hf_node *tabular = hf_input(b->graph, "tabular", HF_SHAPE(n, 2));
-    hf_node *age = hf_network_find("brain-age-hyperfusion")->build(image, tabular, NULL);
+    hf_node *age = hf_network_build(hf_network_find("brain-age-hyperfusion"), image, tabular, NULL);
     b->loss = hf_mse(age, hf_input(b->graph, "target", HF_SHAPE(n, 1)));
     HF_TRY(hf_plan_new(&b->plan, b->graph, &(hf_plan_options){ .loss = b->loss }));
     HF_TRY(hf_plan_bind(b->plan, NULL));

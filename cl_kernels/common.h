@@ -76,13 +76,16 @@ typedef union {
 #define HF_EACH(k, left) _Pragma("unroll") for (int k = 0; k < VEC; k++) if (k < (left))
 #endif
 
-/* VEC floats from p, of which `left` exist; the others are zero and are not read. left may be 0 or less. */
+/* VEC floats from p, of which `left` exist; the others are zero and are not read. left may be 0 or less. Where a compiler
+ * takes the whole vector although only some exist (Mesa's 22.3, for one), the host defines HF_LOAD_EACH. */
 floatv hf_load(global const float *p, long left)
 {
+#ifndef HF_LOAD_EACH
     if (left >= VEC) return vloadv(0, p);
+#endif
     hf_lanes part;
     part.vector = (floatv)(0.0f);
-    HF_EACH(k, left) part.element[k] = p[k];
+    HF_EACH(k, min(left, (long)VEC)) part.element[k] = p[k];
     return part.vector;
 }
 

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char magic[8] = "HFVOL04";
+static const char magic[8] = "HFVOL05";
 #define LARGEST      32767 /* the largest number stored; the smallest is its negative */
 #define DIGEST_BYTES 40    /* 32 digits, then zeros */
 #define SOURCE_BYTES 33
@@ -24,7 +24,9 @@ typedef struct header {
     int32_t shape[3];
     float scale;
     double spacing[3];
-    char source[DIGEST_BYTES]; /* of the file that it was made from */
+    char source[DIGEST_BYTES]; /* of the files that it was made from */
+    char image[DIGEST_BYTES];  /* of the image alone */
+    int64_t oriented;          /* 1: the image says how it lies */
     char digest[DIGEST_BYTES];
 } header;
 
@@ -103,7 +105,8 @@ static bool is_whole(header *h, const void *file, size_t size, const char *path)
     char digest[DIGEST_BYTES];
     if (size < sizeof *h) return false;
     memcpy(h, file, sizeof *h);
-    if (memcmp(h->magic, magic, sizeof magic) != 0 || h->source[SOURCE_BYTES - 1]) return false;
+    if (memcmp(h->magic, magic, sizeof magic) != 0) return false;
+    if (h->source[SOURCE_BYTES - 1] || h->image[SOURCE_BYTES - 1]) return false;
     for (int i = 0; i < 3; i++)
         if (h->shape[i] < 1 || !hf_size_mul(count, (size_t)h->shape[i], &count)) return false;
     if (!hf_size_mul(count, sizeof(int16_t), &bytes) || bytes != size - sizeof *h) return false;
@@ -137,6 +140,8 @@ hf_status hf_cached_open(hf_cached *out, const char *path)
         out->spacing[i] = h.spacing[i];
     }
     memcpy(out->source, h.source, sizeof out->source);
+    memcpy(out->image, h.image, sizeof out->image);
+    out->oriented = h.oriented == 1;
     return hf_strdup(&out->path, path);
 }
 
@@ -164,6 +169,8 @@ hf_status hf_cached_write(const char *path, const float *voxels, const hf_cached
         h.spacing[i] = about->spacing[i];
     }
     snprintf(h.source, sizeof h.source, "%s", about->source);
+    snprintf(h.image, sizeof h.image, "%s", about->image);
+    h.oriented = about->oriented;
     digest_of(h.digest, path, &h, numbers, count);
     memcpy(file, &h, sizeof h);
     const hf_status status = hf_file_write(path, file, bytes);

@@ -16,7 +16,9 @@ typedef struct hf_cached {
     char *path;        /* NULL: none that is whole */
     int shape[3];      /* D,H,W */
     double spacing[3]; /* mm, of the source */
-    char source[33];   /* hf_digest_file of the source */
+    char source[33];   /* hf_digest_file of the source: of the image, or of image and mask */
+    char image[33];    /* of the image alone */
+    bool oriented;     /* the image says how it lies */
 } hf_cached;
 
 /* The path of the cached form of `image` under `mask` (or NULL) and `grid`; freed with free(). HF_ERR_IO when one of the
@@ -28,7 +30,7 @@ hf_status hf_cached_path(char **out, const char *folder, const char *image, cons
 hf_status hf_cached_open(hf_cached *out, const char *path) HF_MUST_USE;
 void hf_cached_close(hf_cached *cached);
 
-/* Writes voxels [D,H,W], all finite, in cached form; of `about` shape, spacing and source. */
+/* Writes voxels [D,H,W], all finite, in cached form; of `about` all but the path. */
 hf_status hf_cached_write(const char *path, const float *voxels, const hf_cached *about) HF_MUST_USE;
 
 size_t hf_cached_bytes(const int shape[3]); /* of the file */

@@ -21,13 +21,6 @@ const char *hf_table_cell(const hf_table *table, int row, int column);
  * column it is, such as "the id". */
 hf_status hf_table_require(int *out, const hf_table *table, const char *name, const char *what) HF_MUST_USE;
 
-/* Adds a problem; the only way to do it, because the array's capacity follows from n_problems. */
-hf_status hf_cohort_problem(hf_cohort *cohort, bool fatal, const char *subject, const char *format, ...)
-    HF_PRINTF(4, 5) HF_MUST_USE;
-
-/* An id without its "sub-": what table and folder are joined by. Points into `id`. */
-const char *hf_subject_key(const char *id);
-
 /* Whether the file at `path` is called like a mask of this name: MASK or anything_MASK, with the ending of a volume. */
 bool hf_path_is_mask(const char *path, const char *mask);
 

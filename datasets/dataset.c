@@ -23,9 +23,10 @@ struct hf_dataset {
     int whole[3];   /* D,H,W of that */
     int shape[3];   /* D,H,W of a view */
     bool no_cache;
-    char *folder; /* of the cache */
-    int n;        /* subjects */
-    bool *has;    /* [n] */
+    bool oriented; /* all volumes must say how they lie */
+    char *folder;  /* of the cache */
+    int n;         /* subjects */
+    bool *has;     /* [n] */
     int n_targets;
     float *target;     /* [n,n_targets] */
     hf_cached *cached; /* [n]; without a cache path NULL */
@@ -43,10 +44,10 @@ static void copy_targets(hf_dataset *d, const hf_dataset_options *o)
 /* ---- volumes ----------------------------------------------------------------------------------------------------- */
 
 /* Reads one volume, masks it and brings it to the grid: *voxels is freed by the caller. */
-static hf_status prepare(float **voxels, int shape[3], double spacing[3], const hf_grid *grid,
-                         const hf_subject *subject)
+static hf_status prepare(float **voxels, hf_cached *about, const hf_grid *grid, const hf_subject *subject)
 {
     hf_volume volume = { 0 };
+    int *shape = about->shape;
     hf_status status = HF_OK;
     *voxels = NULL;
     HF_TRY(hf_volume_read(&volume, subject->image));
@@ -54,7 +55,8 @@ static hf_status prepare(float **voxels, int shape[3], double spacing[3], const 
     status = hf_grid_shape(shape, &volume, grid);
     if (status != HF_OK) hf_fail_in(status, "'%s'", subject->image);
     if (status != HF_OK) goto out;
-    memcpy(spacing, volume.spacing, sizeof volume.spacing);
+    memcpy(about->spacing, volume.spacing, sizeof volume.spacing);
+    about->oriented = volume.oriented;
     HF_TRY_OUT(hf_alloc(voxels, hf_voxels_of(shape), sizeof **voxels, "a preprocessed volume"));
     HF_TRY_OUT(hf_preprocess(*voxels, &volume, grid, subject->image));
 out:
@@ -66,17 +68,18 @@ out:
     return status;
 }
 
-/* Of the image, and of its mask if there is one. */
-static hf_status digest_source(char source[33], const hf_subject *subject)
+/* Of the image, and of both it and its mask if there is one. */
+static hf_status digest_source(hf_cached *about, const hf_subject *subject)
 {
     char mask[33];
     hf_digest both = { 0 };
-    HF_TRY(hf_digest_file(source, subject->image));
+    HF_TRY(hf_digest_file(about->image, subject->image));
+    memcpy(about->source, about->image, sizeof about->source);
     if (!subject->mask) return HF_OK;
     HF_TRY(hf_digest_file(mask, subject->mask));
-    hf_digest_add(&both, source, 32);
+    hf_digest_add(&both, about->image, 32);
     hf_digest_add(&both, mask, 32);
-    hf_digest_text(&both, source);
+    hf_digest_text(&both, about->source);
     return HF_OK;
 }
 
@@ -85,8 +88,8 @@ static hf_status prepare_subject(float **voxels, hf_cached *about, const hf_data
 {
     const hf_subject *subject = &d->cohort->subject[i];
     *voxels = NULL;
-    HF_TRY(digest_source(about->source, subject)); /* first: should a file change now, the next run sees it */
-    return prepare(voxels, about->shape, about->spacing, &d->stored, subject);
+    HF_TRY(digest_source(about, subject)); /* first: should a file change now, the next run sees it */
+    return prepare(voxels, about, &d->stored, subject);
 }
 
 /* Makes the cached form of subject i, or only learns about it when there is no cache (path NULL). A volume that is no
@@ -104,10 +107,8 @@ static hf_status build(hf_dataset *d, int i, const char *path)
     return status == HF_OK && path ? hf_strdup(&d->cached[i].path, path) : status;
 }
 
-/* The work of hf_parallel. */
-static hf_status open_subject(void *user, int i)
+static hf_status find_or_build(hf_dataset *d, int i)
 {
-    hf_dataset *d = user;
     char *path = NULL;
     if (d->no_cache) return build(d, i, NULL);
     hf_status status =
@@ -118,6 +119,17 @@ static hf_status open_subject(void *user, int i)
     if (status == HF_OK && !d->cached[i].path) status = build(d, i, path);
     free(path);
     return status;
+}
+
+/* The work of hf_parallel. */
+static hf_status open_subject(void *user, int i)
+{
+    hf_dataset *d = user;
+    HF_TRY(find_or_build(d, i));
+    if (d->trouble[i] || !d->oriented || d->cached[i].oriented) return HF_OK;
+    hf_fail(HF_ERR_UNSUPPORTED, "'%s': the file does not say how the volume lies (sform and qform codes are 0)",
+            d->cohort->subject[i].image);
+    return hf_strdup(&d->trouble[i], hf_error_message());
 }
 
 /* ---- which subjects are in --------------------------------------------------------------------------------------- */
@@ -240,6 +252,7 @@ hf_status hf_dataset_open(hf_dataset **out, hf_cohort *cohort, const hf_grid *gr
     };
     if (!options) options = &defaults;
     d->no_cache = options->no_cache;
+    d->oriented = options->oriented;
     d->n_targets = options->n_targets > 0 ? options->n_targets : 1;
     const hf_status status = open_into(d, options);
     if (status != HF_OK) hf_dataset_free(&d);
@@ -279,6 +292,11 @@ const char *hf_dataset_source(const hf_dataset *dataset, int index)
     return hf_dataset_has(dataset, index) ? dataset->cached[index].source : "";
 }
 
+const char *hf_dataset_image(const hf_dataset *dataset, int index)
+{
+    return hf_dataset_has(dataset, index) ? dataset->cached[index].image : "";
+}
+
 int hf_dataset_width(const hf_dataset *dataset)
 {
     return dataset->encoder ? dataset->encoder->width : 0;
@@ -289,12 +307,12 @@ int hf_dataset_views(const hf_dataset *dataset)
     return hf_views(&dataset->grid);
 }
 
-/* From the source, which must still be what it was; `path`: into its cached form too. */
 int hf_dataset_targets(const hf_dataset *dataset)
 {
     return dataset->n_targets;
 }
 
+/* From the source, which must still be what it was; `path`: into its cached form too. */
 static hf_status get_uncached(float *out, const hf_dataset *d, int index, const char *path)
 {
     float *voxels = NULL;

@@ -2,17 +2,20 @@
  *
  * libdeflate inflates into one buffer and says when it is too small. The size noted at the end of a gzip file is taken
  * as the first guess, never as the truth: files of several members (bgzip, pigz) note only their last. The buffer
- * grows by doubling and stops where deflate must stop: one byte holds at most 1032. */
+ * grows by doubling and stops where the caller says, or deflate must stop: one byte holds at most 1032.
+ *
+ * To say where, a caller needs the first bytes of what is packed. zlib gives them, because it inflates piece by piece. */
 #include "volume.h"
 
 #include <libdeflate.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
-#define GZIP_MIN_SIZE     18   /* header 10, checksum 4, inflated size 4 */
-#define DEFLATE_MAX_RATIO 1032 /* inflated bytes a compressed byte can stand for */
-#define FIRST_CAPACITY    ((size_t)64 << 10)
-#define GZIP_LEVEL        6
+#define GZIP_MIN_SIZE  18 /* header 10, checksum 4, inflated size 4 */
+#define FIRST_CAPACITY ((size_t)64 << 10)
+#define GZIP_LEVEL     6
 
 typedef struct inflation {
     struct libdeflate_decompressor *decompressor;
@@ -31,7 +34,9 @@ static size_t smaller(size_t a, size_t b)
 static hf_status grow(inflation *job)
 {
     if (job->capacity == job->limit)
-        return hf_fail(HF_ERR_FORMAT, "'%s': the gzip data inflates to more than %zu bytes, the most that is accepted",
+        return hf_fail(HF_ERR_FORMAT,
+                       "'%s': the gzip data inflates to more than %zu bytes, the most that its header leaves room for: "
+                       "damaged, or made to fill the memory",
                        job->name, job->limit);
     size_t capacity = job->capacity > job->limit / 2 ? job->limit : 2 * job->capacity;
     unsigned char *bigger = realloc(job->out, capacity);
@@ -82,28 +87,29 @@ static hf_status inflate_members(inflation *job)
     return HF_OK;
 }
 
-static hf_status first_capacity(inflation *job)
+static hf_status first_capacity(inflation *job, size_t most)
 {
     const unsigned char *end = job->in + job->in_size;
     size_t promised = end[-4] | (size_t)end[-3] << 8 | (size_t)end[-2] << 16 | (size_t)end[-1] << 24;
     if (!hf_size_mul(job->in_size, DEFLATE_MAX_RATIO, &job->limit)) job->limit = HF_VOLUME_MAX_BYTES;
-    job->limit = smaller(job->limit, HF_VOLUME_MAX_BYTES);
+    job->limit = smaller(job->limit, most);
     if (promised > job->limit)
-        return hf_fail(HF_ERR_FORMAT,
-                       "'%s': its end promises %zu inflated bytes, but %zu compressed bytes hold %zu at most: damaged "
-                       "or cut short",
-                       job->name, promised, job->in_size, job->limit);
+        return hf_fail(
+            HF_ERR_FORMAT,
+            "'%s': its end promises %zu inflated bytes, but %zu compressed bytes and its header leave room for "
+            "%zu at most: damaged, cut short, or made to fill the memory",
+            job->name, promised, job->in_size, job->limit);
     job->capacity = smaller(promised ? promised : FIRST_CAPACITY, job->limit);
     return HF_OK;
 }
 
-hf_status hf_gunzip(void **out, size_t *out_size, const void *bytes, size_t size, const char *name)
+hf_status hf_gunzip(void **out, size_t *out_size, const void *bytes, size_t size, size_t most, const char *name)
 {
     inflation job = { .in = bytes, .in_size = size, .name = name };
     hf_status status = HF_OK;
     if (size < GZIP_MIN_SIZE || job.in[0] != 0x1f || job.in[1] != 0x8b)
         return hf_fail(HF_ERR_FORMAT, "'%s': is named as gzip but its %zu bytes do not begin as gzip does", name, size);
-    HF_TRY(first_capacity(&job));
+    HF_TRY(first_capacity(&job, most));
     job.out = malloc(job.capacity);
     job.decompressor = libdeflate_alloc_decompressor();
     if (!job.out || !job.decompressor) {
@@ -118,6 +124,22 @@ out:
     libdeflate_free_decompressor(job.decompressor);
     free(job.out);
     return status;
+}
+
+size_t hf_gunzip_start(unsigned char *out, size_t room, const void *bytes, size_t size)
+{
+    z_stream z = { .next_in = (unsigned char *)(uintptr_t)bytes, /* zlib only reads there */
+                   .avail_in = size > UINT_MAX ? UINT_MAX : (unsigned)size,
+                   .next_out = out,
+                   .avail_out = (unsigned)room };
+    if (inflateInit2(&z, 15 + 16) != Z_OK) return 0; /* the largest window, and gzip around it */
+    int result = Z_OK;
+    while (z.avail_out && (result == Z_OK || result == Z_STREAM_END)) {
+        if (result == Z_STREAM_END && (!z.avail_in || inflateReset(&z) != Z_OK)) break; /* the next member */
+        result = inflate(&z, Z_NO_FLUSH);
+    }
+    inflateEnd(&z);
+    return room - z.avail_out;
 }
 
 hf_status hf_gzip(void **out, size_t *out_size, const void *bytes, size_t size)

@@ -235,6 +235,13 @@ typedef struct hf_cohort_options {
 hf_status hf_cohort_open(hf_cohort *out, const char *folder, const hf_cohort_options *options) HF_MUST_USE;
 void hf_cohort_free(hf_cohort *cohort);
 
+/* An id without its "sub-": what table and folder are joined by. Points into `id`. */
+const char *hf_subject_key(const char *id);
+
+/* Adds a problem, at most 1023 bytes of text; the only way to do it, because the array's capacity follows from n_problems. */
+hf_status hf_cohort_problem(hf_cohort *cohort, bool fatal, const char *subject, const char *format, ...)
+    HF_PRINTF(4, 5) HF_MUST_USE;
+
 /* Reads every volume and reports on stdout-ready text: subjects, missing values by column, shapes, spacings,
  * orientations, unreadable files, outliers (volume whose correlation with the cohort mean lies more than 4 robust
  * standard deviations below the median; non-zero volume likewise). Problems found are added to the cohort.
@@ -398,6 +405,7 @@ typedef struct hf_dataset_options {
     int n_targets;         /* 0: 1 */
     const char *cache_dir; /* default: hf_cache_dir("volumes") */
     bool no_cache;         /* preprocess on every access instead; opening still reads every volume once */
+    bool oriented;         /* a volume whose file does not say how it lies is no good */
     hf_progress *progress; /* called while the cache is built */
     void *user;
 } hf_dataset_options;
@@ -426,9 +434,10 @@ const int *hf_dataset_shape(const hf_dataset *dataset); /* D,H,W of one sample: 
 /* hf_digest_file of the image of a subject, as it was when its volume was made, and of its mask; "" for one that is left
  * out. */
 const char *hf_dataset_source(const hf_dataset *dataset, int index);
-int hf_dataset_width(const hf_dataset *dataset);   /* length of a tabular row */
-int hf_dataset_targets(const hf_dataset *dataset); /* T */
-int hf_dataset_views(const hf_dataset *dataset);   /* samples a subject gives when it is judged: 1 or 2 */
+const char *hf_dataset_image(const hf_dataset *dataset, int index); /* the same of the image alone */
+int hf_dataset_width(const hf_dataset *dataset);                    /* length of a tabular row */
+int hf_dataset_targets(const hf_dataset *dataset);                  /* T */
+int hf_dataset_views(const hf_dataset *dataset); /* samples a subject gives when it is judged: 1 or 2 */
 
 /* Copies one sample: volume [D,H,W] (view 0), tabular [width], target [T], NaN where it is missing. Any of the outputs may be
  * NULL. Thread-safe. */

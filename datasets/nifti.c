@@ -200,10 +200,32 @@ static hf_status read_type(hf_stored *out, const header *h)
     return HF_OK;
 }
 
+/* Common in files made by small scripts: 0, for right behind the header. */
+static double first_voxel(const header *h)
+{
+    const double offset = number(h, VOX_OFFSET, 0);
+    return offset == 0 ? (double)h->layout->first_voxel : offset;
+}
+
+hf_status hf_nifti_extent(size_t *out, const unsigned char *start, size_t size, const char *name)
+{
+    header h;
+    hf_stored stored = { 0 };
+    HF_TRY(open_header(&h, start, size, name));
+    HF_TRY(check_magic(&h));
+    HF_TRY(read_shape(&stored, &h));
+    HF_TRY(read_type(&stored, &h));
+    double bytes = (double)stored.type->bytes;
+    for (int i = 0; i < 3; i++)
+        bytes *= stored.shape[i];
+    bytes += fmax(first_voxel(&h), 0); /* an offset that is no number counts as 0, and is refused later */
+    *out = bytes < (double)HF_VOLUME_MAX_BYTES ? (size_t)bytes : HF_VOLUME_MAX_BYTES;
+    return HF_OK;
+}
+
 static hf_status read_voxels(hf_stored *out, const header *h, size_t size)
 {
-    double offset = number(h, VOX_OFFSET, 0);
-    if (offset == 0) offset = (double)h->layout->first_voxel; /* common in files made by small scripts */
+    const double offset = first_voxel(h);
     if (!(offset >= (double)h->layout->first_voxel && offset <= (double)size) || offset != floor(offset))
         return hf_fail(HF_ERR_FORMAT,
                        "'%s': vox_offset is %g, expected a whole number from %zu to the file's %zu bytes", h->name,

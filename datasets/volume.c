@@ -9,6 +9,11 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define MIN_HEADER  348               /* bytes of a NIfTI-1 header */
+#define MAX_HEADER  544               /* of a NIfTI-2 header, with what announces extensions */
+#define ROOM_BEHIND ((size_t)1 << 20) /* bytes that may follow the voxels */
 
 /* ---- voxel types ------------------------------------------------------------------------------------------------- */
 
@@ -158,6 +163,42 @@ static orientation describe(hf_volume *out, const hf_stored *stored)
     return o;
 }
 
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
+
+static size_t machine_memory(void)
+{
+    const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    size_t bytes;
+    return pages > 0 && page > 0 && hf_size_mul((size_t)pages, (size_t)page, &bytes) ? bytes : SIZE_MAX;
+}
+
+hf_status hf_volume_fits(size_t bytes, size_t memory, const char *name)
+{
+    const size_t there = memory ? memory : machine_memory();
+    if (bytes <= there) return HF_OK;
+    return hf_fail(HF_ERR_MEMORY, "'%s': reading it takes %zu MiB of memory, there are %zu MiB", name, bytes >> 20,
+                   there >> 20);
+}
+
+/* The most bytes that a packed NIfTI file may inflate to: what its header asks for, and something behind the voxels. A file
+ * so short, or so damaged, that it has no header is not worth more than that. */
+static hf_status most_inflated(size_t *out, const void *packed, size_t size, const char *name)
+{
+    unsigned char start[MAX_HEADER];
+    size_t extent = 0;
+    const size_t there = hf_gunzip_start(start, sizeof start, packed, size);
+    if (there >= MIN_HEADER) HF_TRY(hf_nifti_extent(&extent, start, there, name));
+    *out = extent < HF_VOLUME_MAX_BYTES - ROOM_BEHIND ? extent + ROOM_BEHIND : HF_VOLUME_MAX_BYTES;
+    return extent / DEFLATE_MAX_RATIO < size ? hf_volume_fits(extent, 0, name) : HF_OK; /* else a wrong claim */
+}
+
+static hf_status unpack(void **out, size_t *out_size, const void *packed, size_t size, const char *name)
+{
+    size_t most;
+    HF_TRY(most_inflated(&most, packed, size, name));
+    return hf_gunzip(out, out_size, packed, size, most, name);
+}
+
 /* ---- voxels ------------------------------------------------------------------------------------------------------ */
 
 /* Stored lines are decoded in blocks of this many neighbours along W, so that whole cache lines of the result are
@@ -221,6 +262,7 @@ static hf_status realise(hf_volume *out, const hf_stored *stored, const char *na
     hf_volume volume = { 0 };
     orientation o = describe(&volume, stored);
     size_t count = (size_t)volume.shape[0] * (size_t)volume.shape[1] * (size_t)volume.shape[2];
+    HF_TRY(hf_volume_fits(count * (sizeof(float) + stored->type->bytes), 0, name));
     hf_status status = hf_alloc(&volume.voxels, count, sizeof(float), "voxels");
     if (status == HF_OK) status = place_voxels(volume.voxels, &volume, stored, &o);
     if (status != HF_OK) {
@@ -288,7 +330,7 @@ hf_status hf_volume_parse(hf_volume *out, const void *bytes, size_t size, const 
     if (!out || !bytes || !name) return hf_fail(HF_ERR_ARGUMENT, "hf_volume_parse: out, bytes and name are required");
     HF_TRY(format_of(&format, name));
     if (!format.packed) return parse_plain(out, bytes, size, name, format.parse);
-    HF_TRY(hf_gunzip(&inflated, &inflated_size, bytes, size, name));
+    HF_TRY(unpack(&inflated, &inflated_size, bytes, size, name));
     hf_status status = parse_plain(out, inflated, inflated_size, name, format.parse);
     free(inflated);
     return status;
@@ -306,7 +348,7 @@ hf_status hf_volume_read(hf_volume *out, const char *path)
     if (format.packed) {
         packed = bytes;
         bytes = NULL;
-        HF_TRY_OUT(hf_gunzip(&bytes, &size, packed, size, path));
+        HF_TRY_OUT(unpack(&bytes, &size, packed, size, path));
         free(packed); /* before the voxels are allocated, to keep the peak low */
         packed = NULL;
     }

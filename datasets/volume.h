@@ -9,6 +9,8 @@
 
 #include "hfdata.h"
 
+#define DEFLATE_MAX_RATIO 1032 /* inflated bytes a byte of deflate can stand for */
+
 /* Largest file, compressed or inflated, that the readers take. */
 #define HF_VOLUME_MAX_BYTES ((size_t)4 << 30)
 
@@ -57,9 +59,20 @@ hf_status hf_nifti_encode(void **out, size_t *out_size, const hf_volume *volume,
 void hf_nearest_rotation(double out[3][3], const double in[3][3]);
 double hf_determinant(const double m[3][3]);
 
+/* The bytes that a NIfTI file takes up to its last voxel, by its header; `start` holds the first `size` bytes of the file.
+ * Fails as hf_nifti_parse would on what it reads of the header. */
+hf_status hf_nifti_extent(size_t *out, const unsigned char *start, size_t size, const char *name) HF_MUST_USE;
+
+/* HF_ERR_MEMORY when reading a file takes more than `memory` bytes; 0: than this machine has. */
+hf_status hf_volume_fits(size_t bytes, size_t memory, const char *name) HF_MUST_USE;
+
 /* gzip, whole buffers (gzip.c). Inflating takes several members and zero padding after the last, checks every
- * checksum, and never allocates more than deflate can hold in `size` bytes. Results are freed with free(). */
-hf_status hf_gunzip(void **out, size_t *out_size, const void *bytes, size_t size, const char *name) HF_MUST_USE;
+ * checksum, and never allocates more than `most` bytes, nor more than deflate can hold in `size` bytes: HF_ERR_FORMAT
+ * where that does not do. Results are freed with free(). */
+hf_status hf_gunzip(void **out, size_t *out_size, const void *bytes, size_t size, size_t most,
+                    const char *name) HF_MUST_USE;
+/* The first bytes of what is packed, up to `room` of them; fewer when there are no more, or the data are damaged. */
+size_t hf_gunzip_start(unsigned char *out, size_t room, const void *bytes, size_t size);
 hf_status hf_gzip(void **out, size_t *out_size, const void *bytes, size_t size) HF_MUST_USE;
 
 #endif

@@ -1,12 +1,12 @@
 /* cli.h: what the commands of the program share: tables of options, arguments as parsed, a progress display. The
  * program stands on the public headers alone. Results go to stdout, everything else to stderr; 0 is success, 1 a
- * failure ("hyperfusion: message"), 2 a wrong command line. */
+ * failure ("hyperfusion: message"), 2 a wrong command line, 3 a result that lacks some of the subjects. */
 #ifndef CLI_H
 #define CLI_H
 
 #include "hyperfusion.h"
 
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_STOPPED = 130 };
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_SOME_LEFT_OUT = 3, CLI_STOPPED = 130 };
 
 /* One option of a command, "--NAME VALUE" or "--NAME=VALUE". */
 typedef struct cli_option {
@@ -57,11 +57,17 @@ bool cli_has(const cli_args *args, const char *option);
 int cli_usage(const cli_command *command, const char *format, ...) HF_PRINTF(2, 3);
 /* "hyperfusion: " and the library's message; returns CLI_FAILED. */
 int cli_failed(void);
+/* Of a whole cohort: says how many subjects are missing and returns CLI_SOME_LEFT_OUT, or CLI_OK when none is. */
+int cli_left_out(const hf_predictions *predictions);
 /* A whole number within limits from an option; `fallback` when it is absent. CLI_OK or CLI_USAGE. */
 int cli_integer(int64_t *out, const cli_args *args, const char *option, int64_t fallback, int64_t least, int64_t most);
 
-/* Reads the recipe named by the first argument and applies every --set. */
+/* Reads the recipe named by the first argument, or one at `path`, and applies every --set. */
 int cli_recipe(hf_recipe *out, const cli_args *args);
+int cli_recipe_at(hf_recipe *out, const char *path, const cli_args *args);
+
+/* Prints a word to stderr so that a shell reads it as one word. */
+void cli_print_quoted(const char *word);
 
 /* The recipe names its cohort by a path that means the same from every folder. */
 hf_status cli_resolve_cohort(hf_recipe *recipe) HF_MUST_USE;
@@ -80,6 +86,8 @@ hf_status cli_absolute(char **out, const char *path) HF_MUST_USE;
 /* Prints a JSON value and a newline, and frees it. */
 struct json_t;
 int cli_print_json(struct json_t *json);
+/* [{"id", "why"}, ...] of the subjects without a prediction. */
+struct json_t *cli_left_out_json(const hf_predictions *predictions);
 
 /* ---- progress ---------------------------------------------------------------------------------------------------- */
 

@@ -43,6 +43,7 @@ static int run(const cli_args *args)
         code = cli_print_json(cli_scores_json(&scores, &predictions, part));
     else
         cli_scores_print(&scores, &predictions, part);
+    if (code == CLI_OK && options.cohort) code = cli_left_out(&predictions);
     hf_scores_free(&scores);
     hf_predictions_free(&predictions);
     free(cohort);
@@ -63,7 +64,9 @@ const cli_command cli_evaluate = {
     .summary = "judge a run on subjects of known truth",
     .about = "Predicts with the best weights of a run and prints the metrics of its goal, with the 95 %\n"
              "bootstrap interval of the one that chose the epoch, for all subjects and for each group\n"
-             "(evaluate.groups), beside what guessing by the training subjects would give.",
+             "(evaluate.groups), beside what guessing by the training subjects would give. Subjects of\n"
+             "another cohort that cannot be judged are left out by name; the exit status is then 3. Those\n"
+             "that trained or validated in the run, by id or by image, are judged apart from new ones.",
     .options = options,
     .least = 1,
     .most = 1,

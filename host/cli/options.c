@@ -18,7 +18,8 @@ void cli_print_overview(void)
     for (int i = 0; cli_commands[i]; i++)
         printf("  %-15s%s\n", cli_commands[i]->name, cli_commands[i]->summary);
     printf("\n'hyperfusion COMMAND --help' tells more about a command, 'hyperfusion --version' the version.\n"
-           "Exit status: 0 success, 1 failure, 2 a wrong command line.\n");
+           "Exit status: 0 success, 1 failure, 2 a wrong command line, 3 success for some subjects of a\n"
+           "cohort only, 130 stopped by a signal.\n");
 }
 
 void cli_print_help(const cli_command *command)
@@ -51,6 +52,24 @@ int cli_failed(void)
 {
     fprintf(stderr, "hyperfusion: %s\n", hf_error_message());
     return CLI_FAILED;
+}
+
+int cli_left_out(const hf_predictions *predictions)
+{
+    if (predictions->n_left_out == 0) return CLI_OK;
+    fprintf(stderr, "hyperfusion: %d left out, %d predicted (status %d)\n", predictions->n_left_out, predictions->count,
+            CLI_SOME_LEFT_OUT);
+    return CLI_SOME_LEFT_OUT;
+}
+
+json_t *cli_left_out_json(const hf_predictions *predictions)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < predictions->n_left_out; i++) {
+        const hf_left_out *left = &predictions->left_out[i];
+        json_array_append_new(all, json_pack("{ss,ss}", "id", left->id, "why", left->why));
+    }
+    return all;
 }
 
 /* ---- parsing ----------------------------------------------------------------------------------------------------- */
@@ -150,7 +169,12 @@ int cli_integer(int64_t *out, const cli_args *args, const char *option, int64_t 
 
 int cli_recipe(hf_recipe *out, const cli_args *args)
 {
-    if (hf_recipe_read(out, args->argument[0]) != HF_OK) return cli_failed();
+    return cli_recipe_at(out, args->argument[0], args);
+}
+
+int cli_recipe_at(hf_recipe *out, const char *path, const cli_args *args)
+{
+    if (hf_recipe_read(out, path) != HF_OK) return cli_failed();
     for (int i = 0; i < args->n_given; i++) {
         if (strcmp(args->given[i]->name, "set") != 0) continue;
         if (hf_recipe_set(out, args->value[i]) == HF_OK) continue;
@@ -158,6 +182,19 @@ int cli_recipe(hf_recipe *out, const cli_args *args)
         return cli_usage(args->command, "%s", hf_error_message());
     }
     return CLI_OK;
+}
+
+void cli_print_quoted(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+=:,@%";
+    const bool quoted = !word[0] || word[strspn(word, plain)];
+    if (quoted) fputc('\'', stderr);
+    for (; *word; word++)
+        if (*word == '\'')
+            fputs("'\\''", stderr);
+        else
+            fputc(*word, stderr);
+    if (quoted) fputc('\'', stderr);
 }
 
 hf_status cli_absolute(char **out, const char *path)

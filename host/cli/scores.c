@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { NAME_CELLS = 20, CELLS = 9 };
 
@@ -47,8 +48,8 @@ void cli_scores_print(const hf_scores *scores, const hf_predictions *predictions
     printf("\n");
     for (int i = 0; i < scores->n_rows; i++) {
         const hf_score_row *row = &scores->row[i];
-        snprintf(name, sizeof name, "%s%s%s", row->column ? row->column : "all", row->column ? " " : "",
-                 row->column ? row->value : "");
+        snprintf(name, sizeof name, "%s%s%s", row->column ? row->column : "", row->column ? " " : "",
+                 row->value ? row->value : "all");
         print_row(scores, row, name);
     }
     for (int b = 0; b < scores->n_baselines; b++)
@@ -83,10 +84,20 @@ static json_t *groups_json(const hf_scores *scores)
     json_t *groups = json_object();
     for (int i = 1; i < scores->n_rows; i++) {
         const hf_score_row *row = &scores->row[i];
+        if (!row->column) continue;
         if (!json_object_get(groups, row->column)) json_object_set_new(groups, row->column, json_object());
         json_object_set_new(json_object_get(groups, row->column), row->value, row_json(scores, row));
     }
     return groups;
+}
+
+/* Null where there is none of them. */
+static json_t *named_json(const hf_scores *scores, const char *value)
+{
+    for (int i = 1; i < scores->n_rows; i++)
+        if (!scores->row[i].column && strcmp(scores->row[i].value, value) == 0)
+            return row_json(scores, &scores->row[i]);
+    return json_null();
 }
 
 static json_t *baselines_json(const hf_scores *scores, const hf_predictions *predictions)
@@ -107,6 +118,11 @@ json_t *cli_scores_json(const hf_scores *scores, const hf_predictions *predictio
     json_object_set_new(json, "part", json_string(part));
     json_object_set_new(json, "goal", json_string(predictions->target.goal->name));
     json_object_set_new(json, "target", json_string(predictions->target.column));
+    if (predictions->seen) {
+        json_object_set_new(json, "seen_in_training", named_json(scores, HF_SEEN));
+        json_object_set_new(json, "new", named_json(scores, HF_NEW));
+        json_object_set_new(json, "left_out", cli_left_out_json(predictions));
+    }
     json_object_set_new(json, "groups", groups_json(scores));
     json_object_set_new(json, "baselines", baselines_json(scores, predictions));
     return json;

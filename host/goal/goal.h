@@ -44,8 +44,10 @@ typedef struct hf_target {
     bool inverse;                  /* class weights by inverse frequency */
     double weight[HF_MAX_CLASSES]; /* [n_classes] of the loss */
 
-    /* From the training subjects: the constant predictions that a network must beat, [P] each. */
+    /* From the training subjects: the constant predictions that a network must beat, [P] each; and of a number the range;
+     * 0 to 0 where it is not known. */
     double baseline[HF_MAX_BASELINES][HF_MAX_CLASSES];
+    double low, high;
 } hf_target;
 
 struct hf_loss {
@@ -84,6 +86,10 @@ struct hf_goal {
     void (*words)(hf_text *out, const hf_target *target, const double *predicted);
     /* How far off a prediction is, 0 at best: orders subjects from best to worst. */
     double (*error)(const hf_target *target, const double *truth, const double *predicted);
+    /* Whether error() of a number is in its units, so that the number plus and minus an error is an interval. */
+    bool interval;
+    /* Whether a prediction is so far from all training subjects that it is nobody's; NULL: none is. */
+    bool (*absurd)(const hf_target *target, const double *predicted);
 };
 
 const hf_goal *hf_goal_find(const char *name); /* NULL when there is none */
@@ -115,7 +121,12 @@ int hf_target_columns(hf_column out[HF_MAX_COLUMNS], const hf_target *target);
 /* The column of the selecting metric. */
 int hf_target_select(const hf_target *target);
 
-enum { HF_MAX_GROUPS = 8 };
+enum { HF_MAX_GROUPS = 8, HF_INTERVAL_PERCENT = 90 };
+
+/* A subject that was asked for and has no prediction. */
+typedef struct hf_left_out {
+    char *id, *why;
+} hf_left_out;
 
 /* Predictions for a list of subjects; freed with hf_predictions_free. */
 typedef struct hf_predictions {
@@ -128,26 +139,37 @@ typedef struct hf_predictions {
     double *truth;     /* [count,T]; NaN where missing */
     double *predicted; /* [count,P] */
     int *index;        /* [count] subject in the cohort */
+    double margin;     /* a number's HF_INTERVAL_PERCENT prediction interval is it plus and minus this; NaN: none */
+    bool *seen;        /* [count] the network has learned from this subject; NULL: nobody asked */
+    int n_left_out;
+    hf_left_out *left_out; /* [n_left_out] */
     hf_bootstrap bootstrap;
 } hf_predictions;
 
 /* Room for so many, all texts NULL. */
 hf_status hf_predictions_new(hf_predictions *out, const hf_target *target, int count, int n_groups) HF_MUST_USE;
 void hf_predictions_free(hf_predictions *predictions);
+/* Removes subjects from the list, those that are not kept[count]; the others stay in order. */
+void hf_predictions_keep(hf_predictions *predictions, const bool *keep);
 
 /* Everybody with a truth, in the order of their ids, into index[count]: intervals taken in this order do not depend on the
  * one they come in. */
 hf_status hf_predictions_known(int *index, int *n, const hf_predictions *predictions) HF_MUST_USE;
 
-/* As a table: participant_id, groups, the goal's columns; as text, or as a file. Numbers come back exactly. */
+/* As a table: participant_id, groups, the goal's columns, then low_90 and high_90 where there is an interval; as text, or
+ * as a file. Numbers come back exactly. */
 hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out) HF_MUST_USE;
 hf_status hf_predictions_write(const hf_predictions *predictions, const char *path) HF_MUST_USE;
 /* Such a file again; `target` says what its columns are, groups are the columns between. */
 hf_status hf_predictions_read(hf_predictions *out, const hf_target *target, const char *path) HF_MUST_USE;
 
+extern const char HF_SEEN[], HF_NEW[]; /* "seen in training", "new" */
+
 /* Results of everybody, or of one group. */
 typedef struct hf_score_row {
-    const char *column, *value; /* of the group; NULL: everybody. They belong to the predictions */
+    const char *column,
+        *value; /* of the group; both NULL: everybody; column NULL: HF_SEEN or HF_NEW. They belong to the
+                                   predictions */
     int count;
     hf_interval of[HF_MAX_COLUMNS];
     double baseline[HF_MAX_BASELINES][HF_MAX_COLUMNS];
@@ -157,7 +179,8 @@ typedef struct hf_scores {
     int n_columns, select, n_baselines;
     hf_column column[HF_MAX_COLUMNS];
     int n_rows;
-    hf_score_row *row; /* [n_rows] everybody first, then group by group in byte order */
+    hf_score_row *row; /* [n_rows] everybody first, then who was seen and who is new, where that is known, then group by
+                          group in byte order; none is empty */
 } hf_scores;
 
 /* Judges predictions; subjects without truth do not count. They are taken in the order of their ids, so that the

@@ -27,6 +27,11 @@ static hf_status parse(double *truth, const hf_target *t, const hf_table *table,
 
 static hf_status learn(hf_target *t, const double *truth, int count)
 {
+    t->low = t->high = truth[0];
+    for (int i = 1; i < count; i++) {
+        t->low = fmin(t->low, truth[i]);
+        t->high = fmax(t->high, truth[i]);
+    }
     t->baseline[0][0] = hf_mean(truth, count);
     return hf_median(&t->baseline[1][0], truth, count);
 }
@@ -142,6 +147,13 @@ static double error(const hf_target *t, const double *truth, const double *predi
     return fabs(*predicted - *truth);
 }
 
+/* Farther outside of the training range than that is wide. */
+static bool absurd(const hf_target *t, const double *predicted)
+{
+    const double width = t->high - t->low;
+    return width > 0 && (*predicted < t->low - width || *predicted > t->high + width);
+}
+
 const hf_goal hf_goal_regression = {
     .name = "regression",
     .about = "a number",
@@ -162,4 +174,6 @@ const hf_goal hf_goal_regression = {
     .say = say,
     .words = words,
     .error = error,
+    .interval = true,
+    .absurd = absurd,
 };

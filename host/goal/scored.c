@@ -26,6 +26,12 @@ void hf_predictions_free(hf_predictions *predictions)
     free(predictions->truth);
     free(predictions->predicted);
     free(predictions->index);
+    free(predictions->seen);
+    for (int i = 0; i < predictions->n_left_out; i++) {
+        free(predictions->left_out[i].id);
+        free(predictions->left_out[i].why);
+    }
+    free(predictions->left_out);
     *predictions = (hf_predictions){ 0 };
 }
 
@@ -42,12 +48,42 @@ static hf_status make_room(hf_predictions *out)
 
 hf_status hf_predictions_new(hf_predictions *out, const hf_target *target, int count, int n_groups)
 {
-    *out = (hf_predictions){ .target = *target, .count = count, .n_groups = n_groups };
+    *out = (hf_predictions){ .target = *target, .count = count, .n_groups = n_groups, .margin = NAN };
     const hf_status status = make_room(out);
     if (status == HF_OK) return HF_OK;
     out->count = out->n_groups = 0; /* no text is set yet */
     hf_predictions_free(out);
     return status;
+}
+
+/* Subject `from` takes place `to`, which is free. */
+static void move_subject(hf_predictions *p, int to, int from)
+{
+    const size_t T = (size_t)p->target.T, P = (size_t)p->target.P, G = (size_t)p->n_groups;
+    const size_t a = (size_t)to, b = (size_t)from;
+    p->id[a] = p->id[b];
+    p->index[a] = p->index[b];
+    if (p->seen) p->seen[a] = p->seen[b];
+    memcpy(p->group + a * G, p->group + b * G, G * sizeof *p->group);
+    memcpy(p->truth + a * T, p->truth + b * T, T * sizeof *p->truth);
+    memcpy(p->predicted + a * P, p->predicted + b * P, P * sizeof *p->predicted);
+}
+
+void hf_predictions_keep(hf_predictions *predictions, const bool *keep)
+{
+    hf_predictions *p = predictions;
+    int kept = 0;
+    for (int i = 0; i < p->count; i++) {
+        if (keep[i]) {
+            if (kept < i) move_subject(p, kept, i);
+            kept++;
+            continue;
+        }
+        free(p->id[i]);
+        for (int g = 0; g < p->n_groups; g++)
+            free(p->group[i * p->n_groups + g]);
+    }
+    p->count = kept;
 }
 
 hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out)
@@ -58,6 +94,7 @@ hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out)
     for (int g = 0; g < p->n_groups; g++)
         hf_text_add(out, "%s\t", p->group_name[g]);
     t->goal->columns(out, t);
+    if (!isnan(p->margin)) hf_text_add(out, "\tlow_%d\thigh_%d", HF_INTERVAL_PERCENT, HF_INTERVAL_PERCENT);
     hf_text_add(out, "\n");
     for (int i = 0; i < p->count; i++) {
         hf_table_add_cell(out, p->id[i]);
@@ -67,6 +104,10 @@ hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out)
             hf_text_add(out, "\t");
         }
         t->goal->cells(out, t, p->truth + i * t->T, p->predicted + i * t->P);
+        for (int side = -1; !isnan(p->margin) && side <= 1; side += 2) {
+            hf_text_add(out, "\t");
+            hf_add_single(out, p->predicted[i * t->P] + side * p->margin);
+        }
         hf_text_add(out, "\n");
     }
     return hf_text_check(out);
@@ -215,12 +256,26 @@ static hf_status score_groups(hf_scores *scores, const hf_predictions *p, int gr
     return HF_OK;
 }
 
+const char HF_SEEN[] = "seen in training", HF_NEW[] = "new";
+
+/* Who was seen in training, or who was not. */
+static hf_status score_seen(hf_scores *scores, const hf_predictions *p, bool seen, const int *index, int n,
+                            int *members, double *constant)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        if (p->seen[index[i]] == seen) members[count++] = index[i];
+    return count ? score_row(scores, p, NULL, seen ? HF_SEEN : HF_NEW, members, count, constant) : HF_OK;
+}
+
 static hf_status make_scores(hf_scores *out, const hf_predictions *p, int *index, double *constant)
 {
     int n, *members = index + p->count;
     HF_TRY(hf_predictions_known(index, &n, p));
     if (n == 0) return hf_fail(HF_ERR_ARGUMENT, "none of the %d subjects has a known '%s'", p->count, p->target.column);
     HF_TRY(score_row(out, p, NULL, NULL, index, n, constant));
+    for (int seen = 1; p->seen && seen >= 0; seen--)
+        HF_TRY(score_seen(out, p, seen, index, n, members, constant));
     for (int g = 0; g < p->n_groups; g++)
         HF_TRY(score_groups(out, p, g, index, n, members, constant));
     return HF_OK;
@@ -230,7 +285,7 @@ hf_status hf_scores_make(hf_scores *out, const hf_predictions *predictions)
 {
     hf_status status;
     const hf_target *t = &predictions->target;
-    const size_t n = (size_t)predictions->count, rows = 1 + (size_t)predictions->n_groups * MAX_GROUP_VALUES;
+    const size_t n = (size_t)predictions->count, rows = 3 + (size_t)predictions->n_groups * MAX_GROUP_VALUES;
     int *index = NULL;       /* [2,count]: everybody, then one group */
     double *constant = NULL; /* [count,P] */
     hf_scores made = { .n_columns = hf_target_columns(made.column, t), .select = hf_target_select(t) };

@@ -82,10 +82,13 @@ static hf_node *find_leaf(hf_graph *graph, hf_kind kind, const char *name)
 
 static hf_node *input(hf_graph *graph, const char *name, hf_shape shape, hf_type type)
 {
-    if (!graph) return NULL;
-    if (find_leaf(graph, HF_NODE_INPUT, name))
-        return hf_graph_fail(graph, HF_ERR_ARGUMENT, "there are two inputs named '%s'", name);
-    return add_leaf(graph, HF_NODE_INPUT, name, shape, type);
+    char had[96], got[96];
+    if (!graph || graph->status != HF_OK) return NULL;
+    hf_node *node = find_leaf(graph, HF_NODE_INPUT, name);
+    if (!node) return add_leaf(graph, HF_NODE_INPUT, name, shape, type);
+    if (hf_shape_equal(&node->desc.shape, &shape) && node->desc.type == type) return node;
+    return hf_graph_fail(graph, HF_ERR_ARGUMENT, "there are two inputs named '%s', of %s and of %s", name,
+                         hf_shape_text(&node->desc.shape, had), hf_shape_text(&shape, got));
 }
 
 hf_node *hf_input(hf_graph *graph, const char *name, hf_shape shape)
@@ -250,6 +253,16 @@ hf_node *hf_flatten(hf_node *x)
 hf_node *hf_concat(hf_node *a, hf_node *b, int axis)
 {
     return binary(a, b, "concat", &(hf_params){ .axis = axis });
+}
+
+hf_node *hf_features(hf_node *x, int64_t first, int64_t count)
+{
+    return unary(x, "slice", &(hf_params){ .axis = 1, .kernel = (int)first, .shape = HF_SHAPE(hf_dim(x, 0), count) });
+}
+
+hf_node *hf_scale(hf_node *x, double factor)
+{
+    return unary(x, "scale", &(hf_params){ .scale = (float)factor });
 }
 
 static hf_node *dropout(hf_node *x, double p, int channels)

@@ -67,7 +67,7 @@ void hf_graph_free(hf_graph **graph);
 /* HF_OK, or the first error of this graph with its message recorded again. */
 hf_status hf_graph_check(const hf_graph *graph) HF_MUST_USE;
 
-/* Leaves. Inputs are set before each run, by name. */
+/* Leaves. Inputs are set before each run, by name; one that is there already, of the same shape, is that node. */
 hf_node *hf_input(hf_graph *graph, const char *name, hf_shape shape);
 hf_node *hf_input_labels(hf_graph *graph, const char *name, hf_shape shape); /* 32-bit integers */
 
@@ -109,6 +109,9 @@ hf_node *hf_global_avg_pool3d(hf_node *x); /* [N,C,D,H,W] -> [N,C] */
 hf_node *hf_reshape(hf_node *x, hf_shape shape);
 hf_node *hf_flatten(hf_node *x); /* [N, everything else] */
 hf_node *hf_concat(hf_node *a, hf_node *b, int axis);
+hf_node *hf_features(hf_node *x, int64_t first,
+                     int64_t count);                /* `count` of the features of x [N,F], from `first` on */
+hf_node *hf_scale(hf_node *x, double factor);       /* one factor for all elements */
 hf_node *hf_dropout(hf_node *x, double p);          /* single elements; nothing when the graph is not training */
 hf_node *hf_dropout_channels(hf_node *x, double p); /* whole channels */
 hf_node *hf_channel_affine(hf_node *x, hf_node *scale, hf_node *shift); /* FiLM: scale, shift [N,C] or [C], or NULL */

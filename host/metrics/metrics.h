@@ -85,6 +85,13 @@ void hf_confusion(int64_t counts[HF_MAX_CLASSES][HF_MAX_CLASSES], const hf_score
 /* The most probable class of predicted[P], the first of equals. */
 int hf_most_probable(const double *predicted, int P);
 
+/* Split-conformal prediction intervals (Vovk and others 2005; Lei and others 2018): a prediction plus and minus the k-th
+ * smallest of n absolute residuals of subjects that did not train, k = ceil((n + 1) percent / 100), holds the truth of a
+ * new subject with at least that probability, whatever the network, when all of them are exchangeable. The rank k, from
+ * 1; 0 when n is too small for it. And the least n that is not; percent is 1 to 99. */
+int hf_conformal_rank(int n, int percent);
+int hf_conformal_least(int percent);
+
 double hf_mean(const double *values, int count);                               /* NaN when empty */
 hf_status hf_median(double *out, const double *values, int count) HF_MUST_USE; /* NaN when empty */
 

@@ -7,18 +7,11 @@
  * instead of behind it: nothing else would tell the rows apart. */
 #include "conditioning.h"
 #include <stdio.h>
+#include <string.h>
 
 #define SHAPE                                                                                                          \
     .outputs = 3, .width = 16, .blocks = 4, .depth = 1, .dropout = 0, .momentum = 0.05, .embedding_kind = "mlp",       \
     .embedding = 8, .variance = 1, .bottleneck = 7
-
-/* What becomes of the last block and of the output. */
-typedef struct hf_variant {
-    hf_network_options own;
-    bool film, daft; /* the main path of the last block is modulated by the row; by pooled features and the row */
-    bool mix;        /* embeddings from the last block on read pooled features too */
-    bool auxiliary;  /* 0.7 of the network's output and 0.3 of what a linear layer makes of the embedding */
-} hf_variant;
 
 typedef struct hf_block {
     const char *name;
@@ -34,10 +27,18 @@ static const char *part_of(char label[64], const char *block, const char *part)
     return label;
 }
 
-/* What a variant's last block reads beside x: pooled features and the row, or the row alone. */
-static hf_node *modulation_input(hf_node *x, const hf_conditioning *c, bool pooled)
+static hf_node *pooled_and_row(hf_node *x, const hf_conditioning *c)
 {
-    return pooled ? hf_concat(hf_global_avg_pool3d(x), c->tabular, 1) : c->tabular;
+    return hf_concat(hf_global_avg_pool3d(x), c->tabular, 1);
+}
+
+/* What FiLM and DAFT make of the last block's input. */
+static hf_node *modulated(hf_node *x, hf_conditioning *c, const char *block)
+{
+    char name[64];
+    hf_node *by = strcmp(c->o.modulation, "both") == 0 ? pooled_and_row(x, c) : c->tabular;
+    if (strcmp(c->o.modulation, "none") == 0) return x;
+    return hf_modulated(x, c, part_of(name, block, "film"), by);
 }
 
 static hf_node *half(hf_node *x, hf_conditioning *c, const hf_block *b, int number)
@@ -62,13 +63,10 @@ static hf_node *shortcut(hf_node *x, hf_conditioning *c, const hf_block *b)
     return hf_conditioned_conv3d(hf_batch_norm(x, norm, c->o.momentum), c, name, b->channels, &geometry);
 }
 
-static hf_node *block(hf_node *x, hf_conditioning *c, const hf_block *b, const hf_variant *v)
+static hf_node *block(hf_node *x, hf_conditioning *c, const hf_block *b)
 {
-    char name[64];
-    hf_node *main = x;
-    if (b->last && v->mix) c->source = modulation_input(x, c, true);
-    if (b->last && (v->film || v->daft))
-        main = hf_modulated(x, c, part_of(name, b->name, "film"), modulation_input(x, c, v->daft));
+    if (b->last && c->o.mix) c->source = pooled_and_row(x, c);
+    hf_node *main = b->last ? modulated(x, c, b->name) : x;
     main = half(half(main, c, b, 1), c, b, 2);
     return hf_add(main, shortcut(x, c, b));
 }
@@ -88,7 +86,7 @@ static double linear_dropout(const hf_conditioning *c, double published)
 
 /* The blocks at one resolution: "block2", and behind it "block2_b", "block2_c" ... The reference turns the shortcut of the
  * last one round as soon as anything from there on is a hyper layer. */
-static hf_node *stage(hf_node *x, hf_conditioning *c, int index, const hf_variant *v)
+static hf_node *stage(hf_node *x, hf_conditioning *c, int index)
 {
     char name[32], layers[40];
     const bool last = index == c->o.blocks - 1;
@@ -100,113 +98,144 @@ static hf_node *stage(hf_node *x, hf_conditioning *c, int index, const hf_varian
         const hf_block b = {
             name, c->o.width << (index + 1), index > 0 && i == 0 ? 2 : 1, block_dropout(c, index), hyper, last && i == 0
         };
-        x = block(x, c, &b, v);
+        x = block(x, c, &b);
     }
     return x;
 }
 
-/* The linear layer beside the network that reads the embedding. */
+/* The linear layer beside the network that reads the embedding: a share of the output, or an output with a loss of its own
+ * behind it, or both. */
 static hf_node *with_auxiliary(hf_node *x, hf_conditioning *c)
 {
+    const double share = c->o.auxiliary_mix;
+    if (share == 0 && c->o.auxiliary_loss == 0) return x;
     if (!c->embedding)
         return hf_graph_fail(c->graph, HF_ERR_ARGUMENT,
                              "an auxiliary output needs a hyper layer, whose embedding it reads");
-    hf_node *tabular = hf_linear(c->embedding, "auxiliary", c->o.outputs, NULL);
-    return hf_add(hf_scaled(x, 0.7), hf_scaled(tabular, 0.3));
+    hf_node *auxiliary = hf_linear(c->embedding, "auxiliary", c->o.outputs, NULL);
+    if (share > 0) x = hf_add(hf_scale(x, 1 - share), hf_scale(auxiliary, share));
+    return c->o.auxiliary_loss > 0 ? hf_concat(x, auxiliary, 1) : x;
 }
 
-static hf_node *build(hf_node *image, hf_node *tabular, const hf_network_options *asked, const hf_variant *v)
+static void auxiliary_parts(hf_network_parts *out, const hf_network_options *o)
+{
+    if (o->auxiliary_loss > 0) *out = (hf_network_parts){ 2, { 1, o->auxiliary_loss }, { 1, 0 } };
+}
+
+static hf_node *resnet(hf_node *image, hf_node *tabular, const hf_network_options *options)
 {
     static const hf_layer_options stem = { .kernel = 3, .pad = 1 };
     hf_graph *graph = hf_node_graph(image);
-    hf_conditioning c = hf_conditioning_open(graph, tabular, asked, &v->own);
-    if ((v->film || v->daft || v->mix) && !tabular)
+    hf_conditioning c = hf_conditioning_open(graph, tabular, options);
+    if ((c.o.mix || strcmp(c.o.modulation, "none") != 0) && !tabular)
         return hf_conditioning_close(&c, hf_graph_fail(graph, HF_ERR_ARGUMENT, "this network needs a table row"));
     hf_node *x = hf_conditioned_conv3d(image, &c, "stem", c.o.width, &stem);         /* [N,16,64,96,64] */
     x = hf_max_pool3d(hf_relu(hf_batch_norm(x, "stem_batchnorm", c.o.momentum)), 2); /* [N,16,32,48,32] */
     for (int i = 0; i < c.o.blocks && i < 8; i++)
-        x = stage(x, &c, i, v);                                       /* [N,256,4,6,4] in the end */
+        x = stage(x, &c, i);                                          /* [N,256,4,6,4] in the end */
     x = hf_dropout(hf_global_avg_pool3d(x), linear_dropout(&c, 0.6)); /* [N,256] */
     x = hf_dropout(hf_relu(hf_conditioned_linear(x, &c, "fc1", 4 * c.o.width)), linear_dropout(&c, 0.5)); /* [N,64] */
     x = hf_conditioned_linear(x, &c, "fc2", c.o.outputs);                                                 /* [N,3] */
-    return hf_conditioning_close(&c, v->auxiliary ? with_auxiliary(x, &c) : x);
+    return hf_conditioning_close(&c, with_auxiliary(x, &c));
+}
+
+static hf_node *embed(hf_node *tabular, const hf_network_options *options)
+{
+    hf_conditioning c = hf_conditioning_open(hf_node_graph(tabular), tabular, options);
+    return hf_conditioning_close(&c, hf_conditioned_embedding(&c, "embedding"));
+}
+
+/* The row alone: what the embedding of the HyperFusion network is, with a linear layer behind it. */
+static hf_node *row_alone(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    hf_graph *graph = hf_node_graph(image);
+    if (!tabular) return hf_graph_fail(graph, HF_ERR_ARGUMENT, "this network needs a table row");
+    hf_conditioning c = hf_conditioning_open(graph, tabular, options);
+    hf_node *x = hf_conditioned_embedding(&c, "embedding"); /* [N,8] */
+    return hf_conditioning_close(&c, hf_conditioned_linear(x, &c, "fc", c.o.outputs));
+}
+
+/* Two networks that share nothing but the batch. Each is trained by its own loss, so each becomes what it would alone. */
+static hf_node *late_fusion(hf_node *image, hf_node *tabular, const hf_network_options *options)
+{
+    hf_node *from_image = resnet(image, NULL, options);
+    return hf_concat(from_image, row_alone(image, tabular, options), 1);
+}
+
+static void late_fusion_parts(hf_network_parts *out, const hf_network_options *o)
+{
+    *out = (hf_network_parts){ 2, { 1, 1 }, { o->image_share, 1 - o->image_share } };
 }
 
 /* ---- the networks ------------------------------------------------------------------------------------------------ */
 
 #define HYPER .hyper_layers = "block4.shortcut"
 
-static const hf_variant of_hyperfusion = { .own = { SHAPE, HYPER } };
-static const hf_variant of_mix = { .own = { SHAPE, HYPER }, .mix = true };
-static const hf_variant of_auxiliary = { .own = { SHAPE, HYPER }, .auxiliary = true };
-static const hf_variant of_image_only = { .own = { SHAPE } };
-static const hf_variant of_concatenation = { .own = { SHAPE, .concat_layers = "fc1" } };
-static const hf_variant of_film = { .own = { SHAPE }, .film = true };
-static const hf_variant of_daft = { .own = { SHAPE }, .daft = true };
-
-static hf_node *hyperfusion(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    return build(image, tabular, options, &of_hyperfusion);
-}
-
-static hf_node *mix(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    return build(image, tabular, options, &of_mix);
-}
-
-static hf_node *auxiliary(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    return build(image, tabular, options, &of_auxiliary);
-}
-
-static hf_node *image_only(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    (void)tabular;
-    return build(image, NULL, options, &of_image_only);
-}
-
-static hf_node *concatenation(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    return build(image, tabular, options, &of_concatenation);
-}
-
-static hf_node *film(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    return build(image, tabular, options, &of_film);
-}
-
-static hf_node *daft(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    return build(image, tabular, options, &of_daft);
-}
-
-static hf_node *embed(hf_node *tabular, const hf_network_options *options)
-{
-    hf_conditioning c = hf_conditioning_open(hf_node_graph(tabular), tabular, options, &of_hyperfusion.own);
-    return hf_conditioning_close(&c, hf_conditioned_embedding(&c, "embedding"));
-}
-
-/* The row alone: what the embedding of the HyperFusion network is, with a linear layer behind it. */
-static hf_node *tabular_only(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    hf_graph *graph = hf_node_graph(image);
-    if (!tabular) return hf_graph_fail(graph, HF_ERR_ARGUMENT, "this network needs a table row");
-    hf_conditioning c = hf_conditioning_open(graph, tabular, options, &of_image_only.own);
-    hf_node *x = hf_conditioned_embedding(&c, "embedding"); /* [N,8] */
-    return hf_conditioning_close(&c, hf_conditioned_linear(x, &c, "fc", c.o.outputs));
-}
-
 const hf_network hf_networks_ad[] = {
-    { "ad-hyperfusion", "ResNet, the last shortcut generated from the table row (paper, Table 6)", true, "fc2",
-      hyperfusion, embed },
-    { "ad-hyperfusion-mix", "the same; the embedding reads pooled image features beside the row", true, "fc2", mix,
-      NULL },
-    { "ad-hyperfusion-auxiliary", "the same; three tenths of the output from the embedding alone", true, "fc2",
-      auxiliary, embed },
-    { "ad-image-only", "the same ResNet without the row", false, "fc2", image_only, NULL },
-    { "ad-tabular", "the table row alone: linear, batch norm, PReLU, linear", true, "fc", tabular_only, NULL },
-    { "ad-concatenation", "the row appended to the input of the first linear layer", true, "fc2", concatenation, NULL },
-    { "ad-film", "the row scales and shifts the channels that the last block reads", true, "fc2", film, NULL },
-    { "ad-daft", "the same; pooled image features and the row do it", true, "fc2", daft, NULL },
+    { "ad-hyperfusion",
+      "ResNet, the last shortcut generated from the table row (paper, Table 6)",
+      true,
+      "fc2",
+      resnet,
+      embed,
+      auxiliary_parts,
+      { SHAPE, HYPER } },
+    { "ad-hyperfusion-mix",
+      "the same; the embedding reads pooled image features beside the row",
+      true,
+      "fc2",
+      resnet,
+      NULL,
+      auxiliary_parts,
+      { SHAPE, HYPER, .mix = true } },
+    { "ad-hyperfusion-auxiliary",
+      "the same; three tenths of the output from the embedding alone",
+      true,
+      "fc2",
+      resnet,
+      embed,
+      auxiliary_parts,
+      { SHAPE, HYPER, .auxiliary_mix = 0.3 } },
+    { "ad-image-only", "the same ResNet without the row", false, "fc2", resnet, NULL, NULL, { SHAPE } },
+    { "ad-tabular",
+      "the table row alone: linear, batch norm, PReLU, linear",
+      true,
+      "fc",
+      row_alone,
+      NULL,
+      NULL,
+      { SHAPE } },
+    { "ad-concatenation",
+      "the row appended to the input of the first linear layer",
+      true,
+      "fc2",
+      resnet,
+      NULL,
+      NULL,
+      { SHAPE, .concat_layers = "fc1" } },
+    { "ad-film",
+      "the row scales and shifts the channels that the last block reads",
+      true,
+      "fc2",
+      resnet,
+      NULL,
+      NULL,
+      { SHAPE, .modulation = "row" } },
+    { "ad-daft",
+      "the same; pooled image features and the row do it",
+      true,
+      "fc2",
+      resnet,
+      NULL,
+      NULL,
+      { SHAPE, .modulation = "both" } },
+    { "ad-late-fusion",
+      "image only and the row alone, trained apart; their predictions are averaged",
+      true,
+      "fc2",
+      late_fusion,
+      NULL,
+      late_fusion_parts,
+      { SHAPE, .image_share = 0.5 } },
     { 0 },
 };

@@ -11,10 +11,6 @@
     .outputs = 1, .width = 16, .blocks = 3, .depth = 2, .dropout = 0.2, .momentum = 0.1, .embedding_kind = "fill",     \
     .embedding = 1, .variance = 0.25, .bottleneck = 7
 
-static const hf_network_options hyperfusion_options = { SHAPE, .hyper_layers = LINEAR };
-static const hf_network_options image_only_options = { SHAPE };
-static const hf_network_options concatenation_options = { SHAPE, .concat_layers = "linear2" };
-
 static hf_node *block(hf_node *x, hf_conditioning *c, int index)
 {
     char name[32];
@@ -26,9 +22,9 @@ static hf_node *block(hf_node *x, hf_conditioning *c, int index)
     return hf_batch_norm(hf_max_pool3d(x, 2), name, c->o.momentum); /* [N,O,(D-4)/2,...] */
 }
 
-static hf_node *build(hf_node *image, hf_node *tabular, const hf_network_options *asked, const hf_network_options *own)
+static hf_node *vgg(hf_node *image, hf_node *tabular, const hf_network_options *options)
 {
-    hf_conditioning c = hf_conditioning_open(hf_node_graph(image), tabular, asked, own);
+    hf_conditioning c = hf_conditioning_open(hf_node_graph(image), tabular, options);
     hf_node *x = image; /* [N,1,90,120,99] */
     for (int i = 0; i < c.o.blocks && i < 8; i++)
         x = block(x, &c, i);                                                   /* [N,64,7,11,8] in the end */
@@ -40,34 +36,38 @@ static hf_node *build(hf_node *image, hf_node *tabular, const hf_network_options
     return hf_conditioning_close(&c, x);
 }
 
-static hf_node *hyperfusion(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    return build(image, tabular, options, &hyperfusion_options);
-}
-
 static hf_node *embed(hf_node *tabular, const hf_network_options *options)
 {
-    hf_conditioning c = hf_conditioning_open(hf_node_graph(tabular), tabular, options, &hyperfusion_options);
+    hf_conditioning c = hf_conditioning_open(hf_node_graph(tabular), tabular, options);
     return hf_conditioning_close(&c, hf_conditioned_embedding(&c, "linear1.embedding"));
 }
 
-static hf_node *image_only(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    (void)tabular;
-    return build(image, NULL, options, &image_only_options);
-}
-
-/* As the reference code has it: the table row enters once, at linear2. The paper appends it in every linear layer. */
-static hf_node *concatenation(hf_node *image, hf_node *tabular, const hf_network_options *options)
-{
-    return build(image, tabular, options, &concatenation_options);
-}
-
+/* Concatenation is as the reference code has it: the row enters once, at linear2. The paper appends it in every linear
+ * layer. */
 const hf_network hf_networks_brain_age[] = {
-    { "brain-age-hyperfusion", "linear layers generated from the table row (paper, Table 5)", true, "final_layer",
-      hyperfusion, embed },
-    { "brain-age-image-only", "the same network with ordinary linear layers", false, "final_layer", image_only, NULL },
-    { "brain-age-concatenation", "the table row appended to the input of the second linear layer", true, "final_layer",
-      concatenation, NULL },
+    { "brain-age-hyperfusion",
+      "linear layers generated from the table row (paper, Table 5)",
+      true,
+      "final_layer",
+      vgg,
+      embed,
+      NULL,
+      { SHAPE, .hyper_layers = LINEAR } },
+    { "brain-age-image-only",
+      "the same network with ordinary linear layers",
+      false,
+      "final_layer",
+      vgg,
+      NULL,
+      NULL,
+      { SHAPE } },
+    { "brain-age-concatenation",
+      "the table row appended to the input of the second linear layer",
+      true,
+      "final_layer",
+      vgg,
+      NULL,
+      NULL,
+      { SHAPE, .concat_layers = "linear2" } },
     { 0 },
 };

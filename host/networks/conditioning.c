@@ -75,6 +75,11 @@ static hf_network_options options_over(const hf_network_options *asked, const hf
     o.embedding_kind = text_or(o.embedding_kind, own->embedding_kind);
     o.film = text_or(o.film, text_or(own->film, "both"));
     o.film_activation = text_or(o.film_activation, text_or(own->film_activation, "linear"));
+    o.modulation = text_or(o.modulation, text_or(own->modulation, "none"));
+    o.mix |= own->mix;
+    if (o.auxiliary_mix == 0) o.auxiliary_mix = own->auxiliary_mix;
+    if (o.auxiliary_loss == 0) o.auxiliary_loss = own->auxiliary_loss;
+    if (o.image_share == 0) o.image_share = own->image_share;
     return o;
 }
 
@@ -89,6 +94,17 @@ static hf_network_options own_for(const hf_node *tabular, const hf_network_optio
     own.embedding = 8;
     own.variance = 1;
     return own;
+}
+
+hf_network_options hf_conditioning_options(const hf_node *tabular, const hf_network_options *asked,
+                                           const hf_network_options *own)
+{
+    const hf_network_options fitting = own_for(tabular, asked, *own);
+    hf_network_options o = options_over(asked, &fitting);
+    if (!o.hyper_start) o.hyper_start = is(o.embedding_kind, "fill") ? "published" : "ordinary";
+    if (o.auxiliary_mix < 0) o.auxiliary_mix = 0;
+    if (o.image_share < 0) o.image_share = 0;
+    return o;
 }
 
 static void check_word(hf_graph *graph, const char *option, const char *found, const char *words)
@@ -115,14 +131,12 @@ static void check_options(hf_graph *graph, const hf_network_options *o)
     check_word(graph, "embedding_kind", o->embedding_kind, "fill,linear,mlp");
     check_word(graph, "film", o->film, "both,scale,shift");
     check_word(graph, "film_activation", o->film_activation, "linear,sigmoid,tanh");
+    check_word(graph, "modulation", o->modulation, "none,row,both");
 }
 
-hf_conditioning hf_conditioning_open(hf_graph *graph, hf_node *tabular, const hf_network_options *asked,
-                                     const hf_network_options *own)
+hf_conditioning hf_conditioning_open(hf_graph *graph, hf_node *tabular, const hf_network_options *options)
 {
-    const hf_network_options fitting = own_for(tabular, asked, *own);
-    hf_conditioning c = { graph, options_over(asked, &fitting), tabular, tabular, NULL, { 0 }, { 0 } };
-    if (!c.o.hyper_start) c.o.hyper_start = is(c.o.embedding_kind, "fill") ? "published" : "ordinary";
+    hf_conditioning c = { graph, *options, tabular, tabular, NULL, { 0 }, { 0 } };
     check_options(graph, &c.o);
     if (!tabular && (!is(c.o.hyper_layers, "none") || !is(c.o.concat_layers, "none")))
         hf_graph_fail(graph, HF_ERR_ARGUMENT,
@@ -220,9 +234,4 @@ hf_node *hf_conditioned_conv3d(hf_node *x, hf_conditioning *c, const char *name,
 {
     const hf_layer_options o = options_for(c, name, *geometry);
     return hf_conv3d(x, name, channels, &o);
-}
-
-hf_node *hf_scaled(hf_node *x, double factor)
-{
-    return hf_apply(hf_node_graph(x), "scale", NULL, &(hf_params){ .scale = (float)factor }, 1, (hf_node *[]){ x });
 }

@@ -8,18 +8,19 @@
 /* A network while it is built. */
 typedef struct hf_conditioning {
     hf_graph *graph;
-    hf_network_options o; /* nothing left open */
-    hf_node *tabular;     /* [N,F], or NULL */
-    hf_node *source;      /* what embeddings read; the row, unless a network appends to it */
-    hf_node *embedding;   /* the last one that was made: [N,J] */
-    hf_text layers;       /* comma list of all layers so far */
-    hf_text linear;       /* of the linear ones */
+    hf_network_options o;
+    hf_node *tabular;   /* [N,F], or NULL */
+    hf_node *source;    /* what embeddings read; the row, unless a network appends to it */
+    hf_node *embedding; /* the last one that was made: [N,J] */
+    hf_text layers;     /* comma list of all layers so far */
+    hf_text linear;     /* of the linear ones */
 } hf_conditioning;
 
-/* Opens: `asked` (or NULL) over the network's `own` options, which leave nothing open but hyper_start. Words and sizes
- * that no network understands make the graph failed. */
-hf_conditioning hf_conditioning_open(hf_graph *graph, hf_node *tabular, const hf_network_options *asked,
-                                     const hf_network_options *own);
+/* `asked` (or NULL) over a network's `own` options; nothing is left open. */
+hf_network_options hf_conditioning_options(const hf_node *tabular, const hf_network_options *asked,
+                                           const hf_network_options *own);
+/* Opens. Words and sizes that no network understands make the graph failed. */
+hf_conditioning hf_conditioning_open(hf_graph *graph, hf_node *tabular, const hf_network_options *options);
 /* Closes, and returns `result`; or fails the graph when a layer was named that this network does not have. */
 hf_node *hf_conditioning_close(hf_conditioning *c, hf_node *result);
 
@@ -38,8 +39,5 @@ hf_node *hf_conditioned_conv3d(hf_node *x, hf_conditioning *c, const char *name,
 /* FiLM and DAFT (film.c): scale_c x_c + shift_c with (scale, shift) = W2 relu(W1 v), no biases, from v [N,V]: parameters
  * name.reduce.weight [bottleneck,V], name.expand.weight. x [N,C,D,H,W]. */
 hf_node *hf_modulated(hf_node *x, hf_conditioning *c, const char *name, hf_node *v);
-
-/* One factor for all elements. */
-hf_node *hf_scaled(hf_node *x, double factor);
 
 #endif

@@ -4,13 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* `count` of the features of x [N,F], from `first` on. */
-static hf_node *features(hf_node *x, int64_t first, int64_t count)
-{
-    const hf_params params = { .axis = 1, .kernel = (int)first, .shape = HF_SHAPE(hf_dim(x, 0), count) };
-    return hf_apply(hf_node_graph(x), "slice", NULL, &params, 1, (hf_node *[]){ x });
-}
-
 static hf_node *activated(hf_node *scale, const char *activation)
 {
     if (strcmp(activation, "sigmoid") == 0) return hf_sigmoid(scale);
@@ -29,7 +22,7 @@ hf_node *hf_modulated(hf_node *x, hf_conditioning *c, const char *name, hf_node 
     hf_node *both = hf_relu(hf_linear(v, label, c->o.bottleneck, &no_bias)); /* [N,bottleneck] */
     snprintf(label, sizeof label, "%.120s.expand", name);
     both = hf_linear(both, label, count, &no_bias); /* [N,C] or [N,2C]: scale first */
-    if (scales) scale = activated(shifts ? features(both, 0, channels) : both, c->o.film_activation);
-    if (shifts) shift = scales ? features(both, channels, channels) : both;
+    if (scales) scale = activated(shifts ? hf_features(both, 0, channels) : both, c->o.film_activation);
+    if (shifts) shift = scales ? hf_features(both, channels, channels) : both;
     return both ? hf_channel_affine(x, scale, shift) : NULL;
 }

@@ -1,5 +1,5 @@
 /* networks.c: the table of networks, and what can be asked of any of them. */
-#include "networks.h"
+#include "conditioning.h"
 #include "plan/plan.h"
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +25,21 @@ const hf_network *hf_network_find(const char *name)
     return NULL;
 }
 
+hf_node *hf_network_build(const hf_network *network, hf_node *image, hf_node *tabular, const hf_network_options *asked)
+{
+    hf_node *row = network->uses_tabular ? tabular : NULL;
+    const hf_network_options options = hf_conditioning_options(row, asked, &network->own);
+    return network->build(image, row, &options);
+}
+
+hf_network_parts hf_network_parts_of(const hf_network *network, const hf_network_options *asked)
+{
+    hf_network_parts parts = { 1, { 1 }, { 1 } };
+    const hf_network_options options = hf_conditioning_options(NULL, asked, &network->own);
+    if (network->parts) network->parts(&parts, &options);
+    return parts;
+}
+
 hf_status hf_network_embedding_variance(double *out, const hf_network *network, const hf_network_options *options,
                                         hf_context *context, uint64_t seed, const float *rows, int64_t count,
                                         int64_t width)
@@ -37,7 +52,9 @@ hf_status hf_network_embedding_variance(double *out, const hf_network *network, 
     if (!network->embed) return hf_fail(HF_ERR_UNSUPPORTED, "the network '%s' has no embedding", network->name);
     HF_TRY_OUT(hf_model_new(&model, context, seed));
     HF_TRY_OUT(hf_graph_new(&graph, model, false));
-    hf_node *embedding = network->embed(hf_input(graph, "tabular", HF_SHAPE(count, width)), options);
+    hf_node *row = hf_input(graph, "tabular", HF_SHAPE(count, width));
+    const hf_network_options complete = hf_conditioning_options(row, options, &network->own);
+    hf_node *embedding = network->embed(row, &complete);
     HF_TRY_OUT(hf_plan_new(&plan, graph, &(hf_plan_options){ .keep = &embedding, .n_keep = 1 }));
     HF_TRY_OUT(hf_alloc(&embedded, (size_t)(count * hf_dim(embedding, 1)), sizeof *embedded, "embedded rows"));
     HF_TRY_OUT(hf_plan_set(plan, "tabular", rows, count * width));

@@ -37,9 +37,26 @@ typedef struct hf_network_options {
     int bottleneck;              /* FiLM, DAFT: features between row and modulation */
     const char *film;            /* "both", "scale" or "shift" */
     const char *film_activation; /* of the scale: "linear", "sigmoid" or "tanh" */
+
+    const char
+        *modulation; /* of what the last ResNet block reads: "none", by the "row", or by "both": by it and by pooled
+                               features */
+    bool mix;        /* embeddings of the last ResNet block and behind it read pooled features too */
+    double auxiliary_mix;  /* ResNet: share of the output that a linear layer makes of the embedding; negative: 0 */
+    double auxiliary_loss; /* factor of a loss of that layer's own */
+    double image_share;    /* late fusion: the image's part of the prediction, 0 to 1; negative: 0 */
 } hf_network_options;
 
-/* A network: a function that adds nodes from image [N,1,D,H,W] and tabular [N,F] to a prediction [N,P].
+/* A network may make several predictions, its parts: [N,K P], one after the other. Each part is trained by a loss of its
+ * own, and what the network predicts is a mixture of them (of classes: of their probabilities). */
+enum { HF_MAX_PARTS = 2 };
+typedef struct hf_network_parts {
+    int count;                  /* K */
+    double loss[HF_MAX_PARTS];  /* factor of its loss */
+    double share[HF_MAX_PARTS]; /* of the prediction; together 1 */
+} hf_network_parts;
+
+/* A network: a function that adds nodes from image [N,1,D,H,W] and tabular [N,F] to a prediction [N,P], or to K of them.
  *
  * Names: an ordinary layer L has L.weight and L.bias; a hyper layer L has L.weight_generator.*, L.bias_generator.* and
  * L.embedding.*. An embedding of kind "mlp" has linear.*, batchnorm.* and prelu.* in it, as has `embedding` of ad-tabular,
@@ -49,13 +66,21 @@ typedef struct hf_network {
     const char *description; /* one line */
     bool uses_tabular;
     const char *head; /* its last layer */
+    /* The functions of its family get options that leave nothing open. */
     hf_node *(*build)(hf_node *image, hf_node *tabular, const hf_network_options *options);
     /* The embedding of its hyper layers alone, from tabular [N,F] to [N,J]; NULL when the row alone does not make it. */
     hf_node *(*embed)(hf_node *tabular, const hf_network_options *options);
+    void (*parts)(hf_network_parts *out, const hf_network_options *options); /* NULL: one */
+    hf_network_options own;                                                  /* its choices */
 } hf_network;
 
 const hf_network *hf_network_find(const char *name); /* NULL when there is none */
 const hf_network *hf_network_at(int index);          /* NULL beyond the last */
+
+/* Adds a network, changed by the options that are `asked` for (or NULL). NULL and a failed graph when an option makes no
+ * sense, or when there is no row and the network needs one. */
+hf_node *hf_network_build(const hf_network *network, hf_node *image, hf_node *tabular, const hf_network_options *asked);
+hf_network_parts hf_network_parts_of(const hf_network *network, const hf_network_options *asked);
 
 /* V of the hyperfan-in rule (hf_hyperfan_variance) for a network's embedding, before training, over rows [count,width]:
  * the embedding is built and run on the context's device with the initial weights of `seed`. */

@@ -36,8 +36,11 @@ typedef struct hf_recipe {
         char *embedding_kind; /* "fill", "linear", "mlp" */
         bool share_embedding;
         double variance;
-        char *variance_mode;          /* "constant", "input", "embedding" */
-        char *film, *film_activation; /* "both", "scale", "shift"; "linear", "sigmoid", "tanh" */
+        char *variance_mode;                  /* "constant", "input", "embedding" */
+        char *film, *film_activation;         /* "both", "scale", "shift"; "linear", "sigmoid", "tanh" */
+        char *fusion;                         /* of a network's parts: "mean", "entropy", "vote", "confident" */
+        double image_share;                   /* in the mean */
+        double auxiliary_mix, auxiliary_loss; /* share of the output, or -1; factor of a loss */
         int64_t bottleneck, width, blocks, depth;
         double dropout; /* -1: the network's own */
         double momentum;

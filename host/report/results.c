@@ -131,7 +131,8 @@ static int fill_bars(hf_bar *bar, hf_text *names, const hf_scores *scores)
         if (by_metric)
             hf_text_add(&names[n], "%s", scores->column[i].label);
         else
-            hf_text_add(&names[n], "%s %s", row->column ? row->column : "all", row->column ? row->value : "");
+            hf_text_add(&names[n], "%s%s%s", row->column ? row->column : "", row->column ? " " : "",
+                        row->value ? row->value : "all");
         bar[n] = (hf_bar){ names[n].data, of->value, of->low, of->high, by_metric ? 0 : i > 0 };
         n += names[n].data != NULL;
     }

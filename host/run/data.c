@@ -116,17 +116,31 @@ static void say_lines(const hf_watch *watch, const hf_text *lines, const char *w
     if (said > MAX_SAID) hf_watch_say(watch, "%s: %d subjects in all", what, said);
 }
 
+/* Whether the truth of a subject is written, but is none: then it is one of its cohort's problems. */
+static hf_status find_bad_truth(bool *bad, hf_cohort *cohort, const hf_target *target, int subject)
+{
+    double ignored[HF_MAX_TRUTH];
+    const int column = hf_table_column(&cohort->table, target->column);
+    const hf_status status = target->goal->parse(ignored, target, &cohort->table, cohort->subject[subject].row, column);
+    *bad = status == HF_ERR_FORMAT;
+    if (!*bad) return status;
+    return hf_cohort_problem(cohort, true, cohort->subject[subject].id, "%s", hf_error_message());
+}
+
 /* Leaves out subjects without truth. */
-static void drop_without_truth(hf_run_data *data, const hf_target *target, const hf_watch *watch)
+static hf_status drop_without_truth(hf_run_data *data, const hf_target *target, const hf_watch *watch)
 {
     int dropped = 0;
     for (int i = 0; i < data->cohort.n_subjects; i++) {
+        bool bad;
         if (isfinite(data->truth[i * target->T]) || data->part[i] == HF_UNUSED) continue;
         data->part[i] = HF_UNUSED;
-        if (dropped++ < MAX_SAID)
+        HF_TRY(find_bad_truth(&bad, &data->cohort, target, i));
+        if (!bad && dropped++ < MAX_SAID)
             hf_watch_say(watch, "left out: '%s' has no %s", data->cohort.subject[i].id, target->column);
     }
     if (dropped > MAX_SAID) hf_watch_say(watch, "left out: %d subjects in all without %s", dropped, target->column);
+    return HF_OK;
 }
 
 /* The truth of everybody; all NaN where it is not needed and the cohort has no such column. */
@@ -139,10 +153,9 @@ static hf_status read_truth(hf_run_data *data, const hf_target *target, bool nee
         data->truth[i] = NAN;
     if (!needed && hf_table_column(&data->cohort.table, target->column) < 0) return HF_OK;
     const hf_status status = hf_target_truth(data->truth, &problems, target, &data->cohort);
-    if (status == HF_OK) say_lines(watch, &problems, needed ? "left out" : "without truth");
+    if (status == HF_OK && !needed) say_lines(watch, &problems, "without truth");
     hf_text_free(&problems);
-    if (status == HF_OK && needed) drop_without_truth(data, target, watch);
-    return status;
+    return status == HF_OK && needed ? drop_without_truth(data, target, watch) : status;
 }
 
 /* What a network must beat, from the training subjects. */
@@ -255,6 +268,7 @@ static hf_status open_volumes(hf_run_data *data, hf_run_fixed *fixed, const hf_r
                                          .n_targets = fixed->target.T,
                                          .cache_dir = or_null(recipe->cohort.cache_dir),
                                          .no_cache = !recipe->cohort.cache,
+                                         .oriented = source->folder && fixed->oriented,
                                          .progress = preparing,
                                          .user = (void *)watch };
     say_forecast(data, &fixed->grid, &options, watch);
@@ -291,6 +305,14 @@ hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recip
     const hf_status status = open_all(out, fixed, recipe, source, watch);
     if (status != HF_OK) hf_run_data_free(out);
     return status;
+}
+
+void hf_run_data_keep(hf_run_data *data, hf_part part, const bool *keep)
+{
+    int *index = data->index + data->first[part], kept = 0;
+    for (int i = 0; i < data->count[part]; i++)
+        if (keep[i]) index[kept++] = index[i];
+    data->count[part] = kept;
 }
 
 void hf_run_data_free(hf_run_data *data)

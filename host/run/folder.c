@@ -103,7 +103,37 @@ hf_status hf_run_lock(hf_lock *lock, const char *folder)
     return status;
 }
 
-void hf_run_remove_empty(const char *folder)
+hf_status hf_run_first_missing(char **out, const char *folder)
+{
+    char *path;
+    *out = NULL;
+    HF_TRY(hf_strdup(&path, folder));
+    for (char *end = path; *end; end++) {
+        end += strcspn(end + 1, "/") + 1;
+        const char was = *end;
+        *end = '\0';
+        if (!hf_path_exists(path)) *out = path;
+        if (*out) return HF_OK;
+        *end = was;
+        if (!was) break;
+    }
+    free(path);
+    return HF_OK;
+}
+
+/* Cuts off name after name and removes what is left, while there is more left than `first`. */
+static void remove_parents(const char *folder, const char *first)
+{
+    char *path;
+    if (hf_strdup(&path, folder) != HF_OK) return;
+    for (char *slash; strlen(path) > strlen(first) && (slash = strrchr(path, '/'));) {
+        *slash = '\0';
+        rmdir(path); /* one that is in use stays */
+    }
+    free(path);
+}
+
+void hf_run_remove_empty(const char *folder, const char *first)
 {
     char *path = NULL;
     DIR *open = opendir(folder);
@@ -113,6 +143,7 @@ void hf_run_remove_empty(const char *folder)
     remove_temporaries(folder);
     unlink(path);
     rmdir(folder);
+    remove_parents(folder, first);
     free(path);
 }
 

@@ -9,7 +9,6 @@
 #define MAX_SUBJECTS 256  /* the mean does not get better with more */
 #define SPREADS      6    /* robust standard deviations below the median */
 #define LEAST_MARGIN 0.02 /* below the median, where all agree almost perfectly */
-#define MAX_SAID     5    /* subjects named one by one; more are counted */
 
 double hf_guard_correlation(const hf_guard *guard, const float *volume, const int shape[3])
 {
@@ -61,41 +60,5 @@ out:
     free(volume);
     free(cells);
     free(room);
-    return status;
-}
-
-/* ---- saying it --------------------------------------------------------------------------------------------------- */
-
-static void say(const hf_guard *guard, double r, const char *name, const hf_watch *watch)
-{
-    hf_watch_say(
-        watch,
-        "warning: '%s' looks unlike the training volumes (correlation with their mean %.2f, theirs %.2f): is it "
-        "brain extracted, and its orientation right?",
-        name, r, guard->typical);
-}
-
-void hf_guard_say(const hf_guard *guard, const float *volume, const int shape[3], const char *name,
-                  const hf_watch *watch)
-{
-    const double r = hf_guard_correlation(guard, volume, shape);
-    if (!(r >= guard->lowest)) say(guard, r, name, watch);
-}
-
-hf_status hf_guard_subjects(const hf_guard *guard, const hf_run_data *data, const int *index, int count,
-                            const hf_watch *watch)
-{
-    const int *shape = hf_dataset_shape(data->dataset);
-    float *volume = NULL;
-    hf_status status = HF_OK;
-    int unlike = 0;
-    HF_TRY(hf_alloc(&volume, (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2], sizeof *volume, "a volume"));
-    for (int i = 0; i < count && status == HF_OK; i++) {
-        status = hf_dataset_get(data->dataset, index[i], volume, NULL, NULL);
-        const double r = status == HF_OK ? hf_guard_correlation(guard, volume, shape) : 1;
-        if (!(r >= guard->lowest) && unlike++ < MAX_SAID) say(guard, r, data->cohort.subject[index[i]].id, watch);
-    }
-    if (unlike > MAX_SAID) hf_watch_say(watch, "warning: %d subjects in all look unlike the training volumes", unlike);
-    free(volume);
     return status;
 }

@@ -57,7 +57,9 @@ static json_t *target_json(const hf_target *t)
     }
     for (int k = 0; k < t->n_classes; k++)
         json_array_append_new(weights, number(t->weight[k]));
-    return json_pack("{so,so}", "baselines", baselines, "class_weights", weights);
+    json_t *json = json_pack("{so,so}", "baselines", baselines, "class_weights", weights);
+    if (t->goal->absurd) json_object_set_new(json, "range", json_pack("[ff]", t->low, t->high));
+    return json;
 }
 
 static json_t *preprocess_json(const hf_run_fixed *fixed, const char *encoder)
@@ -188,6 +190,8 @@ static bool read_target(hf_target *t, const json_t *preprocess)
 {
     const json_t *json = json_object_get(preprocess, "target"), *baselines = json_object_get(json, "baselines");
     bool good = true;
+    double range[2];
+    if (read_numbers(range, 2, json_object_get(json, "range"))) t->low = range[0], t->high = range[1];
     if (!json && t->n_classes == 0) {
         t->baseline[0][0] = real_of(json_object_get(preprocess, "train_mean"));
         t->baseline[1][0] = real_of(json_object_get(preprocess, "train_median"));

@@ -32,6 +32,7 @@ hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
 static hf_network_options network_options(const hf_recipe *recipe, int outputs, double variance)
 {
     const double dropout = recipe->model.dropout; /* -1: the network's own; the network says 0 for that */
+    const double share = recipe->model.image_share, mix = recipe->model.auxiliary_mix;
     return (hf_network_options){ .outputs = outputs,
                                  .hyper_layers = recipe->model.hyper_layers,
                                  .hyper_start = recipe->model.hyper_start,
@@ -43,6 +44,11 @@ static hf_network_options network_options(const hf_recipe *recipe, int outputs, 
                                  .columns = recipe->cohort.tabular.count,
                                  .film = recipe->model.film,
                                  .film_activation = recipe->model.film_activation,
+                                 .image_share = share == 0 ? -1 : share,
+                                 .auxiliary_mix = mix < 0    ? 0
+                                                  : mix == 0 ? -1
+                                                             : mix,
+                                 .auxiliary_loss = recipe->model.auxiliary_loss,
                                  .bottleneck = (int)recipe->model.bottleneck,
                                  .width = (int)recipe->model.width,
                                  .blocks = (int)recipe->model.blocks,
@@ -78,6 +84,22 @@ static hf_node *expect_outputs(hf_node *output, int outputs, const char *name)
                          name, (long long)hf_dim(output, 1), outputs);
 }
 
+/* The losses of all parts of a prediction [N,K P], together. */
+static hf_node *loss_of(hf_node *prediction, const hf_run_network *network)
+{
+    const hf_network_parts *parts = &network->parts;
+    const hf_target *target = network->target;
+    hf_node *sum = NULL;
+    for (int k = 0; prediction && k < parts->count; k++) {
+        hf_node *part = prediction;
+        if (parts->count > 1) part = hf_features(prediction, (int64_t)k * target->outputs, target->outputs);
+        hf_node *loss = target->loss->build(part, target);
+        if (parts->loss[k] != 1) loss = hf_scale(loss, parts->loss[k]);
+        sum = sum ? hf_add(sum, loss) : loss;
+    }
+    return sum;
+}
+
 static hf_status plan_step(hf_run_step *step, const hf_run_network *network, const hf_recipe *recipe, bool training)
 {
     const hf_network *kind;
@@ -87,9 +109,9 @@ static hf_status plan_step(hf_run_step *step, const hf_run_network *network, con
     HF_TRY(hf_graph_new(&step->graph, network->model, training));
     hf_node *image = hf_input(step->graph, "image", HF_SHAPE(step->batch, 1, s[0], s[1], s[2])), *tabular = NULL;
     if (network->width) tabular = hf_input(step->graph, "tabular", HF_SHAPE(step->batch, network->width));
-    step->prediction = kind->build(image, tabular, &options);
-    step->prediction = expect_outputs(step->prediction, network->target->outputs, kind->name);
-    if (training && step->prediction) step->loss = network->target->loss->build(step->prediction, network->target);
+    step->prediction = hf_network_build(kind, image, tabular, &options);
+    step->prediction = expect_outputs(step->prediction, hf_run_outputs(network), kind->name);
+    if (training) step->loss = loss_of(step->prediction, network);
     HF_TRY(hf_graph_check(step->graph));
     return hf_plan_new(&step->plan, step->graph,
                        &(hf_plan_options){ .loss = step->loss, .keep = &step->prediction, .n_keep = training ? 0 : 1 });
@@ -113,6 +135,19 @@ static hf_status plan_all(hf_run_network *network, const hf_recipe *recipe, cons
     return HF_OK;
 }
 
+/* Which parts the recipe's network has, and how they become one prediction. */
+static hf_status find_parts(hf_run_network *network, const hf_recipe *recipe)
+{
+    const hf_network *kind;
+    const hf_network_options options = network_options(recipe, network->target->outputs, 0);
+    HF_TRY(hf_run_network_find(&kind, recipe));
+    network->parts = hf_network_parts_of(kind, &options);
+    HF_TRY(hf_ensemble_find(&network->fusion, recipe->model.fusion));
+    if (network->parts.count == 1 || network->fusion == HF_ENSEMBLE_MEAN || network->target->n_classes) return HF_OK;
+    return hf_fail(HF_ERR_ARGUMENT, "model.fusion %s with goal %s: mean is expected where no classes are predicted",
+                   recipe->model.fusion, network->target->goal->name);
+}
+
 hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, const hf_target *target, const char *device,
                               const int shape[3], int width, const int batch[HF_N_STEPS], const float *rows,
                               int64_t count)
@@ -122,6 +157,7 @@ hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, cons
     HF_TRY(hf_run_network_find(&kind, recipe));
     memcpy(out->shape, shape, sizeof out->shape);
     out->width = kind->uses_tabular ? width : 0;
+    HF_TRY(find_parts(out, recipe));
     const hf_status status = plan_all(out, recipe, device, batch, rows, count);
     if (status != HF_OK) hf_run_network_free(out);
     return status;
@@ -168,7 +204,7 @@ hf_status hf_run_network_bind(hf_run_network *network, const hf_recipe *recipe, 
     for (int i = 0; i < HF_N_STEPS; i++)
         if (network->step[i].plan) HF_TRY(hf_plan_bind(network->step[i].plan, network->arena));
     const size_t batch = (size_t)network->step[HF_STEP_EVALUATE].batch;
-    const size_t sample = voxels_of(network) + (size_t)network->target->outputs; /* the outputs come back there */
+    const size_t sample = voxels_of(network) + (size_t)hf_run_outputs(network); /* the outputs come back there */
     HF_TRY(hf_alloc(&network->staging, batch * sample + 1, sizeof(float), "a batch of volumes"));
     HF_TRY(hf_alloc(&network->staging_row, batch * (size_t)network->width + 1, sizeof(float), "a batch of rows"));
     return training ? make_optimizer(network, recipe) : HF_OK;
@@ -226,25 +262,10 @@ static hf_status predict_batch(float *output, hf_run_network *network, const hf_
     if (width) HF_TRY(hf_plan_set(s->plan, "tabular", row, s->batch * (int64_t)width));
     HF_TRY(hf_plan_run(s->plan));
     float *all = network->staging; /* free again: the run has its copy */
-    const size_t outputs = (size_t)network->target->outputs;
-    HF_TRY(hf_plan_get(s->plan, s->prediction, all, (int64_t)s->batch * network->target->outputs));
+    const size_t outputs = (size_t)hf_run_outputs(network);
+    HF_TRY(hf_plan_get(s->plan, s->prediction, all, (int64_t)s->batch * (int64_t)outputs));
     memcpy(output, all, count * outputs * sizeof *output);
     return HF_OK;
-}
-
-/* The views of a subject, one right after the other, become one: the mean of their predictions, as an output that says so;
- * in place. */
-void hf_run_average_views(float *output, int count, int views, const hf_target *t)
-{
-    for (int i = 0; views > 1 && i < count; i++) {
-        double one[HF_MAX_CLASSES], mean[HF_MAX_CLASSES] = { 0 };
-        for (int v = 0; v < views; v++) {
-            t->goal->link(one, output + ((size_t)i * (size_t)views + (size_t)v) * (size_t)t->outputs, t);
-            for (int k = 0; k < t->P; k++)
-                mean[k] += one[k] / views;
-        }
-        t->goal->unlink(output + (size_t)i * (size_t)t->outputs, mean, t);
-    }
 }
 
 static hf_status predict_samples(float *output, float *truth, hf_run_network *network, hf_loader *loader,
@@ -252,7 +273,7 @@ static hf_status predict_samples(float *output, float *truth, hf_run_network *ne
 {
     const hf_batch *batch;
     const int count = hf_loader_samples(loader);
-    const size_t outputs = (size_t)network->target->outputs, T = (size_t)network->target->T;
+    const size_t outputs = (size_t)hf_run_outputs(network), T = (size_t)network->target->T;
     int done = 0;
     HF_TRY(hf_loader_start(loader, 0));
     for (;;) {
@@ -275,9 +296,10 @@ hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *ne
     hf_status status;
     if (samples != views * count || views < 1)
         return hf_fail(HF_ERR_ARGUMENT, "%d samples to predict for %d subjects", samples, count);
-    HF_TRY_OUT(hf_alloc(&all, (size_t)samples * outputs, sizeof *all, "predictions"));
+    HF_TRY_OUT(hf_alloc(&all, (size_t)samples * (size_t)hf_run_outputs(network), sizeof *all, "predictions"));
     HF_TRY_OUT(hf_alloc(&targets, (size_t)samples * T, sizeof *targets, "targets"));
     HF_TRY_OUT(predict_samples(all, targets, network, loader, what, watch));
+    HF_TRY_OUT(hf_run_mix_parts(all, samples, network));
     hf_run_average_views(all, count, views, network->target);
     memcpy(output, all, (size_t)count * outputs * sizeof *output);
     for (int i = 0; truth && i < count; i++)
@@ -286,4 +308,23 @@ out:
     free(all);
     free(targets);
     return status;
+}
+
+hf_status hf_run_network_predict_one(float *output, hf_run_network *network, const float *volume, int views,
+                                     const float *row)
+{
+    const hf_run_step *step = &network->step[HF_STEP_EVALUATE];
+    const int64_t voxels = (int64_t)voxels_of(network);
+    const int outputs = hf_run_outputs(network);
+    float all[HF_MAX_VIEWS * HF_MAX_PARTS * HF_MAX_CLASSES];
+    for (int i = 0; i < views; i++) {
+        HF_TRY(hf_plan_set(step->plan, "image", volume + i * voxels, voxels));
+        if (network->width) HF_TRY(hf_plan_set(step->plan, "tabular", row, network->width));
+        HF_TRY(hf_plan_run(step->plan));
+        HF_TRY(hf_plan_get(step->plan, step->prediction, all + i * outputs, outputs));
+    }
+    HF_TRY(hf_run_mix_parts(all, views, network));
+    hf_run_average_views(all, 1, views, network->target);
+    memcpy(output, all, (size_t)network->target->outputs * sizeof *output);
+    return HF_OK;
 }

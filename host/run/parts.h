@@ -2,10 +2,12 @@
  *
  *   data.c     recipe -> cohort, split, truth, encoder, preprocessed volumes
  *   network.c  recipe -> network, plans, one training step, predictions for a list of subjects
+ *   outputs.c  several outputs for one subject become one
  *   same.c     is what a resumed run finds what its checkpoint learned?
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
  *   former.c   and what version 0.1 held
  *   guard.c    is this volume like the training ones?
+ *   screen.c, seen.c, residuals.c  what is to be known before an answer is believed (judge.h)
  *   folder.c   the folder: its lock, its log, its split file
  *   report.c   the report of a run
  *   train.c, predict.c, plan.c  the runs themselves */
@@ -13,6 +15,7 @@
 #define HF_RUN_PARTS_H
 
 #include "archive/archive.h"
+#include "metrics/ensemble.h"
 #include "networks/networks.h"
 #include "run.h"
 
@@ -38,12 +41,6 @@ typedef struct hf_guard {
 hf_status hf_guard_fit(hf_guard *out, const hf_dataset *dataset, const int *index, int count) HF_MUST_USE;
 /* Correlation of a preprocessed volume [D,H,W] with the mean; NaN for a constant volume. */
 double hf_guard_correlation(const hf_guard *guard, const float *volume, const int shape[3]);
-/* Says to `watch` when a volume is unlike those of the training. */
-void hf_guard_say(const hf_guard *guard, const float *volume, const int shape[3], const char *name,
-                  const hf_watch *watch);
-/* The same for some subjects of a dataset. */
-hf_status hf_guard_subjects(const hf_guard *guard, const hf_run_data *data, const int *index, int count,
-                            const hf_watch *watch) HF_MUST_USE;
 
 /* ---- state ------------------------------------------------------------------------------------------------------- */
 
@@ -104,6 +101,8 @@ typedef struct hf_run_source {
 hf_status hf_run_data_open(hf_run_data *out, hf_run_fixed *fixed, const hf_recipe *recipe, const hf_run_source *source,
                            const hf_watch *watch) HF_MUST_USE;
 void hf_run_data_free(hf_run_data *data);
+/* Takes subjects out of a part, those that are not kept[count of the part]. */
+void hf_run_data_keep(hf_run_data *data, hf_part part, const bool *keep);
 /* The table's columns among evaluate.groups, into column[]; returns how many. */
 int hf_run_group_columns(int column[HF_MAX_GROUPS], const hf_cohort *cohort, const hf_recipe *recipe);
 /* The grid of a recipe; what the files must say is not learned yet. */
@@ -132,6 +131,8 @@ enum { HF_STEP_TRAIN, HF_STEP_REST, HF_STEP_EVALUATE, HF_N_STEPS };
 
 typedef struct hf_run_network {
     const hf_target *target;
+    hf_network_parts parts; /* of what the network gives: [N,K outputs] */
+    hf_ensemble fusion;     /* how they become one prediction */
     hf_context *context;
     hf_model *model;
     hf_arena *arena;
@@ -158,6 +159,13 @@ void hf_run_network_free(hf_run_network *network);
 hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_batch *batch, uint64_t seed,
                                uint32_t step) HF_MUST_USE;
 
+/* Numbers that the network gives for a sample: those of all its parts. */
+int hf_run_outputs(const hf_run_network *network);
+
+/* The parts of `count` samples, output [count,K outputs], become one prediction each, as an output whose link says so:
+ * [count,outputs], in place. HF_ERR_NUMBER where no prediction is one. */
+hf_status hf_run_mix_parts(float *output, int count, const hf_run_network *network) HF_MUST_USE;
+
 /* Several views of `count` subjects, output [count,views,outputs], become one: the mean of their predictions (of classes:
  * of their probabilities), as an output whose link says so: [count,outputs], in place. */
 void hf_run_average_views(float *output, int count, int views, const hf_target *target);
@@ -167,7 +175,12 @@ void hf_run_average_views(float *output, int count, int views, const hf_target *
 hf_status hf_run_network_predict(float *output, float *truth, hf_run_network *network, hf_loader *loader, int count,
                                  const char *what, const hf_watch *watch) HF_MUST_USE;
 
-/* Whether the recipe's network uses the table row. */
+/* The same for one subject and its volumes [views,D,H,W], by a network that was planned to evaluate one sample at a time. */
+enum { HF_MAX_VIEWS = 2 };
+hf_status hf_run_network_predict_one(float *output, hf_run_network *network, const float *volume, int views,
+                                     const float *row) HF_MUST_USE;
+
+/* The recipe's network. */
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) HF_MUST_USE;
 
 /* ---- folder ------------------------------------------------------------------------------------------------------ */
@@ -188,8 +201,11 @@ bool hf_run_has(const char *folder, const char *name);
 hf_status hf_run_refuse_used(const char *folder) HF_MUST_USE;
 /* Creates the folder; HF_ERR_IO when another process holds its lock. */
 hf_status hf_run_lock(hf_lock *lock, const char *folder) HF_MUST_USE;
-/* Under its lock: removes a folder in which nothing was begun, so that a refused start leaves none. */
-void hf_run_remove_empty(const char *folder);
+/* The first folder on the way to `folder` that is not there yet; *out is NULL when all are. */
+hf_status hf_run_first_missing(char **out, const char *folder) HF_MUST_USE;
+/* Under its lock: removes a folder in which nothing was begun, and those above it down from `first`, so that a refused
+ * start leaves none. */
+void hf_run_remove_empty(const char *folder, const char *first);
 hf_status hf_run_split_write(const char *folder, const hf_cohort *cohort, const hf_part *part) HF_MUST_USE;
 hf_status hf_run_log_append(const char *folder, const hf_epoch *epoch) HF_MUST_USE;
 /* Drops everything after `epoch`, also a torn last line. */

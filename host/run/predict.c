@@ -1,12 +1,13 @@
 /* predict.c: the best weights of a run applied to a cohort or to one image. Everything needed comes from
  * best.safetensors; only who belongs to which part is read from the run's split file. */
-#include "parts.h"
+#include "judge.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH 4 /* samples */
+#define BATCH    4 /* samples */
+#define MAX_SAID 5 /* subjects named one by one; more are counted */
 
 /* ---- a trained network ------------------------------------------------------------------------------------------- */
 
@@ -77,24 +78,61 @@ static hf_status describe_subjects(hf_predictions *out, const hf_run_data *data,
     return HF_OK;
 }
 
-/* The goal's link; what is not a number is nobody's prediction. */
-static hf_status link_outputs(hf_predictions *out, const float *output)
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
+
+/* Refuses what is not a number, and, where somebody is to read it, what no subject can have. */
+static hf_status check_answer(const hf_predictions *p, int i, const float *output, bool predicting)
 {
-    const hf_target *t = &out->target;
-    for (int i = 0; i < out->count; i++, output += t->outputs) {
-        for (int k = 0; k < t->outputs; k++)
-            if (!isfinite(output[k]))
-                return hf_fail(HF_ERR_NUMBER,
-                               "the prediction for '%s' is %g: its table values or voxels lie far outside what the "
-                               "network was trained on, or the weights are damaged",
-                               out->id[i], (double)output[k]);
-        t->goal->link(out->predicted + i * t->P, output, t);
-    }
+    const hf_target *t = &p->target;
+    static const char *const advice = "its table values or voxels lie far outside what the network was trained on, or "
+                                      "the weights are damaged";
+    for (int k = 0; k < t->outputs; k++)
+        if (!isfinite(output[k]))
+            return hf_fail(HF_ERR_NUMBER, "the prediction for '%s' is %g: %s", p->id[i], (double)output[k], advice);
+    if (predicting && t->goal->absurd && t->goal->absurd(t, p->predicted + i * t->P))
+        return hf_fail(HF_ERR_NUMBER, "the prediction for '%s' is %g, absurd beside %g to %g of the training: %s",
+                       p->id[i], p->predicted[i * t->P], t->low, t->high, advice);
     return HF_OK;
 }
 
-static hf_status predict_part(hf_predictions *out, trained *t, const hf_run_data *data, hf_part part,
-                              const hf_watch *watch)
+/* The goal's link; what is no answer is nobody's prediction. */
+static hf_status link_outputs(hf_predictions *out, const float *output, bool predicting)
+{
+    const hf_target *t = &out->target;
+    for (int i = 0; i < out->count; i++)
+        t->goal->link(out->predicted + i * t->P, output + i * t->outputs, t);
+    for (int i = 0; i < out->count; i++)
+        HF_TRY(check_answer(out, i, output + i * t->outputs, predicting));
+    return HF_OK;
+}
+
+/* The same for the subjects of a cohort: who has no answer is left out by name, and the others go on. */
+static hf_status link_some(hf_predictions *out, const float *output, hf_cohort *cohort, const hf_watch *watch)
+{
+    const hf_target *t = &out->target;
+    bool *keep;
+    int left = 0;
+    hf_status status = HF_OK;
+    HF_TRY(hf_alloc(&keep, (size_t)out->count, sizeof *keep, "predictions"));
+    for (int i = 0; i < out->count && status == HF_OK; i++) {
+        t->goal->link(out->predicted + i * t->P, output + i * t->outputs, t);
+        keep[i] = check_answer(out, i, output + i * t->outputs, true) == HF_OK;
+        if (keep[i]) continue;
+        if (left++ < MAX_SAID) hf_watch_say(watch, "left out: %s", hf_error_message());
+        status = hf_cohort_problem(cohort, true, out->id[i], "%s", hf_error_message());
+    }
+    if (left > MAX_SAID) hf_watch_say(watch, "left out: %d subjects in all have no prediction", left);
+    if (status == HF_OK && left == out->count)
+        status = hf_fail_in(HF_ERR_NUMBER, "none of %d subjects has a prediction", left);
+    if (status == HF_OK) hf_predictions_keep(out, keep);
+    free(keep);
+    return status;
+}
+
+/* ---- a cohort's predictions -------------------------------------------------------------------------------------- */
+
+static hf_status predict_part(hf_predictions *out, trained *t, hf_run_data *data, hf_part part,
+                              const hf_evaluate_options *options)
 {
     hf_status status;
     hf_loader *loader = NULL;
@@ -107,8 +145,9 @@ static hf_status predict_part(hf_predictions *out, trained *t, const hf_run_data
     HF_TRY_OUT(hf_alloc(&output, (size_t)count * (size_t)t->fixed.target.outputs, sizeof *output, "predictions"));
     HF_TRY_OUT(hf_loader_new(&loader, data->dataset, index, count,
                              &(hf_loader_options){ .batch_size = t->network.step[HF_STEP_EVALUATE].batch }));
-    HF_TRY_OUT(hf_run_network_predict(output, NULL, &t->network, loader, count, "predicting", watch));
-    status = link_outputs(out, output);
+    HF_TRY_OUT(hf_run_network_predict(output, NULL, &t->network, loader, count, "predicting", &options->watch));
+    status = options->cohort && !options->needs_truth ? link_some(out, output, &data->cohort, &options->watch)
+                                                      : link_outputs(out, output, false);
 out:
     hf_loader_free(&loader);
     free(output);
@@ -120,6 +159,34 @@ static hf_bootstrap resampling(const hf_recipe *recipe)
     return (hf_bootstrap){ recipe->evaluate.bootstrap, (uint64_t)recipe->evaluate.seed };
 }
 
+/* The subjects to predict for: of another cohort all that nothing speaks against. */
+static hf_status find_subjects(hf_run_data *data, hf_part part, trained *t, const char *folder,
+                               const hf_evaluate_options *options)
+{
+    HF_TRY(open_data(data, t, folder, options));
+    if (data->count[part] == 0)
+        return hf_fail(HF_ERR_ARGUMENT, "'%s' has no subjects to predict for in its %s part",
+                       options->cohort ? options->cohort : t->recipe.cohort.path, hf_part_name(part));
+    if (!options->cohort) return HF_OK;
+    HF_TRY(hf_run_screen(data, part, &t->fixed, options->strict, &options->watch));
+    if (data->count[part] > 0) return HF_OK;
+    return hf_fail(HF_ERR_ARGUMENT, "'%s': every subject is left out: they are unlike those of the training",
+                   options->cohort);
+}
+
+static hf_status list_left_out(hf_predictions *out, const hf_cohort *cohort)
+{
+    HF_TRY(hf_alloc(&out->left_out, (size_t)cohort->n_problems + 1, sizeof *out->left_out, "subjects"));
+    for (int i = 0; i < cohort->n_problems; i++) {
+        const hf_problem *p = &cohort->problem[i];
+        if (!p->fatal) continue;
+        hf_left_out *left = &out->left_out[out->n_left_out++];
+        HF_TRY(hf_strdup(&left->id, p->subject));
+        HF_TRY(hf_strdup(&left->why, p->text));
+    }
+    return HF_OK;
+}
+
 hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evaluate_options *options)
 {
     hf_status status;
@@ -128,18 +195,15 @@ hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evalu
     hf_predictions made = { 0 };
     const hf_part part = options->cohort ? HF_TEST : options->part;
     HF_TRY_OUT(open_trained(&t, folder));
-    HF_TRY_OUT(open_data(&data, &t, folder, options));
-    if (data.count[part] == 0) {
-        status = hf_fail(HF_ERR_ARGUMENT, "'%s' has no subjects to predict for in its %s part",
-                         options->cohort ? options->cohort : t.recipe.cohort.path, hf_part_name(part));
-        goto out;
-    }
+    HF_TRY_OUT(find_subjects(&data, part, &t, folder, options));
     HF_TRY_OUT(load(&t, folder, options->device, data.count[part] < BATCH ? data.count[part] : BATCH));
-    if (options->cohort)
-        HF_TRY_OUT(
-            hf_guard_subjects(&t.fixed.guard, &data, data.index + data.first[part], data.count[part], &options->watch));
-    HF_TRY_OUT(predict_part(&made, &t, &data, part, &options->watch));
+    HF_TRY_OUT(predict_part(&made, &t, &data, part, options));
+    HF_TRY_OUT(list_left_out(&made, &data.cohort));
+    if (options->cohort && options->needs_truth)
+        HF_TRY_OUT(hf_run_mark_seen(&made, &t.archive, folder, &data, &options->watch));
     made.bootstrap = resampling(&t.recipe);
+    made.margin = hf_run_margin(&t.archive, &t.fixed.target);
+    if (options->cohort && !options->needs_truth) hf_run_say_no_margin(&t.archive, &t.fixed.target, &options->watch);
     *out = made;
     made = (hf_predictions){ 0 };
 out:
@@ -170,7 +234,7 @@ static hf_status read_volume(hf_volume *out, const trained *t, const char *image
 }
 
 /* All views of an image, one after the other; freed by the caller. */
-static hf_status read_image(float **out, const trained *t, const char *image, const hf_watch *watch)
+static hf_status read_image(float **out, const trained *t, const char *image)
 {
     const hf_grid *grid = &t->fixed.grid;
     const int *shape = t->fixed.shape;
@@ -196,7 +260,6 @@ static hf_status read_image(float **out, const trained *t, const char *image, co
     HF_TRY_OUT(hf_preprocess(whole, &volume, &wanted, image));
     for (int i = 0; i < hf_views(grid); i++)
         hf_views_make(*out + (size_t)i * voxels, whole, size, i, grid);
-    hf_guard_say(&t->fixed.guard, *out, shape, image, watch);
 out:
     hf_volume_free(&volume);
     free(whole);
@@ -224,47 +287,49 @@ static hf_status single(hf_predictions *out, const trained *t, const char *image
     HF_TRY(hf_predictions_new(out, &t->fixed.target, 1, 0));
     out->index[0] = -1;
     out->bootstrap = resampling(&t->recipe);
+    out->margin = hf_run_margin(&t->archive, &t->fixed.target);
     for (int k = 0; k < out->target.T; k++)
         out->truth[k] = NAN;
     hf_status status = hf_strdup(&out->id[0], image);
-    if (status == HF_OK) status = link_outputs(out, output);
+    if (status == HF_OK) status = link_outputs(out, output, true);
     if (status != HF_OK) hf_predictions_free(out);
     return status;
 }
 
-/* A network knows nothing of numbers that no training row had. */
-static void say_outside(const hf_encoder *encoder, const char *const *pairs, int n_pairs, const hf_watch *watch)
+/* What speaks against this prediction is said; it ends here when `strict`. */
+static hf_status screen_image(const trained *t, const char *image, const float *volume, const char *const *pairs,
+                              int n_pairs, const hf_evaluate_options *options)
 {
     hf_outside outside[HF_MAX_FEATURES];
-    const int count = hf_encoder_outside_pairs(outside, encoder, pairs, n_pairs);
-    for (int i = 0; i < count; i++)
-        hf_watch_say(watch, "warning: '%s' is %g, outside of %g to %g, the range of the training rows",
-                     outside[i].column, outside[i].value, outside[i].low, outside[i].high);
+    hf_text doubts = { 0 };
+    const int count = hf_encoder_outside_pairs(outside, &t->fixed.encoder, pairs, n_pairs);
+    hf_run_doubts(&doubts, &t->fixed, outside, count, volume);
+    hf_status status = hf_text_check(&doubts);
+    if (status == HF_OK && doubts.size && options->strict)
+        status = hf_fail(HF_ERR_ARGUMENT, "'%s': %s", image, doubts.data);
+    else if (status == HF_OK && doubts.size)
+        hf_watch_say(&options->watch, "warning: '%s': %s", image, doubts.data);
+    hf_text_free(&doubts);
+    return status;
 }
 
 hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const char *image, const char *const *pairs,
-                               int n_pairs, const char *device, const hf_watch *watch)
+                               int n_pairs, const hf_evaluate_options *options)
 {
+    static const hf_evaluate_options defaults = { 0 };
     hf_status status;
     trained t = { 0 };
-    float *volume = NULL, row[HF_MAX_WIDTH], output[2 * HF_MAX_CLASSES];
+    float *volume = NULL, row[HF_MAX_WIDTH], output[HF_MAX_CLASSES];
+    if (!options) options = &defaults;
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
-    HF_TRY_OUT(read_image(&volume, &t, image, watch));
-    say_missing(&t.fixed.encoder, pairs, n_pairs, watch);
-    say_outside(&t.fixed.encoder, pairs, n_pairs, watch);
-    HF_TRY_OUT(load(&t, folder, device, 1));
-    const hf_run_step *step = &t.network.step[HF_STEP_EVALUATE];
-    const int *shape = t.fixed.shape, views = hf_views(&t.fixed.grid), outputs = t.fixed.target.outputs;
-    const int64_t voxels = (int64_t)shape[0] * shape[1] * shape[2];
-    for (int i = 0; i < views; i++) {
-        HF_TRY_OUT(hf_plan_set(step->plan, "image", volume + i * voxels, voxels));
-        if (t.network.width) HF_TRY_OUT(hf_plan_set(step->plan, "tabular", row, t.network.width));
-        HF_TRY_OUT(hf_plan_run(step->plan));
-        HF_TRY_OUT(hf_plan_get(step->plan, step->prediction, output + i * outputs, outputs));
-    }
-    hf_run_average_views(output, 1, views, &t.fixed.target);
-    status = single(out, &t, image, output);
+    HF_TRY_OUT(read_image(&volume, &t, image));
+    say_missing(&t.fixed.encoder, pairs, n_pairs, &options->watch);
+    HF_TRY_OUT(screen_image(&t, image, volume, pairs, n_pairs, options));
+    HF_TRY_OUT(load(&t, folder, options->device, 1));
+    HF_TRY_OUT(hf_run_network_predict_one(output, &t.network, volume, hf_views(&t.fixed.grid), row));
+    HF_TRY_OUT(single(out, &t, image, output));
+    hf_run_say_no_margin(&t.archive, &t.fixed.target, &options->watch);
 out:
     free(volume);
     free_trained(&t);

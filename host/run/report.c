@@ -1,7 +1,7 @@
 /* report.c: a run folder as one page: reads its log, its test predictions and its best checkpoint, looks up
  * slices of the subjects predicted best and worst when their cohort is still there, and hands it all to report.h. */
 #include "report/report.h"
-#include "parts.h"
+#include "judge.h"
 #include <inttypes.h>
 #include <jansson.h>
 #include <math.h>
@@ -189,6 +189,16 @@ static void add_fact(page *p, const char *name, const char *format, ...)
     p->n_facts++;
 }
 
+/* Test subjects whose truth lies in their interval. */
+static int count_covered(const hf_predictions *test, double margin)
+{
+    const hf_target *t = &test->target;
+    int covered = 0;
+    for (int i = 0; i < test->count; i++)
+        covered += t->goal->error(t, test->truth + i * t->T, test->predicted + i * t->P) <= margin;
+    return covered;
+}
+
 static void add_facts(page *p)
 {
     double seconds = 0;
@@ -201,6 +211,10 @@ static void add_facts(page *p)
     add_fact(p, "training time", "%.0f s", seconds);
     add_fact(p, "seeds", "training %" PRId64 ", split %" PRId64 ", bootstrap %" PRId64, p->recipe.train.seed,
              p->recipe.split.seed, p->recipe.evaluate.seed);
+    const double margin = hf_run_margin(&p->archive, &p->fixed.target);
+    if (!isnan(margin))
+        add_fact(p, "prediction interval", "%d %%: plus and minus %.4g; holds %d of %d test subjects",
+                 HF_INTERVAL_PERCENT, margin, count_covered(&p->test, margin), p->test.count);
     if (p->fixed.guard.checked)
         add_fact(p, "unlike the others", "%d of %d training volumes; correlation below %.3f, typical %.3f",
                  p->fixed.guard.flagged, p->fixed.guard.checked, p->fixed.guard.lowest, p->fixed.guard.typical);

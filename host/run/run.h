@@ -69,10 +69,18 @@ typedef struct hf_evaluate_options {
     const char *cohort; /* another folder, of which all subjects count; NULL: the run's own ... */
     hf_part part;       /* ... part; zero is HF_TRAIN, so set it */
     bool needs_truth;   /* leave out subjects without a truth */
+    bool strict;        /* refuse, or leave out, what is only warned about otherwise */
     hf_watch watch;
 } hf_evaluate_options;
 
-/* Predicts for a cohort with the best weights of a run. */
+/* Predicts for a cohort with the best weights of a run.
+ *
+ * Of another cohort a subject is left out by name (out->left_out, and said to `watch`) that training would leave out, or
+ * whose file does not say how its volume lies where the training volumes do. Table values outside of the training range
+ * and volumes unlike the training ones are said, and left out when `strict`. So is, where no truth is needed, what is no
+ * prediction: a number that is not finite, or farther outside of the training subjects' range than that is wide. Where
+ * truth is needed, out->seen says who trained or validated in the run. There, and where the cohort is the run's own, a
+ * number that is not finite ends it all (HF_ERR_NUMBER): nothing bad is dropped from what is judged. */
 hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evaluate_options *options) HF_MUST_USE;
 
 /* Whether the run in a folder is through: it has its predictions and its report, which is written last. */
@@ -118,10 +126,11 @@ void hf_run_plan_free(hf_run_plan *plan);
 
 /* Predicts for one image: *out is one subject with the image's path as its id, freed with hf_predictions_free. `pairs` are
  * "name=value" of the table columns the run was trained with. The volume is brought to the run's grid; one that cannot be
- * is refused. A volume unlike the training ones is said to `watch`. HF_ERR_NUMBER when what the network says is not a
- * number. */
+ * is refused. Table values outside of the training range and a volume unlike the training ones are said to `watch`, and
+ * refused when `strict`. HF_ERR_NUMBER when what the network says is no prediction (see above). Of the options device,
+ * strict and watch count; NULL: none of them. */
 hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const char *image, const char *const *pairs,
-                               int n_pairs, const char *device, const hf_watch *watch) HF_MUST_USE;
+                               int n_pairs, const hf_evaluate_options *options) HF_MUST_USE;
 
 /* Opens a cohort as a recipe says and adds what training would find wrong with its rows to the cohort's problems
  * (hf_cohort_check_rows), or what predicting with the best weights of a run would. The caller frees the cohort. */

@@ -57,6 +57,18 @@ static hf_status same_encoder(const hf_encoder *was, const hf_encoder *is, bool 
     return former ? HF_OK : same_texts(was, is);
 }
 
+static bool same_numbers(const double a[3], const double b[3])
+{
+    return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
+}
+
+static bool same_box(const double a[3][2], const double b[3][2])
+{
+    for (int axis = 0; axis < 3; axis++)
+        if (a[axis][0] != b[axis][0] || a[axis][1] != b[axis][1]) return false;
+    return true;
+}
+
 static hf_status same_cut(const hf_grid *was, const hf_grid *is)
 {
     static const char *const centres[] = { [HF_CENTRE_MASS] = "mass", [HF_CENTRE_MIDDLE] = "middle" };
@@ -65,8 +77,8 @@ static hf_status same_cut(const hf_grid *was, const hf_grid *is)
                        "the checkpoint was trained on volumes centred by the rule '%s', now it is '%s': set "
                        "cohort.centre=%s",
                        centres[was->centre], centres[is->centre], centres[was->centre]);
-    if (memcmp(was->crop, is->crop, sizeof was->crop) != 0 ||
-        memcmp(was->crop_mm, is->crop_mm, sizeof was->crop_mm) != 0 || was->both_sides != is->both_sides)
+    if (memcmp(was->crop, is->crop, sizeof was->crop) != 0 || !same_box(was->crop_mm, is->crop_mm) ||
+        was->both_sides != is->both_sides)
         return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on another crop of the volumes than now");
     return HF_OK;
 }
@@ -78,12 +90,12 @@ static hf_status same_grid(const hf_run_fixed *was, const hf_run_fixed *is)
     if (memcmp(a, b, sizeof was->shape) != 0)
         return hf_fail(HF_ERR_SHAPE, "the checkpoint was trained on volumes of [%d,%d,%d], they are [%d,%d,%d] now",
                        a[0], a[1], a[2], b[0], b[1], b[2]);
-    if (memcmp(x, y, sizeof was->grid.spacing_expected) != 0)
+    if (!same_numbers(x, y))
         return hf_fail(HF_ERR_SHAPE, "the checkpoint was trained on voxels of %gx%gx%g mm, they are %gx%gx%g mm now",
                        x[0], x[1], x[2], y[0], y[1], y[2]);
     if (memcmp(was->grid.shape, is->grid.shape, sizeof was->grid.shape) != 0 ||
-        memcmp(was->grid.spacing, is->grid.spacing, sizeof was->grid.spacing) != 0 ||
-        was->grid.zscore != is->grid.zscore || was->oriented != is->oriented)
+        !same_numbers(was->grid.spacing, is->grid.spacing) || was->grid.zscore != is->grid.zscore ||
+        was->oriented != is->oriented)
         return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on volumes brought to another grid than now");
     return same_cut(&was->grid, &is->grid);
 }
@@ -136,7 +148,8 @@ static json_t *subject_json(const hf_run_data *data, int index, hf_part part, co
     char row[33];
     const hf_subject *subject = &data->cohort.subject[index];
     row_digest(row, &data->cohort.table, subject->row, encoder, target);
-    return json_pack("[ssss]", subject->id, hf_part_name(part), row, hf_dataset_source(data->dataset, index));
+    return json_pack("[sssss]", subject->id, hf_part_name(part), row, hf_dataset_source(data->dataset, index),
+                     hf_dataset_image(data->dataset, index));
 }
 
 hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder, const char *target)

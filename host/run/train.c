@@ -3,7 +3,7 @@
  * An epoch ends in this order, each file whole on disk before the next: best.safetensors (when the epoch is the best),
  * its line in log.jsonl, last.safetensors. Resuming starts from last.safetensors and drops later lines of the log,
  * so an epoch that was cut short anywhere is done again, with the same random numbers, and leaves the same bits. */
-#include "parts.h"
+#include "judge.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ typedef struct run {
     char *recipe_text; /* resolved */
     char *subjects;    /* hf_run_subjects */
     hf_lock lock;
-    bool made_folder; /* it was not there before */
+    char *made; /* the first folder that was not there before; NULL: all were */
     hf_run_data data;
     hf_run_fixed fixed;
     hf_run_network network;
@@ -32,6 +32,7 @@ typedef struct run {
     hf_column column[HF_MAX_COLUMNS]; /* the goal's metrics */
     float *output, *truth;            /* [validation subjects, outputs], [..., T] */
     double *scored;                   /* [validation subjects, P + T] */
+    float *residual;                  /* [validation subjects] of the last epoch, sorted */
 } run;
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
@@ -66,6 +67,8 @@ static hf_status save(const run *r, const char *name, bool with_optimizer)
     if (status == HF_OK) status = check_finite(r, &archive);
     if (status == HF_OK) status = hf_run_state_save(&archive, &r->fixed, &r->progress, r->recipe_text);
     if (status == HF_OK) status = hf_archive_add_text(&archive, HF_SUBJECTS_TEXT, r->subjects);
+    if (status == HF_OK && r->fixed.target.goal->interval)
+        status = hf_run_residuals_save(&archive, r->residual, r->data.count[HF_VALID]);
     if (status == HF_OK) status = hf_run_file(&path, r->folder, name);
     if (status == HF_OK) status = hf_archive_write(&archive, path);
     free(path);
@@ -155,6 +158,8 @@ static hf_status load_last(run *r)
         hf_encoder_free(old);
         if (was.former) was.encoder = r->fixed.encoder;
         was.former = false;
+        was.target.low = r->fixed.target.low; /* earlier versions kept no range; it is that of the same subjects */
+        was.target.high = r->fixed.target.high;
         r->fixed = was; /* its guard too */
     } else {
         hf_encoder_free(&was.encoder);
@@ -279,6 +284,7 @@ static hf_status open_loaders(run *r)
     const hf_target *t = &r->fixed.target;
     HF_TRY(hf_alloc(&r->output, count * (size_t)t->outputs, sizeof *r->output, "predictions"));
     HF_TRY(hf_alloc(&r->truth, count * (size_t)t->T, sizeof *r->truth, "targets"));
+    HF_TRY(hf_alloc(&r->residual, count, sizeof *r->residual, "residuals"));
     HF_TRY(hf_alloc(&r->scored, count * (size_t)(t->P + t->T), sizeof *r->scored, "predictions"));
     return hf_loader_new(&r->valid, d->dataset, d->index + d->first[HF_VALID], d->count[HF_VALID], &valid);
 }
@@ -334,6 +340,7 @@ static hf_status score(hf_epoch *out, run *r, int count)
     for (int i = 0; i < count * t->T; i++)
         truth[i] = r->truth[i];
     const hf_scored scored = { count, t->T, t->P, truth, r->scored };
+    if (t->goal->interval) hf_run_residuals(r->residual, &scored, t);
     for (int c = 0; c < r->n_columns; c++)
         HF_TRY(hf_metric_of(&out->valid[c], r->column[c].metric, r->column[c].k, &scored, NULL, count));
     return HF_OK;
@@ -391,7 +398,7 @@ static hf_status train_epoch(run *r, int64_t epoch)
 
 static hf_status train_all(run *r, const hf_train_options *options)
 {
-    r->made_folder = !hf_path_exists(r->folder);
+    HF_TRY(hf_run_first_missing(&r->made, r->folder));
     if (!options->resume) HF_TRY(hf_run_refuse_used(r->folder));
     HF_TRY(hf_run_lock(&r->lock, r->folder));
     const bool resume = options->resume && hf_run_has(r->folder, HF_RECIPE_FILE);
@@ -426,6 +433,7 @@ static void close_run(run *r)
     free(r->output);
     free(r->truth);
     free(r->scored);
+    free(r->residual);
     free(r->recipe_text);
     hf_recipe_free(&r->recipe);
     free(r->subjects);
@@ -472,7 +480,8 @@ hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char
     r.recipe_text = text.data;
     if (status == HF_OK) status = train_all(&r, options);
     close_run(&r);
-    if (status != HF_OK && r.lock.fd >= 0 && r.made_folder) hf_run_remove_empty(folder);
+    if (status != HF_OK && r.lock.fd >= 0 && r.made) hf_run_remove_empty(folder, r.made);
+    free(r.made);
     if (status == HF_OK) status = judge(test, folder, options);
     hf_lock_release(&r.lock);
     return status;

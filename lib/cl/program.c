@@ -5,10 +5,10 @@
 
 static const char options_all[] = "-cl-std=CL1.2";
 
-/* Mesa's compiler goes through SPIR-V, whose writer ends the process over a prefetch. */
-static const char *without_prefetch(const hf_device_info *info)
+/* Mesa's compiler goes through SPIR-V, whose writer ends the process over a prefetch; and it reads past short vectors. */
+static const char *mesa_options(const hf_device_info *info)
 {
-    return strstr(info->platform, "rusticl") ? " -DHF_NO_PREFETCH" : "";
+    return strstr(info->platform, "rusticl") ? " -DHF_NO_PREFETCH -DHF_LOAD_EACH" : "";
 }
 
 static hf_status build_failed(hf_context *context, cl_program program, cl_int code, const char *key)
@@ -62,7 +62,7 @@ static hf_status load_binary(cl_program *out, hf_context *context, const char *k
 static hf_status compile(cl_program *out, hf_context *context, const char *source, const char *defines, const char *key)
 {
     hf_text options = { 0 };
-    hf_text_add(&options, "%s %s%s", options_all, defines, without_prefetch(&context->info));
+    hf_text_add(&options, "%s %s%s", options_all, defines, mesa_options(&context->info));
     HF_TRY(hf_text_check(&options));
     cl_int code;
     hf_status status = HF_OK;

@@ -58,7 +58,7 @@ for a, b in zip(whole, epochs):
     assert all(a[k] == b[k] for k in ("train_loss", "valid_loss", "valid")), (a, b)'
 check "nothing is left of the killed" sh -c 'test -z "$(ls -A broken | grep tmp)"'
 
-# A run that is asked to stop says how it goes on, and goes on to the same bytes.
+# A run that is asked to stop says by which command it goes on, and goes on by it to the same bytes.
 cat >ask.py <<'END'
 import os, signal, subprocess, sys, time
 process = subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
@@ -68,11 +68,13 @@ while not os.path.exists("asked/log.jsonl"):
 process.send_signal(signal.SIGINT)
 err = process.communicate()[1].decode()
 print(process.returncode, err)
-assert process.returncode == 130 and "stopped in epoch" in err and "--resume" in err and "is kept" in err
+assert process.returncode == 130 and "stopped in epoch" in err and "is kept" in err
+command = err.rstrip("\n").split("\n")[-1]
+assert command == "    hyperfusion train --resume asked", command
+assert subprocess.run(command.replace("hyperfusion", sys.argv[1], 1), shell=True).returncode == 0
 END
 check "an interruption" python3 ask.py "$program" train tiny.yaml --out asked --set split.seed=2 --set train.epochs=5 \
     --set train.schedule=cosine --set train.flip=true --set train.shift=2
-train asked
 check "the same bytes after an interruption" cmp whole/last.safetensors asked/last.safetensors
 
 # A run from nothing with the same seed is the same run; with another seed it is not.

@@ -60,10 +60,25 @@ r = subprocess.run(['$program', 'train', 'tiny.yaml', '--out', 'run', '--resume'
 assert r.returncode == 1 and 'another process is training' in r.stderr, r
 END"
 
-# ---- a finished run can be made longer
-run 0 train tiny.yaml --out run --resume --set split.seed=2 --set train.epochs=2
+# ---- a finished run can be made longer, and needs no recipe for it
+run 0 train --resume run --set train.epochs=2
 says err "resuming after epoch 1"
 check "two epochs" sh -c 'test "$(wc -l <run/log.jsonl)" -eq 2'
+check "its recipe says so" grep -q "epochs: 2" run/recipe.yaml
+run 0 train tiny.yaml --out run --resume --set split.seed=2 --set train.epochs=2
+run 1 train --resume run --set train.batch_size=3
+says err "a run is resumed with the recipe it was started with"
+run 1 train --resume nowhere/at/all
+says err "'nowhere/at/all' holds no run to resume"
+run 1 train tiny.yaml --out deep/er/run --set cohort.path=nowhere
+run 1 train tiny.yaml --out deep/er/run/ --resume --set train.optimizer=sgd --set cohort.target=mmse
+check "a refused start leaves no folder" test ! -e nowhere -a ! -e deep
+mkdir -p deep/own
+run 1 train tiny.yaml --out deep/er/run --set cohort.path=nowhere
+check "nor takes one away" sh -c 'test "$(ls -A deep)" = own'
+check "tables name their subjects alike" python3 -c '
+names = {open(f"run/{name}.tsv").readline().split("\t")[0] for name in ("split", "predictions-test")}
+assert names == {"participant_id"}, names'
 
 # ---- evaluate
 run 0 evaluate run --json
@@ -90,7 +105,9 @@ id=$(cut -f1 first)
 sex=$(cut -f2 first)
 image=$(ls cohort/"$id"/anat/*.nii.gz)
 run 0 predict run "$image" --tabular "sex=$sex"
-is err </dev/null
+is err <<TEXT
+no 90 % prediction interval: the checkpoint keeps the errors of 3 validation subjects, 9 are needed
+TEXT
 check "one prediction, three ways" python3 -c '
 import sys
 alone = float(open("out").read())
@@ -125,7 +142,7 @@ done
 run 2 cohort check bad --recipe tiny.yaml --run run
 run 1 cohort check bad --recipe nowhere.yaml
 says err "nowhere.yaml"
-run 0 predict run --cohort bad --out bad.tsv
+run 3 predict run --cohort bad --out bad.tsv
 says err "category 'X' is not known"
 says err "column 'sex': missing"
 check "all but two are predicted" sh -c 'test "$(wc -l <bad.tsv)" -eq 12'
@@ -179,7 +196,7 @@ run 0 cohort check clinic --run clinicrun
 run 0 predict clinicrun "$(ls clinic/sub-0001/anat/*.nii.gz)" --tabular PTEDUCAT=14,FDG=1.28132,PTGENDER=female
 alone=$(cat out)
 run 0 predict clinicrun "$(ls clinic/sub-0001/anat/*.nii.gz)" --tabular PTEDUCAT=99,FDG=1.28132,PTGENDER=female
-says err "warning: 'PTEDUCAT' is 99, outside of"
+says err "'PTEDUCAT' is 99, outside of"
 run 0 predict clinicrun --cohort clinic --out clinic.tsv
 check "what is missing is imputed alike" python3 -c '
 import sys

@@ -24,7 +24,8 @@ usage: hyperfusion COMMAND ...
   ablate         train a recipe with other layers as hyper layers
 
 'hyperfusion COMMAND --help' tells more about a command, 'hyperfusion --version' the version.
-Exit status: 0 success, 1 failure, 2 a wrong command line.
+Exit status: 0 success, 1 failure, 2 a wrong command line, 3 success for some subjects of a
+cohort only, 130 stopped by a signal.
 TEXT
 run 0 report --help
 is out <<'TEXT'

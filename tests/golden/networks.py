@@ -187,6 +187,8 @@ def resnet(net, image):
     x = net.linear(x, "fc2", net.o["outputs"])
     if net.o["variant"] == "auxiliary":
         x = 0.7 * x + 0.3 * net.linear_of(net.last, "auxiliary", net.o["outputs"])
+    if net.o["variant"] == "auxiliary-loss":
+        x = torch.cat([x, net.linear_of(net.last, "auxiliary", net.o["outputs"])], 1)
     return x
 
 
@@ -194,7 +196,15 @@ def tabular(net, _):
     return net.linear(net.embedding("embedding"), "fc", net.o["outputs"])
 
 
-def loss_of(kind, y, data):
+def late_fusion(net, image):
+    """Two networks side by side: what each says, one behind the other."""
+    return torch.cat([resnet(net, image), tabular(net, image)], 1)
+
+
+def loss_of(kind, y, data, parts):
+    """The weighted sum of the losses of all parts of y."""
+    if len(parts) > 1:
+        return sum(w * loss_of(kind, part, data, [1]) for w, part in zip(parts, y.chunk(len(parts), 1)))
     if kind == "mse":
         return F.mse_loss(y, data["target"])
     if kind == "l1":
@@ -209,7 +219,8 @@ def loss_of(kind, y, data):
 
 VGG = dict(build=vgg, width=2, blocks=2, depth=2, momentum=0.1, outputs=1, kind="linear", embedding=1, data="vgg")
 RESNET = dict(build=resnet, width=2, blocks=2, depth=1, momentum=0.05, outputs=3, kind="mlp", embedding=3, data="resnet")
-REST = dict(hyper="", concat="", shared=False, film="both", activation="linear", bottleneck=3, variant="", loss="weighted")
+REST = dict(hyper="", concat="", shared=False, film="both", activation="linear", bottleneck=3, variant="", loss="weighted",
+            parts=[1])
 
 
 def case(family, **options):
@@ -244,8 +255,10 @@ SMALL = {
     "resnet-daft-shift": case(ONE, variant="daft", film="shift"),
     "resnet-mix": case(ONE, hyper="block1.shortcut", variant="mix"),
     "resnet-auxiliary": case(ONE, hyper="block1.shortcut", variant="auxiliary"),
+    "resnet-auxiliary-loss": case(ONE, hyper="block1.shortcut", variant="auxiliary-loss", parts=[1, 0.4]),
     "resnet-logit": case(ONE, hyper="block1.shortcut", outputs=1, loss="logit"),
     "tabular": case(RESNET, build=tabular),
+    "late-fusion": case(ONE, build=late_fusion, parts=[1, 1]),
 }
 WIDE_VGG = {**VGG, "width": 16, "blocks": 3}
 WIDE = {**RESNET, "width": 16, "blocks": 4, "embedding": 8, "bottleneck": 7}
@@ -263,8 +276,10 @@ LARGE = {
     "resnet-daft": case(WIDE, variant="daft"),
     "resnet-mix": case(WIDE, hyper="block4.shortcut", variant="mix"),
     "resnet-auxiliary": case(WIDE, hyper="block4.shortcut", variant="auxiliary"),
+    "resnet-auxiliary-loss": case(WIDE, hyper="block4.shortcut", variant="auxiliary-loss", parts=[1, 0.4]),
     "resnet-logit": case(WIDE, hyper="block4.shortcut", outputs=1, loss="logit"),
     "tabular": case(WIDE, build=tabular),
+    "late-fusion": case(WIDE, build=late_fusion, parts=[1, 1]),
 }
 
 
@@ -302,7 +317,7 @@ class Problem:
 
     def backward(self):
         y = self.predict()
-        loss = loss_of(self.options["loss"], y, self.data)
+        loss = loss_of(self.options["loss"], y, self.data, self.options["parts"])
         loss.backward()
         return y.detach().numpy(), loss.item()
 

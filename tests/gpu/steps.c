@@ -23,7 +23,7 @@ static hf_status run_step(const char *device, hf_context *context, int index)
     HF_TRY_OUT(hf_graph_new(&graph, model, true));
     hf_node *image = hf_input(graph, "image", HF_SHAPE(n, 1, steps[index].d, steps[index].h, steps[index].w));
     hf_node *tabular = hf_input(graph, "tabular", HF_SHAPE(n, 2));
-    hf_node *result = hf_network_find(steps[index].network)->build(image, tabular, NULL);
+    hf_node *result = hf_network_build(hf_network_find(steps[index].network), image, tabular, NULL);
     hf_node *loss = hf_mse(result, hf_input(graph, "target", HF_SHAPE(n, 1)));
     HF_TRY_OUT(hf_plan_new(&plan, graph, &(hf_plan_options){ .loss = loss }));
     HF_TRY_OUT(hf_plan_bind(plan, NULL));

@@ -117,6 +117,30 @@ static void test_unusable_subjects(bool no_cache)
     hf_cohort_free(&cohort);
 }
 
+/* A file that does not say how its volume lies is no good where that is asked for, out of the cache too. */
+static void test_unoriented(bool no_cache)
+{
+    hf_cohort cohort;
+    hf_dataset *dataset;
+    hf_dataset_options options = small_options();
+    options.no_cache = no_cache;
+    small_cohort_clear();
+    small_put_text("participants.tsv", "participant_id\tage\nsub-a\t1\nsub-b\t2\n");
+    small_put_volume("sub-a.nii", 6, 7, 8, 1);
+    small_put_volume("sub-b.npy", 6, 7, 8, 2);
+    for (int round = 0; round < 3; round++) {
+        small_cohort_open(&cohort);
+        options.oriented = round > 0;
+        if (!CHECK_OK(hf_dataset_open(&dataset, &cohort, &small_window, NULL, &options))) return;
+        CHECK(hf_dataset_has(dataset, 0) && hf_dataset_has(dataset, 1) == (round == 0));
+        CHECK(cohort.n_problems == (round > 0) &&
+              (round == 0 || fatal_problem(&cohort, "sub-b", "does not say how the volume lies")));
+        CHECK(strcmp(hf_dataset_image(dataset, 0), hf_dataset_source(dataset, 0)) == 0);
+        hf_dataset_free(&dataset);
+        hf_cohort_free(&cohort);
+    }
+}
+
 static void test_shapes_differ(bool no_cache)
 {
     hf_cohort cohort;
@@ -230,7 +254,7 @@ static void test_forecast(void)
     small_cohort_make(&cohort);
     CHECK_OK(hf_dataset_forecast(&f, &cohort, &small_window, &options));
     CHECK(f.disk_bytes == 3 * hf_cached_bytes(small_window.shape) && f.missing == 3 && f.memory_bytes > 0);
-    CHECK(hf_cached_bytes(small_window.shape) == 128 + 2 * 6 * 7 * 8);
+    CHECK(hf_cached_bytes(small_window.shape) == 176 + 2 * 6 * 7 * 8);
     CHECK_OK(small_open(&dataset, &cohort, &small_window));
     hf_dataset_free(&dataset);
     CHECK_OK(hf_dataset_forecast(&f, &cohort, &small_window, &options));
@@ -268,7 +292,7 @@ static void test_forecast_memory(void)
     CHECK_OK(hf_dataset_forecast(&f, &cohort, &fine, &options));
     CHECK(f.memory_bytes == 4 * (stored + 4 * 4 * 4 + 3 * 8 * stored));
     CHECK_OK(hf_dataset_forecast(&f, &cohort, &large, &options));
-    CHECK(f.memory_bytes == 4 * (stored + 1000 * stored) && f.disk_bytes == 128 + 2 * 1000 * stored);
+    CHECK(f.memory_bytes == 4 * (stored + 1000 * stored) && f.disk_bytes == 176 + 2 * 1000 * stored);
     hf_cohort_free(&cohort);
 }
 
@@ -279,6 +303,8 @@ int main(void)
     test_shape_changes();
     test_unusable_subjects(false);
     test_unusable_subjects(true);
+    test_unoriented(false);
+    test_unoriented(true);
     test_shapes_differ(false);
     test_shapes_differ(true);
     test_bad_grid();

@@ -330,6 +330,50 @@ static void check_file_and_scores(const hf_target *t, const char *head, const ch
     hf_predictions_free(&turned);
 }
 
+/* Subjects taken out of a list; those that were seen judged apart; intervals in the table. */
+static void test_lists(void)
+{
+    SET("cohort.target=age");
+    hf_target t = target_of();
+    hf_predictions p;
+    hf_scores s;
+    hf_text text = { 0 };
+    bool keep[SUBJECTS], seen[SUBJECTS] = { false };
+    fill(&p, &t, false);
+    const double third = p.predicted[3];
+    for (int i = 0; i < SUBJECTS; i++)
+        keep[i] = i != 0 && i != 2;
+    hf_predictions_keep(&p, keep);
+    CHECK(p.count == SUBJECTS - 2 && strcmp(p.id[0], "sub-1") == 0 && strcmp(p.id[1], "sub-3") == 0);
+    CHECK(p.predicted[1] == third);
+    if (CHECK_OK(hf_alloc(&p.seen, SUBJECTS, sizeof *p.seen, "seen"))) memcpy(p.seen, seen, sizeof seen);
+    p.margin = 2.5;
+    CHECK_OK(hf_predictions_text(&p, &text));
+    CHECK(strstr(text.data, "\terror\tlow_90\thigh_90\nsub-1\t") != NULL);
+    for (int n_seen = 0; n_seen < 2; n_seen++) {
+        p.seen[1] = n_seen;
+        if (!CHECK_OK(hf_scores_make(&s, &p))) continue;
+        CHECK(s.row[1 + n_seen].value == HF_NEW && s.row[1 + n_seen].count == s.row[0].count - n_seen);
+        CHECK(!n_seen || (s.row[1].value == HF_SEEN && s.row[1].count == 1 && !s.row[1].column));
+        hf_scores_free(&s);
+    }
+    hf_text_free(&text);
+    hf_predictions_free(&p);
+}
+
+/* Farther outside of the training range than that is wide. */
+static void test_absurd(void)
+{
+    static const double limits[] = { -20, 130, -20.1, 130.1 };
+    SET("cohort.target=age");
+    hf_target t = target_of();
+    CHECK(!t.goal->absurd(&t, &(double){ 1e9 })); /* no range is known */
+    CHECK_OK(hf_target_learn(&t, (const double[]){ 60, 80, 30, 70 }, 4));
+    CHECK(t.low == 30 && t.high == 80);
+    for (int i = 0; i < 4; i++)
+        CHECK(t.goal->absurd(&t, &limits[i]) == (i >= 2));
+}
+
 static void test_predictions(const char *folder)
 {
     SET("cohort.target=age");
@@ -355,6 +399,8 @@ int main(void)
     test_unlink();
     test_losses();
     test_predictions(folder);
+    test_lists();
+    test_absurd();
     hf_recipe_free(&recipe);
     CHECK(rmdir(folder) == 0);
     return check_done("goal");

@@ -26,7 +26,7 @@ static hf_status build(bench *b, const char *path)
     HF_TRY(hf_graph_new(&b->graph, b->model, true));
     hf_node *x = hf_input(b->graph, "image", image->shape), *t = hf_input(b->graph, "tabular", tabular->shape);
     const hf_network *network = hf_network_find("brain-age-hyperfusion");
-    b->prediction = network->build(x, t, &(hf_network_options){ .dropout = -1 });
+    b->prediction = hf_network_build(network, x, t, &(hf_network_options){ .dropout = -1 });
     b->loss = hf_mse(b->prediction, hf_input(b->graph, "target", target->shape));
     HF_TRY(hf_plan_new(&b->plan, b->graph, &(hf_plan_options){ .loss = b->loss, .keep = &b->prediction, .n_keep = 1 }));
     HF_TRY(golden_set_input(&b->g, b->plan, "image"));

@@ -51,8 +51,14 @@ static const golden_case small_cases[] = {
       "weighted",
       "resnet",
       { ONE, .hyper_layers = "block1.shortcut" } },
+    { "resnet-auxiliary-loss",
+      AD,
+      "weighted",
+      "resnet",
+      { ONE, .hyper_layers = "block1.shortcut", .auxiliary_loss = 0.4 } },
     { "resnet-logit", AD, "logit", "resnet", { ONE, .hyper_layers = "block1.shortcut", .outputs = 1 } },
     { "tabular", "ad-tabular", "weighted", "resnet", { 0 } },
+    { "late-fusion", "ad-late-fusion", "weighted", "resnet", { ONE } },
 };
 
 static const golden_case full_cases[] = {
@@ -69,8 +75,10 @@ static const golden_case full_cases[] = {
     { "resnet-daft", "ad-daft", "weighted", "resnet", { 0 } },
     { "resnet-mix", "ad-hyperfusion-mix", "weighted", "resnet", { 0 } },
     { "resnet-auxiliary", "ad-hyperfusion-auxiliary", "weighted", "resnet", { 0 } },
+    { "resnet-auxiliary-loss", AD, "weighted", "resnet", { .auxiliary_loss = 0.4 } },
     { "resnet-logit", AD, "logit", "resnet", { .outputs = 1 } },
     { "tabular", "ad-tabular", "weighted", "resnet", { 0 } },
+    { "late-fusion", "ad-late-fusion", "weighted", "resnet", { 0 } },
 };
 
 static bool full;
@@ -98,6 +106,8 @@ typedef struct bench {
     hf_plan *plan, *plan_later;
     hf_optimizer *optimizer;
     int32_t label[8];
+    hf_network_parts parts;
+    int64_t outputs; /* of a part */
 } bench;
 
 /* Binary cross-entropy of one logit z is cross-entropy of the logits 0 and z. */
@@ -111,13 +121,30 @@ static hf_node *loss_of(hf_node *y, const char *kind, hf_node *label, hf_node *t
     return hf_cross_entropy(y, label, strcmp(kind, "weighted") == 0 ? weights : NULL);
 }
 
+/* Those of a network's parts, each weighted. */
+static hf_node *losses_of(bench *b, const char *kind)
+{
+    const int64_t n = hf_dim(b->prediction, 0);
+    hf_node *label = hf_input_labels(b->graph, "label", HF_SHAPE(n)), *sum = NULL;
+    hf_node *target = hf_input(b->graph, "target", HF_SHAPE(n, 1));
+    hf_node *weights = hf_input(b->graph, "weights", HF_SHAPE(b->outputs));
+    for (int k = 0; k < b->parts.count; k++) {
+        hf_node *y = b->prediction;
+        if (b->parts.count > 1) y = hf_features(y, k * b->outputs, b->outputs);
+        hf_node *loss = loss_of(y, kind, label, target, weights);
+        if (b->parts.loss[k] != 1) loss = hf_scale(loss, b->parts.loss[k]);
+        sum = sum ? hf_add(sum, loss) : loss;
+    }
+    return sum;
+}
+
 static hf_status build_one(hf_graph **graph, hf_node **y, const bench *b, const golden_case *c, bool training)
 {
     const hf_network_options options = options_of(c);
     HF_TRY(hf_graph_new(graph, b->model, training));
     hf_node *image = hf_input(*graph, "image", golden_entry(&b->shared, "image", "")->shape);
     hf_node *row = hf_input(*graph, "row", golden_entry(&b->shared, "row", "")->shape);
-    *y = hf_network_find(c->network)->build(image, row, &options);
+    *y = hf_network_build(hf_network_find(c->network), image, row, &options);
     return hf_graph_check(*graph);
 }
 
@@ -132,7 +159,7 @@ static hf_status set_targets(bench *b, const golden_case *c)
     static const float class_weights[3] = { 1.1F, 0.6962F, 1.4F };
     const golden all = { b->g.file, "", 0 };
     const hf_entry *label = golden_entry(&all, "label", "");
-    const int64_t classes = hf_dim(b->prediction, 1);
+    const int64_t classes = b->outputs;
     for (int64_t n = 0; n < label->shape.dim[0]; n++) {
         const int32_t value = (int32_t)((const float *)label->data)[n];
         b->label[n] = strcmp(c->loss, "logit") == 0 ? value > 0 : value % (int32_t)classes;
@@ -147,10 +174,10 @@ static hf_status build(bench *b, hf_context *context, const golden_case *c)
     HF_TRY(hf_model_new(&b->model, context, 1));
     HF_TRY(build_one(&b->graph, &b->prediction, b, c, true));
     HF_TRY(build_one(&b->graph_later, &b->later, b, c, false));
-    const int64_t n = hf_dim(b->prediction, 0);
-    b->loss = loss_of(b->prediction, c->loss, hf_input_labels(b->graph, "label", HF_SHAPE(n)),
-                      hf_input(b->graph, "target", HF_SHAPE(n, 1)),
-                      hf_input(b->graph, "weights", HF_SHAPE(hf_dim(b->prediction, 1))));
+    const hf_network_options options = options_of(c);
+    b->parts = hf_network_parts_of(hf_network_find(c->network), &options);
+    b->outputs = hf_dim(b->prediction, 1) / b->parts.count;
+    b->loss = losses_of(b, c->loss);
     HF_TRY(hf_plan_new(&b->plan, b->graph, &(hf_plan_options){ .loss = b->loss, .keep = &b->prediction, .n_keep = 1 }));
     HF_TRY(hf_plan_new(&b->plan_later, b->graph_later, &(hf_plan_options){ .keep = &b->later, .n_keep = 1 }));
     HF_TRY(set_inputs(b, b->plan));

@@ -228,6 +228,34 @@ static void test_coverage(void)
     CHECK_NEAR((double)covered / TRIALS, 0.945, 0.035);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Ranks by hand; and of skewed errors the interval holds at least as many new ones as it says, and few more. */
+static void test_conformal(void)
+{
+    enum { TRIALS = 4000, KNOWN = 29 };
+    static const int hand[][3] = { { 8, 90, 0 },   { 9, 90, 9 },    { 10, 90, 10 }, { 19, 90, 18 },
+                                   { 99, 90, 90 }, { 100, 90, 91 }, { 18, 95, 0 },  { 19, 95, 19 },
+                                   { 1, 50, 1 },   { 0, 50, 0 },    { 3, 50, 2 },   { 98, 99, 0 } };
+    int covered = 0;
+    for (size_t i = 0; i < sizeof hand / sizeof hand[0]; i++)
+        CHECK(hf_conformal_rank(hand[i][0], hand[i][1]) == hand[i][2]);
+    CHECK(hf_conformal_least(90) == 9 && hf_conformal_least(95) == 19);
+    for (uint64_t trial = 0; trial < TRIALS; trial++) {
+        double error[KNOWN + 1];
+        const uint64_t stream = hf_random_stream("conformal", trial, 0);
+        for (uint64_t i = 0; i <= KNOWN; i++)
+            error[i] = exp(hf_random_normal(2, stream, i));
+        qsort(error, KNOWN, sizeof *error, by_size);
+        covered += error[KNOWN] <= error[hf_conformal_rank(KNOWN, 90) - 1];
+    }
+    CHECK_NEAR((double)covered / TRIALS, 0.9, 0.02); /* 27 of 30 */
+}
+
 int main(void)
 {
     test_values();
@@ -239,5 +267,6 @@ int main(void)
     test_absent_class();
     test_averages();
     test_coverage();
+    test_conformal();
     return check_done("metrics");
 }

@@ -82,6 +82,12 @@ static const count_row ad[] = {
     /* 128 pooled features more for the embedding; a linear layer of 8 -> 3 more */
     { "ad-hyperfusion-mix", 16, { 0 }, 3853724 + 8 * 128 },
     { "ad-hyperfusion-auxiliary", 16, { 0 }, 3853724 + 27 },
+    { "ad-hyperfusion-auxiliary", 16, { .auxiliary_mix = -1 }, 3853724 },
+    { AD, 16, { .auxiliary_loss = 0.5 }, 3853724 + 27 },
+    { AD, 16, { .auxiliary_mix = 0.3, .auxiliary_loss = 0.5, .outputs = 1 }, 3853594 + 9 },
+    { "ad-hyperfusion-mix", 16, { .auxiliary_loss = 0.5 }, 3853724 + 8 * 128 + 27 },
+    { "ad-late-fusion", 16, { 0 }, 3589123 + 180 },
+    { "ad-late-fusion", 16, { .embedding = 32, .outputs = 1 }, 3589123 - 2 * 65 + 19 * 32 + 1 + 33 },
 };
 
 static int64_t count_of(const count_row *row, hf_shape image)
@@ -95,7 +101,7 @@ static int64_t count_of(const count_row *row, hf_shape image)
     HF_TRY_OUT(hf_graph_new(&graph, model, true));
     hf_node *x = hf_input(graph, "image", image);
     hf_node *t = row->width ? hf_input(graph, "tabular", HF_SHAPE(image.dim[0], row->width)) : NULL;
-    hf_node *y = hf_network_find(row->network)->build(x, t, &row->options);
+    hf_node *y = hf_network_build(hf_network_find(row->network), x, t, &row->options);
     HF_TRY_OUT(hf_plan_new(&plan, graph, &(hf_plan_options){ .keep = &y, .n_keep = 1 }));
     count = hf_plan_summary(plan).parameters;
     CHECK(count == hf_model_parameter_count(model)); /* none without use */
@@ -150,7 +156,7 @@ static void check_refused(const char *network, int width, hf_network_options opt
     CHECK_OK(hf_graph_new(&graph, model, true));
     hf_node *x = hf_input(graph, "image", HF_SHAPE(2, 1, 48, 48, 48));
     hf_node *t = width ? hf_input(graph, "tabular", HF_SHAPE(2, width)) : NULL;
-    CHECK(hf_network_find(network)->build(x, t, &options) == NULL);
+    CHECK(hf_network_build(hf_network_find(network), x, t, &options) == NULL);
     CHECK_STATUS(hf_graph_check(graph), HF_ERR_ARGUMENT, part);
     hf_graph_free(&graph);
     hf_model_free(&model);
@@ -164,6 +170,10 @@ static void check_refusals(void)
     check_refused("ad-film", 0, (hf_network_options){ 0 }, "needs a table row");
     check_refused("ad-hyperfusion-mix", 0, (hf_network_options)HYPER("none"), "needs a table row");
     check_refused("ad-tabular", 0, (hf_network_options){ 0 }, "needs a table row");
+    check_refused("ad-film", 16, (hf_network_options){ .auxiliary_loss = 1 }, "needs a hyper layer");
+    check_refused("ad-late-fusion", 16, (hf_network_options){ .auxiliary_mix = 0.5 }, "needs a hyper layer");
+    check_refused("ad-late-fusion", 0, (hf_network_options){ 0 }, "needs a table row");
+    check_refused("ad-late-fusion", 16, (hf_network_options)HYPER("fc1"), "there is no row"); /* for the image's half */
     check_refused(AGE, 2, (hf_network_options)HYPER("linear1,linear9"), "hyper layer 'linear9' is not a layer");
     check_refused(AD, 16, (hf_network_options)HYPER("block5.shortcut"), "there are stem,block1.conv1,block1.conv2");
     check_refused(AD, 16, (hf_network_options)HYPER("fc"), "hyper layer 'fc' is not a layer");
@@ -176,6 +186,27 @@ static void check_refusals(void)
     check_refused(AD, 16, (hf_network_options){ .blocks = 9 }, "blocks 9: expected 1 to 8");
     check_refused(AD, 16, (hf_network_options){ .width = -1 }, "width -1: expected 1 to");
     check_refused("ad-hyperfusion-auxiliary", 16, (hf_network_options)HYPER("none"), "needs a hyper layer");
+}
+
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
+
+static void check_parts_of(const char *network, hf_network_options options, hf_network_parts expected)
+{
+    const hf_network_parts found = hf_network_parts_of(hf_network_find(network), &options);
+    CHECK(found.count == expected.count);
+    for (int k = 0; k < expected.count; k++)
+        CHECK(found.loss[k] == expected.loss[k] && found.share[k] == expected.share[k]);
+}
+
+static void check_parts(void)
+{
+    check_parts_of(AD, (hf_network_options){ 0 }, (hf_network_parts){ 1, { 1 }, { 1 } });
+    check_parts_of(AD, (hf_network_options){ .auxiliary_mix = 0.5 }, (hf_network_parts){ 1, { 1 }, { 1 } });
+    check_parts_of(AD, (hf_network_options){ .auxiliary_loss = 2 }, (hf_network_parts){ 2, { 1, 2 }, { 1, 0 } });
+    check_parts_of("ad-late-fusion", (hf_network_options){ 0 }, (hf_network_parts){ 2, { 1, 1 }, { 0.5, 0.5 } });
+    check_parts_of("ad-late-fusion", (hf_network_options){ .image_share = -1 },
+                   (hf_network_parts){ 2, { 1, 1 }, { 0, 1 } });
+    check_parts_of(AGE, (hf_network_options){ 0 }, (hf_network_parts){ 1, { 1 }, { 1 } });
 }
 
 /* ---- initial values ---------------------------------------------------------------------------------------------- */
@@ -220,7 +251,8 @@ static hf_model *frozen(const char *network, int width, const hf_network_options
     CHECK_OK(hf_model_new(&model, context, 3));
     CHECK_OK(hf_graph_new(&graph, model, true));
     hf_node *x = hf_input(graph, "image", HF_SHAPE(2, 1, 48, 48, 48));
-    CHECK(hf_network_find(network)->build(x, hf_input(graph, "tabular", HF_SHAPE(2, width)), options) != NULL);
+    CHECK(hf_network_build(hf_network_find(network), x, hf_input(graph, "tabular", HF_SHAPE(2, width)), options) !=
+          NULL);
     CHECK_OK(hf_graph_check(graph));
     CHECK_OK(hf_model_freeze(model));
     hf_graph_free(&graph);
@@ -283,6 +315,7 @@ int main(void)
     check_counts(ad, sizeof ad / sizeof ad[0], HF_SHAPE(2, 1, 64, 96, 64));
     check_family_options();
     check_refusals();
+    check_parts();
     check_starts();
     hf_context_free(&context);
     return check_done("networks");

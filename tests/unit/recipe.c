@@ -458,7 +458,8 @@ static void test_locale(void)
 /* The recipes that are shipped, when the test knows where they are. */
 static void test_shipped(const char *folder)
 {
-    static const char *const names[] = { "ad-demo.yaml", "brain-age.yaml", "oasis1.yaml", "demo.yaml" };
+    static const char *const names[] = { "ad-demo.yaml", "ad-late-fusion.yaml", "brain-age.yaml", "oasis1.yaml",
+                                         "demo.yaml" };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = NULL;
         hf_recipe r = { 0 };

@@ -1,0 +1,237 @@
+/* stages.c: trainings of several parts: late fusion is two networks trained apart, bit for bit; an auxiliary output has a
+ * loss and no say. Each run here is of a small
+ * network on a small synthetic clinical cohort, made by the test. */
+#include "check.h"
+#include "run/parts.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SUBJECTS = 24 };
+
+static char root[] = "/tmp/hf-stages-XXXXXX";
+
+/* A path in the test's folder; one of eight buffers that take turns. */
+static const char *in_root(const char *name)
+{
+    static char path[8][300];
+    static unsigned turn;
+    char *next = path[turn++ % 8];
+    snprintf(next, sizeof path[0], "%s/%s", root, name);
+    return next;
+}
+
+/* The settings of every run here, then those of one: a list ended by NULL. */
+static hf_recipe recipe_with(const char *const *settings)
+{
+    static const char *const common[] = {
+        "goal=classes",
+        "goal.classes=[CN, MCI, AD]",
+        "cohort.target=diagnosis",
+        "cohort.shape=16,16,16",
+        "model.width=4",
+        "model.blocks=2",
+        "model.embedding=4",
+        "split.method=random",
+        "split.valid=0.25",
+        "split.test=0.25",
+        "split.seed=2",
+        "train.epochs=1",
+        "train.batch_size=4",
+        "train.learning_rate=1e-2",
+        "train.weight_decay=1e-3",
+        "evaluate.bootstrap=100",
+        "cohort.tabular=[AGE:zscore, \"PTGENDER:onehot(Female,Male)\", APOE4:zscore+missing]"
+    };
+    hf_recipe recipe = { 0 };
+    char text[340];
+    CHECK_OK(hf_recipe_defaults(&recipe));
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++)
+        CHECK_OK(hf_recipe_set(&recipe, common[i]));
+    snprintf(text, sizeof text, "cohort.path=%s", in_root("cohort"));
+    CHECK_OK(hf_recipe_set(&recipe, text));
+    snprintf(text, sizeof text, "cohort.cache_dir=%s", in_root("cache"));
+    CHECK_OK(hf_recipe_set(&recipe, text));
+    for (; *settings; settings++)
+        CHECK_OK(hf_recipe_set(&recipe, *settings));
+    return recipe;
+}
+
+/* Trains into a new folder; what the test subjects got, freed by the caller. */
+static hf_predictions train(const char *run, const char *const *settings)
+{
+    hf_recipe recipe = recipe_with(settings);
+    hf_predictions test = { 0 };
+    CHECK_OK(hf_run_train(&test, &recipe, in_root(run), NULL));
+    hf_recipe_free(&recipe);
+    return test;
+}
+
+static void refuse(const char *const *settings, const char *part)
+{
+    hf_recipe recipe = recipe_with(settings);
+    CHECK_STATUS(hf_run_train(NULL, &recipe, in_root("refused"), NULL), HF_ERR_ARGUMENT, part);
+    CHECK(!hf_path_exists(in_root("refused")));
+    hf_recipe_free(&recipe);
+}
+
+static hf_archive checkpoint(const char *run, const char *name)
+{
+    char *path = NULL;
+    hf_archive archive = { 0 };
+    CHECK_OK(hf_path_join(&path, in_root(run), name));
+    CHECK_OK(hf_archive_read(&archive, path));
+    free(path);
+    return archive;
+}
+
+/* How many tensors of `part` are in `whole` with the same bits; those of the run itself do not count. -1: one differs. */
+static int same_tensors(const hf_archive *part, const hf_archive *whole)
+{
+    int same = 0;
+    for (int i = 0; i < part->n_entries; i++) {
+        const hf_entry *a = &part->entry[i], *b = hf_archive_find(whole, a->name);
+        if (strncmp(a->name, "run.", 4) == 0) continue;
+        const size_t bytes = (size_t)hf_shape_count(&a->shape) * sizeof(float);
+        if (!b || !hf_shape_equal(&a->shape, &b->shape) || memcmp(a->data, b->data, bytes) != 0) return -1;
+        same++;
+    }
+    return same;
+}
+
+/* ---- late fusion ------------------------------------------------------------------------------------------------- */
+
+/* Each half of the network ends with the weights and moments that it has when trained by itself. */
+static void check_halves(void)
+{
+    hf_archive image = checkpoint("image", HF_LAST_FILE), row = checkpoint("row", HF_LAST_FILE);
+    hf_archive fused = checkpoint("fused", HF_LAST_FILE);
+    const int of_image = same_tensors(&image, &fused), of_row = same_tensors(&row, &fused);
+    CHECK(of_image > 20 && of_row > 10);
+    CHECK(of_image + of_row == fused.n_entries - 1); /* all but the guard */
+    hf_archive_free(&image);
+    hf_archive_free(&row);
+    hf_archive_free(&fused);
+}
+
+static void check_mixture(const hf_predictions *of, const hf_predictions *image, const hf_predictions *row,
+                          double share)
+{
+    if (!CHECK(of->count == image->count && of->count == row->count && of->count > 3)) return;
+    for (int i = 0; i < of->count * of->target.P; i++)
+        CHECK_NEAR(of->predicted[i], share * image->predicted[i] + (1 - share) * row->predicted[i], 1e-6);
+}
+
+/* Eq. 7 and 8 of the paper, for each subject. */
+static void check_entropies(const hf_predictions *of, const hf_predictions *image, const hf_predictions *row)
+{
+    const int P = of->target.P;
+    for (int i = 0; i < of->count; i++) {
+        const double *p[2] = { image->predicted + i * P, row->predicted + i * P };
+        double h[2] = { 0, 0 };
+        for (int k = 0; k < P; k++)
+            for (int j = 0; j < 2; j++)
+                h[j] -= p[j][k] * log(p[j][k]);
+        for (int k = 0; k < P; k++)
+            CHECK_NEAR(of->predicted[i * P + k], (p[0][k] / h[0] + p[1][k] / h[1]) / (1 / h[0] + 1 / h[1]), 1e-5);
+    }
+}
+
+#define FUSED "model.name=ad-late-fusion"
+
+static void test_late_fusion(void)
+{
+    hf_predictions image = train("image", (const char *[]){ "model.name=ad-image-only", NULL });
+    hf_predictions row = train("row", (const char *[]){ "model.name=ad-tabular", NULL });
+    hf_predictions fused = train("fused", (const char *[]){ FUSED, NULL });
+    check_halves();
+    check_mixture(&fused, &image, &row, 0.5);
+    hf_predictions_free(&fused);
+    fused = train("quarter", (const char *[]){ FUSED, "model.image_share=0.25", NULL });
+    check_mixture(&fused, &image, &row, 0.25);
+    hf_predictions_free(&fused);
+    fused = train("none", (const char *[]){ FUSED, "model.image_share=0", NULL });
+    check_mixture(&fused, &image, &row, 0);
+    hf_predictions_free(&fused);
+    fused = train("entropy", (const char *[]){ FUSED, "model.fusion=entropy", NULL });
+    check_entropies(&fused, &image, &row);
+    hf_predictions_free(&fused);
+    hf_predictions_free(&image);
+    hf_predictions_free(&row);
+}
+
+/* One image by itself, and as one of its cohort, whose views are averaged after the parts were. */
+static void test_late_fusion_of_views(void)
+{
+    char image[300], age[32] = "", sex[32] = "", apoe[32] = "";
+    const char *settings[] = { FUSED, "cohort.sides=both", NULL };
+    hf_predictions test = train("sides", settings), one = { 0 };
+    hf_table table = { 0 };
+    CHECK_OK(hf_table_read(&table, in_root("cohort/participants.tsv")));
+    for (int r = 0; r < table.rows; r++) {
+        char **cell = table.cell + (size_t)r * (size_t)table.columns;
+        if (strcmp(cell[0], test.id[0]) != 0) continue;
+        snprintf(age, sizeof age, "AGE=%s", cell[hf_table_column(&table, "AGE")]);
+        snprintf(sex, sizeof sex, "PTGENDER=%s", cell[hf_table_column(&table, "PTGENDER")]);
+        const char *text = cell[hf_table_column(&table, "APOE4")];
+        snprintf(apoe, sizeof apoe, "APOE4=%s", text ? text : "n/a");
+    }
+    snprintf(image, sizeof image, "%s/cohort/%s/anat/%s_T1w.nii.gz", root, test.id[0], test.id[0]);
+    const char *pairs[] = { age, sex, apoe };
+    if (CHECK_OK(hf_run_predict_image(&one, in_root("sides"), image, pairs, 3, NULL)))
+        for (int k = 0; k < 3; k++)
+            CHECK_NEAR(one.predicted[k], test.predicted[k], 1e-3); /* the cache holds 16 bits a voxel */
+    hf_table_free(&table);
+    hf_predictions_free(&one);
+    hf_predictions_free(&test);
+}
+
+static void test_late_fusion_refused(void)
+{
+    refuse((const char *[]){ FUSED, "goal=regression", "goal.classes=[]", "cohort.target=AGE", "model.fusion=vote",
+                             "cohort.tabular=[PTEDUCAT:zscore]", NULL },
+           "model.fusion vote with goal regression: mean is expected");
+}
+
+/* ---- auxiliary output -------------------------------------------------------------------------------------------- */
+
+static double farthest(const hf_predictions *a, const hf_predictions *b)
+{
+    double most = a->count == b->count ? 0 : INFINITY;
+    for (int i = 0; most < INFINITY && i < a->count * a->target.P; i++)
+        most = fmax(most, fabs(a->predicted[i] - b->predicted[i]));
+    return most;
+}
+
+/* What it says is no part of the prediction; what it makes of the embedding is felt there as strongly as its loss. */
+static void test_auxiliary(void)
+{
+#define PLAIN "model.name=ad-hyperfusion", "model.hyper_layers=block2.shortcut"
+    hf_predictions plain = train("plain", (const char *[]){ PLAIN, NULL });
+    hf_predictions weak = train("weak", (const char *[]){ PLAIN, "model.auxiliary_loss=1e-9", NULL });
+    hf_predictions strong = train("strong", (const char *[]){ PLAIN, "model.auxiliary_loss=20", NULL });
+    hf_archive after = checkpoint("strong", HF_LAST_FILE);
+    CHECK(hf_archive_find(&after, "auxiliary.weight") && hf_archive_find(&after, "optimizer.m.auxiliary.bias"));
+    CHECK(farthest(&plain, &weak) < 1e-3);
+    CHECK(farthest(&plain, &strong) > 1e-3);
+    hf_archive_free(&after);
+    hf_predictions_free(&plain);
+    hf_predictions_free(&weak);
+    hf_predictions_free(&strong);
+}
+
+/* ---- all --------------------------------------------------------------------------------------------------------- */
+
+int main(void)
+{
+    const hf_synth_options cohort = { .task = "ad", .subjects = SUBJECTS, .shape = { 16, 16, 16 }, .seed = 5 };
+    if (!CHECK(mkdtemp(root) != NULL)) return check_done("stages");
+    if (CHECK_OK(hf_cohort_make(in_root("cohort"), &cohort))) {
+        test_late_fusion();
+        test_late_fusion_of_views();
+        test_late_fusion_refused();
+        test_auxiliary();
+    }
+    check_remove_tree(root);
+    return check_done("stages");
+}
