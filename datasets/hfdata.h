@@ -464,6 +464,7 @@ typedef struct hf_loader_options {
     uint64_t seed;
     int depth;                 /* batches prepared ahead by background threads; default 2 */
     int threads;               /* of them; default: 1, more on machines with many cores. No bit depends on it */
+    bool no_volumes;           /* rows and targets alone */
     const hf_augment *augment; /* for training (copied): a random side of two, and these changes. NULL: for judging:
                                   samples as they are, and of two sides both, one right after the other */
 } hf_loader_options;

@@ -63,12 +63,13 @@ static hf_status fill(const hf_loader *l, hf_batch *batch, int sample, float *ro
     const size_t width = (size_t)hf_dataset_width(l->dataset), targets = (size_t)hf_dataset_targets(l->dataset);
     const int place = (int)l->order[sample] / l->repeat, index = l->indices[place];
     int view = (int)l->order[sample] % l->repeat;
-    float *volume = batch->volume + (size_t)k * voxels;
     const bool trains = l->options.augment != NULL;
     if (trains && hf_dataset_views(l->dataset) > 1) view = hf_augment_side(l->augment.seed, l->epoch, (uint64_t)index);
     batch->index[k] = index;
     HF_TRY(hf_dataset_get(l->dataset, index, NULL, width ? batch->tabular + (size_t)k * width : NULL,
                           batch->target + (size_t)k * targets));
+    if (l->options.no_volumes) return HF_OK;
+    float *volume = batch->volume + (size_t)k * voxels;
     HF_TRY(hf_dataset_view(l->dataset, index, view, trains, volume));
     if (trains) hf_augment_volume(volume, shape, &l->augment, l->epoch, (uint64_t)index, room);
     return HF_OK;
@@ -146,7 +147,7 @@ static hf_status make_batch(hf_batch *batch, const hf_loader *l)
     size_t all;
     if (!hf_size_mul(n, voxels, &all))
         return hf_fail(HF_ERR_MEMORY, "a batch of %zu volumes of %zu voxels does not fit in memory", n, voxels);
-    HF_TRY(hf_alloc(&batch->volume, all, sizeof *batch->volume, "a batch of volumes"));
+    if (!l->options.no_volumes) HF_TRY(hf_alloc(&batch->volume, all, sizeof *batch->volume, "a batch of volumes"));
     HF_TRY(hf_alloc(&batch->tabular, n * width + 1, sizeof *batch->tabular, "a batch of table rows"));
     HF_TRY(hf_alloc(&batch->target, n * (size_t)hf_dataset_targets(l->dataset), sizeof *batch->target,
                     "a batch of targets"));
@@ -184,7 +185,7 @@ static int threads_of(const hf_loader_options *options)
 /* Sizes follow from the dataset and the options. */
 static hf_status measure(hf_loader *l, int count)
 {
-    const bool every = !l->options.augment;
+    const bool every = !l->options.augment && !l->options.no_volumes;
     l->count = count;
     l->repeat = every ? hf_dataset_views(l->dataset) : 1;
     if (count > INT32_MAX / 2 / l->repeat) return hf_fail(HF_ERR_ARGUMENT, "a loader for %d subjects", count);

@@ -93,16 +93,18 @@ static void epoch_done(void *user, const hf_epoch *e)
 {
     cli_progress *p = user;
     wipe(p);
-    fprintf(stderr, "epoch %d/%d  train loss %.4g", e->epoch, e->epochs, e->train_loss);
+    fprintf(stderr, "%s%sepoch %d/%d  train loss %.4g", e->stage ? e->stage : "", e->stage ? ": " : "", e->epoch,
+            e->epochs, e->train_loss);
     if (isfinite(e->valid_loss))
         fprintf(stderr, "  valid loss %.4g  valid %s %.3f", e->valid_loss, e->column[e->select].label,
                 e->valid[e->select]);
     fprintf(stderr, "%s  %.1f s  %.3g samples/s", e->best ? " (best)" : "", e->seconds, e->samples_per_second);
     if (e->waited_seconds > 0.05 * e->seconds) fprintf(stderr, "  waited %.1f s for data", e->waited_seconds);
     fprintf(stderr, "\n");
+    p->what[0] = '\0';
+    if (e->stage) return;
     p->epoch = e->epoch + 1;
     p->epoch_seconds = e->seconds;
-    p->what[0] = '\0';
 }
 
 hf_watch cli_watch(cli_progress *progress)

@@ -35,10 +35,64 @@ static hf_status set_classes(hf_target *t, const hf_texts *classes)
                        classes->count, (int)HF_MAX_CLASSES);
     for (int k = 0; k < classes->count; k++) {
         HF_TRY(add_label(t, classes->text[k], strlen(classes->text[k]), k));
-        memcpy(t->class_name[k], t->label[k], sizeof t->class_name[0]);
+        memcpy(t->trained_name[k], t->label[k], sizeof t->trained_name[0]);
     }
-    t->n_classes = t->P = classes->count;
+    t->n_trained = classes->count;
     return HF_OK;
+}
+
+static int find_name(char (*names)[32], int count, const char *name, size_t length)
+{
+    int k = 0;
+    while (k < count && (strlen(names[k]) != length || strncmp(names[k], name, length) != 0))
+        k++;
+    return k;
+}
+
+/* "EMCI=MCI": the class that `name` is reported as; NULL where nothing is said about it. */
+static const char *collapsed(const hf_texts *collapse, const char *name)
+{
+    const size_t length = strlen(name);
+    for (int i = 0; i < collapse->count; i++)
+        if (strncmp(collapse->text[i], name, length) == 0 && collapse->text[i][length] == '=')
+            return collapse->text[i] + length + 1;
+    return NULL;
+}
+
+/* Each names a trained class, once, and a class that is not collapsed itself. */
+static hf_status check_collapses(hf_target *t, const hf_texts *collapse)
+{
+    bool named[HF_MAX_CLASSES] = { false };
+    for (int i = 0; i < collapse->count; i++) {
+        const char *text = collapse->text[i], *equals = strchr(text, '=');
+        const size_t room = sizeof t->class_name[0];
+        const int k = equals ? find_name(t->trained_name, t->n_trained, text, (size_t)(equals - text)) : t->n_trained;
+        if (k == t->n_trained || named[k] || !equals[1] || strlen(equals + 1) >= room ||
+            collapsed(collapse, equals + 1))
+            return hf_fail(HF_ERR_ARGUMENT,
+                           "goal.collapse: found '%s', expected CLASS=NAME, once for a class of goal.classes, with a "
+                           "NAME of 1 to %zu bytes that is not collapsed itself",
+                           text, room - 1);
+        named[k] = true;
+    }
+    return HF_OK;
+}
+
+/* The classes that are reported, in the order of the first trained class of each. */
+static hf_status set_reported(hf_target *t, const hf_texts *collapse)
+{
+    HF_TRY(check_collapses(t, collapse));
+    for (int k = 0; k < t->n_trained; k++) {
+        const char *into = collapsed(collapse, t->trained_name[k]), *name = into ? into : t->trained_name[k];
+        const int at = find_name(t->class_name, t->n_classes, name, strlen(name));
+        if (at == t->n_classes) snprintf(t->class_name[t->n_classes++], sizeof t->class_name[0], "%s", name);
+        t->shown_as[k] = at;
+    }
+    t->P = t->n_classes;
+    t->T = t->n_classes < t->n_trained ? 2 : 1;
+    if (t->n_classes >= 2) return HF_OK;
+    return hf_fail(HF_ERR_ARGUMENT, "goal.collapse: all classes are reported as '%s', at least two are expected",
+                   t->class_name[0]);
 }
 
 /* "EMCI=MCI": what the table calls EMCI counts as MCI. */
@@ -47,9 +101,8 @@ static hf_status set_merges(hf_target *t, const hf_texts *merges)
     for (int i = 0; i < merges->count; i++) {
         const char *text = merges->text[i], *equals = strchr(text, '=');
         int class = 0;
-        while (equals && class < t->n_classes && strcmp(t->class_name[class], equals + 1) != 0)
-            class ++;
-        if (!equals || class == t->n_classes)
+        if (equals) class = find_name(t->trained_name, t->n_trained, equals + 1, strlen(equals + 1));
+        if (!equals || class == t->n_trained)
             return hf_fail(HF_ERR_ARGUMENT, "goal.merge: found '%s', expected NAME=CLASS with a class of goal.classes",
                            text);
         HF_TRY(add_label(t, text, (size_t)(equals - text), class));
@@ -61,16 +114,16 @@ static hf_status set_weights(hf_target *t, const hf_recipe *recipe)
 {
     const hf_texts *weights = &recipe->train.class_weights;
     t->inverse = weights->count == 1 && strcmp(weights->text[0], "inverse") == 0;
-    for (int k = 0; k < t->n_classes; k++)
+    for (int k = 0; k < t->n_trained; k++)
         t->weight[k] = 1;
     if (weights->count && recipe->train.oversample)
         return hf_fail(HF_ERR_ARGUMENT, "train.oversample with train.class_weights: one of the two is expected");
     if (weights->count == 0 || t->inverse) return HF_OK;
-    if (weights->count != t->n_classes)
+    if (weights->count != t->n_trained)
         return hf_fail(HF_ERR_ARGUMENT,
                        "train.class_weights: found %d, expected one for each of the %d classes, or inverse",
-                       weights->count, t->n_classes);
-    for (int k = 0; k < t->n_classes; k++) {
+                       weights->count, t->n_trained);
+    for (int k = 0; k < t->n_trained; k++) {
         json_t *json = json_loads(weights->text[k], JSON_DECODE_ANY, NULL);
         t->weight[k] = json_is_number(json) ? json_number_value(json) : NAN;
         json_decref(json);
@@ -84,8 +137,9 @@ static hf_status set_weights(hf_target *t, const hf_recipe *recipe)
 static hf_status set(hf_target *t, const hf_recipe *recipe)
 {
     HF_TRY(set_classes(t, &recipe->goal.classes));
+    HF_TRY(set_reported(t, &recipe->goal.collapse));
     HF_TRY(set_merges(t, &recipe->goal.merge));
-    t->outputs = t->n_classes;
+    t->outputs = t->n_trained;
     return set_weights(t, recipe);
 }
 
@@ -93,9 +147,9 @@ static hf_status set_binary(hf_target *t, const hf_recipe *recipe)
 {
     HF_TRY(set(t, recipe));
     t->outputs = 1;
-    if (t->n_classes == 2) return HF_OK;
+    if (t->n_trained == 2) return HF_OK;
     return hf_fail(HF_ERR_ARGUMENT,
-                   "goal binary: goal.classes has %d names, expected two: the negative and the positive", t->n_classes);
+                   "goal binary: goal.classes has %d names, expected two: the negative and the positive", t->n_trained);
 }
 
 /* ---- truth ------------------------------------------------------------------------------------------------------- */
@@ -107,21 +161,30 @@ static hf_status parse(double *truth, const hf_target *t, const hf_table *table,
     for (int i = 0; i < t->n_labels; i++)
         names[i] = t->label[i];
     HF_TRY(hf_table_class(&found, table, row, column, names, t->n_labels));
-    *truth = found < 0 ? NAN : t->class_of[found];
+    truth[0] = found < 0 ? NAN : t->shown_as[t->class_of[found]];
+    if (t->T > 1) truth[1] = found < 0 ? NAN : t->class_of[found];
     return HF_OK;
+}
+
+/* The trained class of subject i of truth[count,T]. */
+static int trained_class(const float *truth, int i, const hf_target *t)
+{
+    return (int)truth[i * t->T + t->T - 1];
 }
 
 static hf_status learn(hf_target *t, const double *truth, int count)
 {
     int of[HF_MAX_CLASSES] = { 0 };
     for (int i = 0; i < count; i++)
-        of[(int)truth[i]]++;
-    for (int k = 0; k < t->n_classes; k++) {
+        of[(int)truth[i * t->T + t->T - 1]]++;
+    memset(t->baseline[0], 0, sizeof t->baseline[0]);
+    for (int k = 0; k < t->n_trained; k++) {
         if (of[k] == 0)
-            return hf_fail(HF_ERR_ARGUMENT, "no training subject is of class '%s' (column '%s')", t->class_name[k],
+            return hf_fail(HF_ERR_ARGUMENT, "no training subject is of class '%s' (column '%s')", t->trained_name[k],
                            t->column);
-        t->baseline[0][k] = (double)of[k] / count;
-        if (t->inverse) t->weight[k] = (double)count / ((double)t->n_classes * of[k]);
+        t->frequency[k] = (double)of[k] / count;
+        t->baseline[0][t->shown_as[k]] += t->frequency[k];
+        if (t->inverse) t->weight[k] = (double)count / ((double)t->n_trained * of[k]);
     }
     return HF_OK;
 }
@@ -153,25 +216,39 @@ static void softmax(double *predicted, const float *output, const hf_target *t)
 {
     double logit[HF_MAX_CLASSES], greatest, sum = 0;
     logits_of(logit, output, t);
-    (void)log_sum(logit, t->n_classes, &greatest);
-    for (int k = 0; k < t->n_classes; k++)
-        sum += predicted[k] = exp(logit[k] - greatest);
-    for (int k = 0; k < t->n_classes; k++)
-        predicted[k] /= sum;
+    (void)log_sum(logit, t->n_trained, &greatest);
+    for (int k = 0; k < t->n_trained; k++)
+        sum += logit[k] = exp(logit[k] - greatest);
+    for (int k = 0; k < t->P; k++)
+        predicted[k] = 0;
+    for (int k = 0; k < t->n_trained; k++)
+        predicted[t->shown_as[k]] += logit[k] / sum;
+}
+
+/* How many trained classes are reported as this one. */
+static int members_of(const hf_target *t, int class)
+{
+    int members = 0;
+    for (int k = 0; k < t->n_trained; k++)
+        members += t->shown_as[k] == class;
+    return members;
 }
 
 static void logarithms(float *output, const double *predicted, const hf_target *t)
 {
     const double least = 1e-30; /* a float's logarithm of it is finite, and no mean of probabilities is nearer to 0 */
-    const bool one = t->outputs == 1;
-    for (int k = 0; k < t->outputs; k++)
-        output[k] = (float)(log(fmax(predicted[k + one], least)) - (one ? log(fmax(predicted[0], least)) : 0));
+    if (t->outputs == 1) {
+        output[0] = (float)(log(fmax(predicted[1], least)) - log(fmax(predicted[0], least)));
+        return;
+    }
+    for (int k = 0; k < t->outputs; k++) /* classes that are reported as one have equal parts of its probability */
+        output[k] = (float)log(fmax(predicted[t->shown_as[k]] / members_of(t, t->shown_as[k]), least));
 }
 
 /* The logarithms of the training frequencies; of two classes told by one logit, their difference. */
 static void start(float *bias, const hf_target *t)
 {
-    const double *frequency = t->baseline[0];
+    const double *frequency = t->frequency;
     if (t->outputs == 1)
         bias[0] = (float)log(frequency[1] / frequency[0]);
     else
@@ -186,7 +263,7 @@ static hf_node *build(hf_node *output, const hf_target *t)
     hf_graph *graph = hf_node_graph(output);
     const int64_t n = hf_dim(output, 0);
     hf_node *label = hf_input_labels(graph, "label", HF_SHAPE(n));
-    hf_node *weight = hf_input(graph, "class_weight", HF_SHAPE(t->n_classes));
+    hf_node *weight = hf_input(graph, "class_weight", HF_SHAPE(t->n_trained));
     if (t->outputs == 1) output = hf_concat(hf_input(graph, "origin", HF_SHAPE(n, 1)), output, 1);
     return hf_cross_entropy(output, label, weight);
 }
@@ -199,11 +276,11 @@ static hf_status feed(hf_plan *plan, const hf_target *t, const float *truth, int
     HF_TRY_OUT(hf_alloc(&label, (size_t)count, sizeof *label, "labels"));
     HF_TRY_OUT(hf_alloc(&origin, (size_t)count, sizeof *origin, "labels"));
     for (int i = 0; i < count; i++)
-        label[i] = (int32_t)truth[i];
-    for (int k = 0; k < t->n_classes; k++)
+        label[i] = trained_class(truth, i, t);
+    for (int k = 0; k < t->n_trained; k++)
         weight[k] = (float)t->weight[k];
     HF_TRY_OUT(hf_plan_set(plan, "label", label, count));
-    HF_TRY_OUT(hf_plan_set(plan, "class_weight", weight, t->n_classes));
+    HF_TRY_OUT(hf_plan_set(plan, "class_weight", weight, t->n_trained));
     if (t->outputs == 1) status = hf_plan_set(plan, "origin", origin, count); /* zeros */
 out:
     free(label);
@@ -215,9 +292,9 @@ static double cross_entropy(const hf_target *t, const float *output, const float
 {
     double loss = 0, weights = 0, logit[HF_MAX_CLASSES], greatest;
     for (int i = 0; i < count; i++) {
-        const int class = (int)truth[i];
+        const int class = trained_class(truth, i, t);
         logits_of(logit, output + (size_t)i * (size_t)t->outputs, t);
-        loss += t->weight[class] * (log_sum(logit, t->n_classes, &greatest) - logit[class]);
+        loss += t->weight[class] * (log_sum(logit, t->n_trained, &greatest) - logit[class]);
         weights += t->weight[class];
     }
     return loss / weights;
@@ -247,11 +324,23 @@ static void cells(hf_text *out, const hf_target *t, const double *truth, const d
     }
 }
 
+/* A reported class. */
+static hf_status read_class(double *truth, const hf_target *t, const hf_table *table, int row, int column)
+{
+    const char *names[HF_MAX_CLASSES];
+    int found;
+    for (int k = 0; k < t->n_classes; k++)
+        names[k] = t->class_name[k];
+    HF_TRY(hf_table_class(&found, table, row, column, names, t->n_classes));
+    truth[0] = found < 0 ? NAN : found;
+    return HF_OK;
+}
+
 static hf_status read(double *truth, double *predicted, const hf_target *t, const hf_table *table, int row)
 {
     const int column = hf_table_column(table, t->column);
     if (column < 0) return hf_fail(HF_ERR_FORMAT, "'%s': a column %s is expected", table->path, t->column);
-    HF_TRY(parse(truth, t, table, row, column));
+    HF_TRY(read_class(truth, t, table, row, column));
     for (int k = 0; k < t->n_classes; k++) {
         char name[64];
         snprintf(name, sizeof name, "p_%s", t->class_name[k]);

@@ -38,15 +38,21 @@ typedef struct hf_target {
 
     int n_classes;                       /* 0: the truth is a number */
     char class_name[HF_MAX_CLASSES][32]; /* [n_classes] */
-    int n_labels;                  /* texts of the table that name a class: the classes, then those merged into one */
+    /* Classes that the network tells apart: those, or finer ones, some of which are reported as one. Then T is 2: the class
+     * that is reported, the class that is trained. */
+    int n_trained;
+    char trained_name[HF_MAX_CLASSES][32]; /* [n_trained] */
+    int shown_as[HF_MAX_CLASSES];          /* [n_trained] */
+    int n_labels; /* texts of the table that name a class: the trained ones, then those merged into one */
     char label[HF_MAX_LABELS][32]; /* [n_labels] */
-    int class_of[HF_MAX_LABELS];   /* [n_labels] */
+    int class_of[HF_MAX_LABELS];   /* [n_labels] a trained class */
     bool inverse;                  /* class weights by inverse frequency */
-    double weight[HF_MAX_CLASSES]; /* [n_classes] of the loss */
+    double weight[HF_MAX_CLASSES]; /* [n_trained] of the loss */
 
     /* From the training subjects: the constant predictions that a network must beat, [P] each; and of a number the range;
      * 0 to 0 where it is not known. */
     double baseline[HF_MAX_BASELINES][HF_MAX_CLASSES];
+    double frequency[HF_MAX_CLASSES]; /* [n_trained]; not kept in checkpoints */
     double low, high;
 } hf_target;
 
@@ -130,7 +136,7 @@ typedef struct hf_left_out {
 
 /* Predictions for a list of subjects; freed with hf_predictions_free. */
 typedef struct hf_predictions {
-    hf_target target;
+    hf_target target; /* its T is 1 for classes: how finely they were trained is not judged */
     int count;
     char **id;         /* [count] */
     int n_groups;      /* columns by which results are broken down, at most HF_MAX_GROUPS */

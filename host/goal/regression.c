@@ -8,9 +8,10 @@
 static hf_status set(hf_target *t, const hf_recipe *recipe)
 {
     t->outputs = t->P = 1;
-    if (recipe->goal.classes.count || recipe->goal.merge.count)
-        return hf_fail(HF_ERR_ARGUMENT,
-                       "goal regression predicts a number: goal.classes and goal.merge do not go with it");
+    if (recipe->goal.classes.count || recipe->goal.merge.count || recipe->goal.collapse.count)
+        return hf_fail(
+            HF_ERR_ARGUMENT,
+            "goal regression predicts a number: goal.classes, goal.merge and goal.collapse do not go with it");
     if (recipe->train.class_weights.count || recipe->train.oversample)
         return hf_fail(HF_ERR_ARGUMENT,
                        "goal regression has no classes: train.class_weights and train.oversample do not "

@@ -49,6 +49,7 @@ static hf_status make_room(hf_predictions *out)
 hf_status hf_predictions_new(hf_predictions *out, const hf_target *target, int count, int n_groups)
 {
     *out = (hf_predictions){ .target = *target, .count = count, .n_groups = n_groups, .margin = NAN };
+    if (target->n_classes) out->target.T = 1;
     const hf_status status = make_room(out);
     if (status == HF_OK) return HF_OK;
     out->count = out->n_groups = 0; /* no text is set yet */

@@ -25,6 +25,13 @@ void hf_graph_free(hf_graph **graph)
     *graph = NULL;
 }
 
+bool hf_graph_hold(hf_graph *graph, bool hold)
+{
+    const bool before = graph && graph->holding;
+    if (graph) graph->holding = hold;
+    return before;
+}
+
 hf_status hf_graph_check(const hf_graph *graph)
 {
     if (graph->status == HF_OK) return HF_OK;
@@ -116,7 +123,7 @@ static hf_node *slot_leaf(hf_graph *graph, const char *name, hf_shape shape, hf_
 
 hf_node *hf_parameter(hf_graph *graph, const char *name, hf_shape shape, hf_init init)
 {
-    return slot_leaf(graph, name, shape, init, true);
+    return slot_leaf(graph, name, shape, init, graph && !graph->holding);
 }
 
 hf_node *hf_state(hf_graph *graph, const char *name, hf_shape shape, double value)
@@ -271,7 +278,7 @@ static hf_node *dropout(hf_node *x, double p, int channels)
     if (!graph || graph->status != HF_OK) return NULL;
     if (p < 0 || p >= 1)
         return hf_graph_fail(graph, HF_ERR_ARGUMENT, "dropout probability is %g, expected 0 to less than 1", p);
-    if (!graph->training || p == 0) return x;
+    if (!graph->training || graph->holding || p == 0) return x;
     hf_node *random = find_leaf(graph, HF_NODE_RANDOM, "random");
     if (!random) random = add_leaf(graph, HF_NODE_RANDOM, "random", HF_SHAPE(4), HF_I32);
     const hf_params params = { .p = (float)p, .channels = channels, .stream = graph->streams++ };

@@ -64,6 +64,11 @@ typedef struct hf_node hf_node;
 hf_status hf_graph_new(hf_graph **out, hf_model *model, bool training) HF_MUST_USE;
 void hf_graph_free(hf_graph **graph);
 
+/* Whatever is added between hf_graph_hold(graph, true) and (graph, false) is held still: its parameters become states, which
+ * no optimiser moves and checkpoints keep; batch norm uses its running statistics and leaves them, dropout drops nothing.
+ * All graphs of a model must hold the same. Returns whether it was holding before. */
+bool hf_graph_hold(hf_graph *graph, bool hold);
+
 /* HF_OK, or the first error of this graph with its message recorded again. */
 hf_status hf_graph_check(const hf_graph *graph) HF_MUST_USE;
 

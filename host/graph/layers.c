@@ -139,7 +139,8 @@ hf_node *hf_batch_norm(hf_node *x, const char *name, double momentum)
     hf_node *in[] = { x, constant(graph, name, "weight", c, 1, false), constant(graph, name, "bias", c, 0, false),
                       constant(graph, name, "running_mean", c, 0, true),
                       constant(graph, name, "running_var", c, 1, true) };
-    return hf_apply(graph, graph->training ? "batch_norm" : "batch_norm_infer", name, &params, 5, in);
+    const bool learns = graph->training && !graph->holding;
+    return hf_apply(graph, learns ? "batch_norm" : "batch_norm_infer", name, &params, 5, in);
 }
 
 hf_node *hf_prelu(hf_node *x, const char *name)

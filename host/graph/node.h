@@ -69,6 +69,7 @@ hf_status hf_nodes_apply(hf_node **out, hf_nodes *nodes, const char *op, const c
 struct hf_graph {
     hf_model *model;
     bool training;
+    bool holding;     /* what is added is held still */
     hf_nodes nodes;   /* owned */
     uint32_t streams; /* dropout nodes so far: each draws from a stream of its own */
     hf_status status;

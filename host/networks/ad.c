@@ -96,7 +96,7 @@ static hf_node *stage(hf_node *x, hf_conditioning *c, int index)
         snprintf(layers, sizeof layers, "%s.", name);
         const bool hyper = hf_conditioning_any(c, layers) || (last && hf_conditioning_any(c, "fc"));
         const hf_block b = {
-            name, c->o.width << (index + 1), index > 0 && i == 0 ? 2 : 1, block_dropout(c, index), hyper, last && i == 0
+            name, c->o.width * (2 << index), index > 0 && i == 0 ? 2 : 1, block_dropout(c, index), hyper, last && i == 0
         };
         x = block(x, c, &b);
     }
@@ -159,83 +159,78 @@ static hf_node *row_alone(hf_node *image, hf_node *tabular, const hf_network_opt
 static hf_node *late_fusion(hf_node *image, hf_node *tabular, const hf_network_options *options)
 {
     hf_node *from_image = resnet(image, NULL, options);
-    return hf_concat(from_image, row_alone(image, tabular, options), 1);
+    hf_graph_hold(hf_node_graph(image), options->hold_embedding);
+    hf_node *from_row = row_alone(image, tabular, options);
+    hf_graph_hold(hf_node_graph(image), false);
+    return hf_concat(from_image, from_row, 1);
 }
 
 static void late_fusion_parts(hf_network_parts *out, const hf_network_options *o)
 {
-    *out = (hf_network_parts){ 2, { 1, 1 }, { o->image_share, 1 - o->image_share } };
+    *out = (hf_network_parts){ 2, { 1, !o->hold_embedding }, { o->image_share, 1 - o->image_share } };
 }
 
 /* ---- the networks ------------------------------------------------------------------------------------------------ */
 
 #define HYPER .hyper_layers = "block4.shortcut"
 
+#define RESNET .build = resnet, .head = "fc2"
+#define ROW    .uses_tabular = true
+#define BEGINS .table = "ad-tabular"
+
 const hf_network hf_networks_ad[] = {
-    { "ad-hyperfusion",
-      "ResNet, the last shortcut generated from the table row (paper, Table 6)",
-      true,
-      "fc2",
-      resnet,
-      embed,
-      auxiliary_parts,
-      { SHAPE, HYPER } },
-    { "ad-hyperfusion-mix",
-      "the same; the embedding reads pooled image features beside the row",
-      true,
-      "fc2",
-      resnet,
-      NULL,
-      auxiliary_parts,
-      { SHAPE, HYPER, .mix = true } },
-    { "ad-hyperfusion-auxiliary",
-      "the same; three tenths of the output from the embedding alone",
-      true,
-      "fc2",
-      resnet,
-      embed,
-      auxiliary_parts,
-      { SHAPE, HYPER, .auxiliary_mix = 0.3 } },
-    { "ad-image-only", "the same ResNet without the row", false, "fc2", resnet, NULL, NULL, { SHAPE } },
-    { "ad-tabular",
-      "the table row alone: linear, batch norm, PReLU, linear",
-      true,
-      "fc",
-      row_alone,
-      NULL,
-      NULL,
-      { SHAPE } },
-    { "ad-concatenation",
-      "the row appended to the input of the first linear layer",
-      true,
-      "fc2",
-      resnet,
-      NULL,
-      NULL,
-      { SHAPE, .concat_layers = "fc1" } },
-    { "ad-film",
-      "the row scales and shifts the channels that the last block reads",
-      true,
-      "fc2",
-      resnet,
-      NULL,
-      NULL,
-      { SHAPE, .modulation = "row" } },
-    { "ad-daft",
-      "the same; pooled image features and the row do it",
-      true,
-      "fc2",
-      resnet,
-      NULL,
-      NULL,
-      { SHAPE, .modulation = "both" } },
-    { "ad-late-fusion",
-      "image only and the row alone, trained apart; their predictions are averaged",
-      true,
-      "fc2",
-      late_fusion,
-      NULL,
-      late_fusion_parts,
-      { SHAPE, .image_share = 0.5 } },
+    { .name = "ad-hyperfusion",
+      .description = "ResNet, the last shortcut generated from the table row (paper, Table 6)",
+      RESNET,
+      ROW,
+      BEGINS,
+      .embed = embed,
+      .parts = auxiliary_parts,
+      .own = { SHAPE, HYPER } },
+    { .name = "ad-hyperfusion-mix",
+      .description = "the same; the embedding reads pooled image features beside the row",
+      RESNET,
+      ROW,
+      .parts = auxiliary_parts,
+      .own = { SHAPE, HYPER, .mix = true } },
+    { .name = "ad-hyperfusion-auxiliary",
+      .description = "the same; three tenths of the output from the embedding alone",
+      RESNET,
+      ROW,
+      BEGINS,
+      .embed = embed,
+      .parts = auxiliary_parts,
+      .own = { SHAPE, HYPER, .auxiliary_mix = 0.3 } },
+    { .name = "ad-image-only", .description = "the same ResNet without the row", RESNET, .own = { SHAPE } },
+    { .name = "ad-tabular",
+      .description = "the table row alone: linear, batch norm, PReLU, linear",
+      ROW,
+      .row_only = true,
+      .head = "fc",
+      .build = row_alone,
+      .own = { SHAPE } },
+    { .name = "ad-concatenation",
+      .description = "the row appended to the input of the first linear layer",
+      RESNET,
+      ROW,
+      .own = { SHAPE, .concat_layers = "fc1" } },
+    { .name = "ad-film",
+      .description = "the row scales and shifts the channels that the last block reads",
+      RESNET,
+      ROW,
+      .own = { SHAPE, .modulation = "row" } },
+    { .name = "ad-daft",
+      .description = "the same; pooled image features and the row do it",
+      RESNET,
+      ROW,
+      .own = { SHAPE, .modulation = "both" } },
+    { .name = "ad-late-fusion",
+      .description = "image only and the row alone, trained apart; their predictions are averaged",
+      ROW,
+      BEGINS,
+      .head = "fc2",
+      .build = late_fusion,
+      .parts = late_fusion_parts,
+      .own = { SHAPE, .image_share = 0.5 } },
     { 0 },
 };

@@ -16,7 +16,7 @@ static hf_node *block(hf_node *x, hf_conditioning *c, int index)
     char name[32];
     for (int i = 0; i < c->o.depth; i++) {
         snprintf(name, sizeof name, "conv%d_%c", index + 1, 'a' + i);
-        x = hf_relu(hf_conditioned_conv3d(x, c, name, c->o.width << index, &(hf_layer_options){ .kernel = 3 }));
+        x = hf_relu(hf_conditioned_conv3d(x, c, name, c->o.width * (1 << index), &(hf_layer_options){ .kernel = 3 }));
     }
     snprintf(name, sizeof name, "batchnorm%d", index + 1);
     return hf_batch_norm(hf_max_pool3d(x, 2), name, c->o.momentum); /* [N,O,(D-4)/2,...] */
@@ -44,30 +44,24 @@ static hf_node *embed(hf_node *tabular, const hf_network_options *options)
 
 /* Concatenation is as the reference code has it: the row enters once, at linear2. The paper appends it in every linear
  * layer. */
+#define VGG .build = vgg, .head = "final_layer"
+
 const hf_network hf_networks_brain_age[] = {
-    { "brain-age-hyperfusion",
-      "linear layers generated from the table row (paper, Table 5)",
-      true,
-      "final_layer",
-      vgg,
-      embed,
-      NULL,
-      { SHAPE, .hyper_layers = LINEAR } },
-    { "brain-age-image-only",
-      "the same network with ordinary linear layers",
-      false,
-      "final_layer",
-      vgg,
-      NULL,
-      NULL,
-      { SHAPE } },
-    { "brain-age-concatenation",
-      "the table row appended to the input of the second linear layer",
-      true,
-      "final_layer",
-      vgg,
-      NULL,
-      NULL,
-      { SHAPE, .concat_layers = "linear2" } },
+    { .name = "brain-age-hyperfusion",
+      .description = "linear layers generated from the table row (paper, Table 5)",
+      VGG,
+      .uses_tabular = true,
+      .table = "ad-tabular",
+      .embed = embed,
+      .own = { SHAPE, .hyper_layers = LINEAR } },
+    { .name = "brain-age-image-only",
+      .description = "the same network with ordinary linear layers",
+      VGG,
+      .own = { SHAPE } },
+    { .name = "brain-age-concatenation",
+      .description = "the table row appended to the input of the second linear layer",
+      VGG,
+      .uses_tabular = true,
+      .own = { SHAPE, .concat_layers = "linear2" } },
     { 0 },
 };

@@ -198,7 +198,9 @@ static hf_node *mlp_embedding(const hf_conditioning *c, const char *name)
 
 hf_node *hf_conditioned_embedding(hf_conditioning *c, const char *name)
 {
+    const bool before = c->o.hold_embedding && hf_graph_hold(c->graph, true);
     c->embedding = is(c->o.embedding_kind, "mlp") ? mlp_embedding(c, name) : linear_embedding(c, name);
+    if (c->o.hold_embedding) hf_graph_hold(c->graph, before);
     return c->embedding;
 }
 

@@ -31,6 +31,7 @@ typedef struct hf_network_options {
     const char *embedding_kind;
     int embedding;        /* J */
     bool share_embedding; /* one embedding for all hyper layers instead of one for each */
+    bool hold_embedding;  /* embeddings are held still (hf_graph_hold); late fusion: all that the row goes through */
     double variance;      /* V of hyperfan-in, see hf_layer_options */
     int columns;          /* table columns behind the row; 0: one */
 
@@ -52,7 +53,7 @@ typedef struct hf_network_options {
 enum { HF_MAX_PARTS = 2 };
 typedef struct hf_network_parts {
     int count;                  /* K */
-    double loss[HF_MAX_PARTS];  /* factor of its loss */
+    double loss[HF_MAX_PARTS];  /* factor of its loss; 0: it has none */
     double share[HF_MAX_PARTS]; /* of the prediction; together 1 */
 } hf_network_parts;
 
@@ -65,7 +66,11 @@ typedef struct hf_network {
     const char *name;        /* "brain-age-hyperfusion" */
     const char *description; /* one line */
     bool uses_tabular;
+    bool row_only;    /* it does not look at the image */
     const char *head; /* its last layer */
+    /* The network of the row alone whose embedding those of its hyper layers can begin as: what it calls embedding.X is
+     * embedding.X or L.embedding.X here, and its other names are the same. NULL: there is none. */
+    const char *table;
     /* The functions of its family get options that leave nothing open. */
     hf_node *(*build)(hf_node *image, hf_node *tabular, const hf_network_options *options);
     /* The embedding of its hyper layers alone, from tabular [N,F] to [N,J]; NULL when the row alone does not make it. */

@@ -34,7 +34,7 @@ typedef struct hf_key {
 
 extern const hf_key hf_recipe_keys[];
 extern const size_t hf_recipe_key_count;
-enum { HF_MAX_KEYS = 128, HF_N_SECTIONS = 7 };
+enum { HF_MAX_KEYS = 128, HF_N_SECTIONS = 8 };
 
 /* The row called `name`; HF_ERR_ARGUMENT naming `place` and the nearest key. */
 hf_status hf_key_find(size_t *out, const char *name, const char *place) HF_MUST_USE;

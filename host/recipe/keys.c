@@ -27,6 +27,8 @@ const hf_key hf_recipe_keys[] = {
       "for binary (negative, positive) and classes: their names in the table, in order", SAME },
     { "goal.merge", HF_KEY_TEXTS, AT(goal.merge), "[]", 0, 0, NULL,
       "NAME=CLASS: what the table calls NAME counts as this class", SAME },
+    { "goal.collapse", HF_KEY_TEXTS, AT(goal.collapse), "[]", 0, 0, NULL,
+      "CLASS=NAME: this class is trained as one of its own and reported as NAME, by the sum of probabilities", SAME },
     { "goal.unit", HF_KEY_TEXT, AT(goal.unit), "years", 0, 0, NULL, "of a number", ANY },
 
     { "model.name", HF_KEY_TEXT, AT(model.name), "brain-age-hyperfusion", 0, 0, NULL, "the network", SAME },
@@ -181,6 +183,19 @@ const hf_key hf_recipe_keys[] = {
     { "train.threads_ahead", HF_KEY_INTEGER, AT(train.threads_ahead), "2", 1, 64, NULL,
       "batches prepared while the device computes", ANY },
 
+    { "pretrain.embedding", HF_KEY_TEXT, AT(pretrain.embedding), "fresh", 0, 0, "fresh, fine-tuned, frozen",
+      "embedding of a hyper network: as it is drawn; or trained by the table row alone first, and then on or held "
+      "still",
+      SAME },
+    { "pretrain.epochs", HF_KEY_INTEGER, AT(pretrain.epochs), "250", 1, 100000, NULL, "of that training", SAME },
+    { "pretrain.batch_size", HF_KEY_INTEGER, AT(pretrain.batch_size), "32", 1, 4096, NULL, "of that training", SAME },
+    { "pretrain.learning_rate", HF_KEY_NUMBER, AT(pretrain.learning_rate), "1.0e-4", 1e-12, 100, NULL,
+      "of that training", SAME },
+    { "pretrain.weight_decay", HF_KEY_NUMBER, AT(pretrain.weight_decay), "1.0e-5", 0, 10, NULL, "of that training",
+      SAME },
+    { "pretrain.class_weights", HF_KEY_TEXTS, AT(pretrain.class_weights), "[]", 0, 0, NULL,
+      "of its loss, as train.class_weights; empty: those of train", SAME },
+
     { "evaluate.bootstrap", HF_KEY_INTEGER, AT(evaluate.bootstrap), "2000", 100, 1000000, NULL,
       "resamples for confidence intervals", ANY },
     { "evaluate.seed", HF_KEY_INTEGER, AT(evaluate.seed), "1", 0, MAX_SEED, NULL, "of the resamples", ANY },
@@ -204,9 +219,8 @@ enum { N_KEYS = sizeof hf_recipe_keys / sizeof hf_recipe_keys[0] };
 const size_t hf_recipe_key_count = N_KEYS;
 _Static_assert((int)N_KEYS <= (int)HF_MAX_KEYS, "the reader notes the line of every key");
 
-static const char *const sections[HF_N_SECTIONS] = {
-    "goal", "model", "cohort", "split", "train", "evaluate", "crossval"
-};
+static const char *const sections[HF_N_SECTIONS] = { "goal",  "model",    "cohort",   "split",
+                                                     "train", "pretrain", "evaluate", "crossval" };
 
 int hf_section_find(const char *name)
 {

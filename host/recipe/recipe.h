@@ -22,10 +22,11 @@ typedef struct hf_texts {
 typedef struct hf_recipe {
     char *path; /* where it was read; "" for the defaults alone */
     struct {
-        char *name;       /* of a goal; in a file, "goal: NAME" says the same as "goal: {name: NAME}" */
-        hf_texts classes; /* in the order of the network's outputs */
-        hf_texts merge;   /* "EMCI=MCI": what the table calls EMCI is of class MCI */
-        char *unit;       /* of a number */
+        char *name;        /* of a goal; in a file, "goal: NAME" says the same as "goal: {name: NAME}" */
+        hf_texts classes;  /* in the order of the network's outputs */
+        hf_texts merge;    /* "EMCI=MCI": what the table calls EMCI is of class MCI */
+        hf_texts collapse; /* "EMCI=MCI": the class EMCI is trained as one of its own and reported as MCI */
+        char *unit;        /* of a number */
     } goal;
     struct {                 /* "" or "own", 0: the network's own */
         char *name;          /* a network; in a file, "model: NAME" says the same as "model: {name: NAME}" */
@@ -89,6 +90,12 @@ typedef struct hf_recipe {
         double noise, noise_sd;                       /* probability; standard deviations of the image */
         int64_t seed, threads_ahead;
     } train;
+    struct {             /* the embedding of a network, trained by the table row alone before the rest is */
+        char *embedding; /* "fresh": not; "fine-tuned", "frozen": and then */
+        int64_t epochs, batch_size;
+        double learning_rate, weight_decay;
+        hf_texts class_weights; /* empty: those of train */
+    } pretrain;
     struct {
         int64_t bootstrap, seed;
         hf_texts groups; /* columns by which results are broken down */

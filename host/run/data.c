@@ -148,6 +148,7 @@ static hf_status read_truth(hf_run_data *data, const hf_target *target, bool nee
 {
     const size_t count = (size_t)data->cohort.n_subjects * (size_t)target->T;
     hf_text problems = { 0 };
+    data->T = target->T;
     HF_TRY(hf_alloc(&data->truth, count, sizeof *data->truth, "the truth"));
     for (size_t i = 0; i < count; i++)
         data->truth[i] = NAN;

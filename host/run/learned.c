@@ -55,24 +55,33 @@ static json_t *target_json(const hf_target *t)
             json_array_append_new(one, number(t->baseline[b][k]));
         json_array_append_new(baselines, one);
     }
-    for (int k = 0; k < t->n_classes; k++)
+    for (int k = 0; k < t->n_trained; k++)
         json_array_append_new(weights, number(t->weight[k]));
     json_t *json = json_pack("{so,so}", "baselines", baselines, "class_weights", weights);
     if (t->goal->absurd) json_object_set_new(json, "range", json_pack("[ff]", t->low, t->high));
     return json;
 }
 
+/* What the training of an embedding beforehand came to. */
+static json_t *stage_json(const hf_run_stage *stage)
+{
+    return json_pack("{sI,sI,so}", "epochs", (json_int_t)stage->epochs, "best_epoch", (json_int_t)stage->best_epoch,
+                     "best_value", number(stage->best_value));
+}
+
 static json_t *preprocess_json(const hf_run_fixed *fixed, const char *encoder)
 {
     const hf_grid *g = &fixed->grid;
-    return json_pack("{so,so,so,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape),
-                     "shape", integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore,
-                     "spacing_expected", numbers(g->spacing_expected), "centre", centres[g->centre], "crop", pairs(g),
-                     "crop_mm", boxes(g), "views", hf_views(g), "oriented", fixed->oriented, "encoder", encoder,
-                     "target", target_json(&fixed->target), "guard_typical", number(fixed->guard.typical),
-                     "guard_lowest", number(fixed->guard.lowest), "guard_checked", fixed->guard.checked,
-                     "guard_flagged", fixed->guard.flagged, "parameters", (json_int_t)fixed->parameters, "device",
-                     fixed->device);
+    json_t *json =
+        json_pack("{so,so,so,sb,so,ss,so,so,si,sb,ss,so,so,so,si,si,sI,ss}", "grid_shape", integers(g->shape), "shape",
+                  integers(fixed->shape), "spacing", numbers(g->spacing), "zscore", g->zscore, "spacing_expected",
+                  numbers(g->spacing_expected), "centre", centres[g->centre], "crop", pairs(g), "crop_mm", boxes(g),
+                  "views", hf_views(g), "oriented", fixed->oriented, "encoder", encoder, "target",
+                  target_json(&fixed->target), "guard_typical", number(fixed->guard.typical), "guard_lowest",
+                  number(fixed->guard.lowest), "guard_checked", fixed->guard.checked, "guard_flagged",
+                  fixed->guard.flagged, "parameters", (json_int_t)fixed->parameters, "device", fixed->device);
+    if (fixed->stage.epochs) json_object_set_new(json, "embedding", stage_json(&fixed->stage));
+    return json;
 }
 
 static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
@@ -157,6 +166,13 @@ static bool read_cut(hf_grid *grid, const json_t *json)
     return strcmp(centre, centres[grid->centre]) == 0;
 }
 
+static hf_run_stage read_stage(const json_t *json)
+{
+    return (hf_run_stage){ json_integer_value(json_object_get(json, "epochs")),
+                           json_integer_value(json_object_get(json, "best_epoch")),
+                           real_of(json_object_get(json, "best_value")) };
+}
+
 static bool read_preprocess(hf_run_fixed *out, const json_t *json)
 {
     bool good = three_integers(out->grid.shape, json_object_get(json, "grid_shape")) &&
@@ -170,6 +186,7 @@ static bool read_preprocess(hf_run_fixed *out, const json_t *json)
     out->guard.lowest = real_of(json_object_get(json, "guard_lowest"));
     out->guard.checked = (int)json_integer_value(json_object_get(json, "guard_checked"));
     out->guard.flagged = (int)json_integer_value(json_object_get(json, "guard_flagged"));
+    out->stage = read_stage(json_object_get(json, "embedding"));
     out->parameters = json_integer_value(json_object_get(json, "parameters"));
     if (!text_field(out->device, sizeof out->device, json_object_get(json, "device"))) return false;
     const char *encoder = json_string_value(json_object_get(json, "encoder"));
@@ -199,7 +216,7 @@ static bool read_target(hf_target *t, const json_t *preprocess)
     }
     for (int b = 0; b < HF_MAX_BASELINES && t->goal->baselines[b]; b++)
         good = good && read_numbers(t->baseline[b], t->P, json_array_get(baselines, (size_t)b));
-    return good && read_numbers(t->weight, t->n_classes, json_object_get(json, "class_weights"));
+    return good && read_numbers(t->weight, t->n_trained, json_object_get(json, "class_weights"));
 }
 
 static bool read_progress(hf_run_progress *out, const json_t *json)

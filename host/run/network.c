@@ -40,6 +40,7 @@ static hf_network_options network_options(const hf_recipe *recipe, int outputs, 
                                  .embedding = (int)recipe->model.embedding,
                                  .embedding_kind = recipe->model.embedding_kind,
                                  .share_embedding = recipe->model.share_embedding,
+                                 .hold_embedding = strcmp(recipe->pretrain.embedding, "frozen") == 0,
                                  .variance = variance,
                                  .columns = recipe->cohort.tabular.count,
                                  .film = recipe->model.film,
@@ -91,6 +92,7 @@ static hf_node *loss_of(hf_node *prediction, const hf_run_network *network)
     const hf_target *target = network->target;
     hf_node *sum = NULL;
     for (int k = 0; prediction && k < parts->count; k++) {
+        if (parts->loss[k] == 0) continue;
         hf_node *part = prediction;
         if (parts->count > 1) part = hf_features(prediction, (int64_t)k * target->outputs, target->outputs);
         hf_node *loss = target->loss->build(part, target);
@@ -157,6 +159,7 @@ hf_status hf_run_network_plan(hf_run_network *out, const hf_recipe *recipe, cons
     HF_TRY(hf_run_network_find(&kind, recipe));
     memcpy(out->shape, shape, sizeof out->shape);
     out->width = kind->uses_tabular ? width : 0;
+    out->row_only = kind->row_only;
     HF_TRY(find_parts(out, recipe));
     const hf_status status = plan_all(out, recipe, device, batch, rows, count);
     if (status != HF_OK) hf_run_network_free(out);
@@ -227,6 +230,13 @@ void hf_run_network_free(hf_run_network *network)
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
+/* A planned batch of volumes and rows, of those that the network looks at. */
+static hf_status set_sample(const hf_run_step *s, const hf_run_network *network, const float *volume, const float *row)
+{
+    if (!network->row_only) HF_TRY(hf_plan_set(s->plan, "image", volume, s->batch * (int64_t)voxels_of(network)));
+    return network->width ? hf_plan_set(s->plan, "tabular", row, (int64_t)s->batch * network->width) : HF_OK;
+}
+
 hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_batch *batch, uint64_t seed,
                                uint32_t step)
 {
@@ -236,8 +246,7 @@ hf_status hf_run_network_train(float *loss, hf_run_network *network, const hf_ba
         return hf_fail(HF_ERR_ARGUMENT, "a batch of %d samples, expected %d or %d", batch->count,
                        network->step[HF_STEP_TRAIN].batch, s->batch);
     HF_TRY(hf_model_set_step(network->model, seed, step));
-    HF_TRY(hf_plan_set(s->plan, "image", batch->volume, s->batch * (int64_t)voxels_of(network)));
-    if (network->width) HF_TRY(hf_plan_set(s->plan, "tabular", batch->tabular, (int64_t)s->batch * network->width));
+    HF_TRY(set_sample(s, network, batch->volume, batch->tabular));
     HF_TRY(network->target->loss->feed(s->plan, network->target, batch->target, batch->count));
     HF_TRY(hf_plan_run(s->plan));
     HF_TRY(hf_optimizer_step(network->optimizer));
@@ -253,13 +262,12 @@ static hf_status predict_batch(float *output, hf_run_network *network, const hf_
     if (batch->count < s->batch) {
         memset(network->staging, 0, (size_t)s->batch * voxels * sizeof(float));
         memset(network->staging_row, 0, (size_t)s->batch * width * sizeof(float));
-        memcpy(network->staging, volume, count * voxels * sizeof(float));
+        if (volume) memcpy(network->staging, volume, count * voxels * sizeof(float));
         if (width) memcpy(network->staging_row, row, count * width * sizeof(float));
         volume = network->staging;
         row = network->staging_row;
     }
-    HF_TRY(hf_plan_set(s->plan, "image", volume, s->batch * (int64_t)voxels));
-    if (width) HF_TRY(hf_plan_set(s->plan, "tabular", row, s->batch * (int64_t)width));
+    HF_TRY(set_sample(s, network, volume, row));
     HF_TRY(hf_plan_run(s->plan));
     float *all = network->staging; /* free again: the run has its copy */
     const size_t outputs = (size_t)hf_run_outputs(network);
@@ -318,8 +326,7 @@ hf_status hf_run_network_predict_one(float *output, hf_run_network *network, con
     const int outputs = hf_run_outputs(network);
     float all[HF_MAX_VIEWS * HF_MAX_PARTS * HF_MAX_CLASSES];
     for (int i = 0; i < views; i++) {
-        HF_TRY(hf_plan_set(step->plan, "image", volume + i * voxels, voxels));
-        if (network->width) HF_TRY(hf_plan_set(step->plan, "tabular", row, network->width));
+        HF_TRY(set_sample(step, network, volume + i * voxels, row));
         HF_TRY(hf_plan_run(step->plan));
         HF_TRY(hf_plan_get(step->plan, step->prediction, all + i * outputs, outputs));
     }

@@ -9,6 +9,7 @@
  *   guard.c    is this volume like the training ones?
  *   screen.c, seen.c, residuals.c  what is to be known before an answer is believed (judge.h)
  *   folder.c   the folder: its lock, its log, its split file
+ *   pretrain.c the stage before the first epoch
  *   report.c   the report of a run
  *   train.c, predict.c, plan.c  the runs themselves */
 #ifndef HF_RUN_PARTS_H
@@ -44,6 +45,12 @@ double hf_guard_correlation(const hf_guard *guard, const float *volume, const in
 
 /* ---- state ------------------------------------------------------------------------------------------------------- */
 
+/* What the training of an embedding beforehand came to; epochs 0: there was none. */
+typedef struct hf_run_stage {
+    int64_t epochs, best_epoch;
+    double best_value; /* of the goal's selecting metric; NaN without validation subjects */
+} hf_run_stage;
+
 /* What training learned about the data: fixed once training begins, and all that predicting needs beside the
  * weights. */
 typedef struct hf_run_fixed {
@@ -54,6 +61,7 @@ typedef struct hf_run_fixed {
     bool former;      /* read from a checkpoint of version 0.1, which says less about it */
     hf_target target; /* with what the training subjects' truth says */
     hf_guard guard;
+    hf_run_stage stage;
     int64_t parameters; /* trained scalars */
     char device[160];   /* it was trained on */
 } hf_run_fixed;
@@ -85,6 +93,7 @@ struct hf_run_data {
     hf_cohort cohort;
     hf_part *part; /* [n_subjects]; HF_UNUSED for those left out */
     hf_dataset *dataset;
+    int T;                                    /* of the target */
     double *truth;                            /* [n_subjects,T] NaN where missing */
     int *index;                               /* [n_subjects] subjects, part after part, each in table order */
     int first[HF_N_PARTS], count[HF_N_PARTS]; /* where in index, how many */
@@ -131,6 +140,7 @@ enum { HF_STEP_TRAIN, HF_STEP_REST, HF_STEP_EVALUATE, HF_N_STEPS };
 
 typedef struct hf_run_network {
     const hf_target *target;
+    bool row_only;          /* the image is not looked at */
     hf_network_parts parts; /* of what the network gives: [N,K outputs] */
     hf_ensemble fusion;     /* how they become one prediction */
     hf_context *context;
@@ -182,6 +192,19 @@ hf_status hf_run_network_predict_one(float *output, hf_run_network *network, con
 
 /* The recipe's network. */
 hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe) HF_MUST_USE;
+
+/* ---- a stage before the first epoch ------------------------------------------------------------------------------ */
+
+/* Whether the recipe has the embedding of its network trained beforehand. */
+bool hf_run_pretrains(const hf_recipe *recipe);
+/* Refuses a recipe that cannot: by itself; and once the network is bound, an embedding of another shape. The embedding's
+ * initial values are replaced. */
+hf_status hf_run_pretrain_check(const hf_recipe *recipe) HF_MUST_USE;
+hf_status hf_run_pretrain_shapes(const hf_run_network *network, const hf_recipe *recipe, int width) HF_MUST_USE;
+/* Trains the embedding in a folder inside `folder`, goes on there, or finds it done; then puts its best epoch into the
+ * network. HF_ERR_ARGUMENT when that run knows other `subjects` (hf_run_subjects). */
+hf_status hf_run_pretrain(hf_run_stage *out, hf_run_network *network, const hf_recipe *recipe, const char *subjects,
+                          const char *folder, const hf_train_options *options) HF_MUST_USE;
 
 /* ---- folder ------------------------------------------------------------------------------------------------------ */
 

@@ -62,13 +62,13 @@ static hf_status open_data(hf_run_data *data, trained *t, const char *folder, co
 static hf_status describe_subjects(hf_predictions *out, const hf_run_data *data, const int *index, const int *column)
 {
     const hf_table *table = &data->cohort.table;
-    const int T = out->target.T;
+    const int T = out->target.T, stride = data->T;
     for (int g = 0; g < out->n_groups; g++)
         HF_TRY(hf_strdup(&out->group_name[g], table->name[column[g]]));
     for (int i = 0; i < out->count; i++) {
         const hf_subject *subject = &data->cohort.subject[index[i]];
         out->index[i] = index[i];
-        memcpy(out->truth + i * T, data->truth + index[i] * T, (size_t)T * sizeof *out->truth);
+        memcpy(out->truth + i * T, data->truth + index[i] * stride, (size_t)T * sizeof *out->truth);
         HF_TRY(hf_strdup(&out->id[i], subject->id));
         for (int g = 0; g < out->n_groups; g++) {
             const char *group = table->cell[(size_t)subject->row * (size_t)table->columns + (size_t)column[g]];
@@ -144,7 +144,8 @@ static hf_status predict_part(hf_predictions *out, trained *t, hf_run_data *data
     HF_TRY_OUT(describe_subjects(out, data, index, column));
     HF_TRY_OUT(hf_alloc(&output, (size_t)count * (size_t)t->fixed.target.outputs, sizeof *output, "predictions"));
     HF_TRY_OUT(hf_loader_new(&loader, data->dataset, index, count,
-                             &(hf_loader_options){ .batch_size = t->network.step[HF_STEP_EVALUATE].batch }));
+                             &(hf_loader_options){ .batch_size = t->network.step[HF_STEP_EVALUATE].batch,
+                                                   .no_volumes = t->network.row_only }));
     HF_TRY_OUT(hf_run_network_predict(output, NULL, &t->network, loader, count, "predicting", &options->watch));
     status = options->cohort && !options->needs_truth ? link_some(out, output, &data->cohort, &options->watch)
                                                       : link_outputs(out, output, false);

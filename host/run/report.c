@@ -189,6 +189,19 @@ static void add_fact(page *p, const char *name, const char *format, ...)
     p->n_facts++;
 }
 
+/* "frozen: trained alone before, epoch 31 of 250, BA 0.612". */
+static void add_stage(page *p)
+{
+    hf_column column[HF_MAX_COLUMNS];
+    const hf_run_stage *stage = &p->fixed.stage;
+    if (stage->epochs == 0) return;
+    hf_target_columns(column, &p->fixed.target);
+    const hf_column *select = &column[hf_target_select(&p->fixed.target)];
+    add_fact(p, "embedding", "%s: alone before, epoch %" PRId64 " of %" PRId64 ", %.8s %.*f",
+             p->recipe.pretrain.embedding, stage->best_epoch, stage->epochs, select->label, select->metric->digits,
+             stage->best_value);
+}
+
 /* Test subjects whose truth lies in their interval. */
 static int count_covered(const hf_predictions *test, double margin)
 {
@@ -208,6 +221,7 @@ static void add_facts(page *p)
     add_fact(p, "parameters", "%" PRId64, p->fixed.parameters);
     add_fact(p, "input", "1x%dx%dx%d", p->fixed.shape[0], p->fixed.shape[1], p->fixed.shape[2]);
     add_fact(p, "best epoch", "%" PRId64 " of %d", p->progress.best_epoch, p->n_epochs);
+    add_stage(p);
     add_fact(p, "training time", "%.0f s", seconds);
     add_fact(p, "seeds", "training %" PRId64 ", split %" PRId64 ", bootstrap %" PRId64, p->recipe.train.seed,
              p->recipe.split.seed, p->recipe.evaluate.seed);

@@ -8,6 +8,7 @@
  *   last.safetensors      the same after the last whole epoch, with the optimiser: all that resuming needs
  *   predictions-test.tsv  the test subjects, by the best weights
  *   report.html           of classes with report-confusion.png and report-confusion-shares.png
+ *   embedding/            where the recipe asks for it (pretrain): the run in which the embedding was trained alone
  *
  * Everything random is a function of (seed, epoch or step, subject), so a run that was killed and resumed ends with the
  * same bits as one that was not. Subjects are only ever told apart by the split that was drawn at the start. */
@@ -29,6 +30,7 @@ extern "C" {
 
 /* One finished epoch. Without validation subjects valid_loss and valid[] are NaN. */
 typedef struct hf_epoch {
+    const char *stage;            /* "embedding" while that is trained beforehand; NULL: the run itself */
     int epoch, epochs;            /* counted from 1, and how many there will be */
     double train_loss;            /* mean over samples, as trained: with dropout, while the weights change */
     double valid_loss;            /* the same loss on the validation subjects, weights as they are now */

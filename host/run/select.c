@@ -27,8 +27,9 @@ static hf_status open_all(selection *s, const char *device, const hf_watch *watc
     HF_TRY(hf_run_network_plan(&s->network, &s->recipe, &s->fixed.target, device, s->fixed.shape,
                                s->fixed.encoder.width, sizes, NULL, 0));
     HF_TRY(hf_run_network_bind(&s->network, &s->recipe, false));
-    HF_TRY(hf_loader_new(&s->loader, s->data.dataset, s->data.index + s->data.first[HF_TRAIN], (int)count,
-                         &(hf_loader_options){ .batch_size = sizes[HF_STEP_EVALUATE] }));
+    HF_TRY(hf_loader_new(
+        &s->loader, s->data.dataset, s->data.index + s->data.first[HF_TRAIN], (int)count,
+        &(hf_loader_options){ .batch_size = sizes[HF_STEP_EVALUATE], .no_volumes = s->network.row_only }));
     HF_TRY(hf_alloc(&s->output, count * (size_t)s->fixed.target.outputs, sizeof *s->output, "outputs"));
     return hf_alloc(&s->truth, count * (size_t)s->fixed.target.T, sizeof *s->truth, "targets");
 }

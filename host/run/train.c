@@ -210,11 +210,12 @@ static hf_status training_rows(float **rows, const run *r)
 static hf_status list_samples(run *r)
 {
     const int *subject = r->data.index + r->data.first[HF_TRAIN], count = r->data.count[HF_TRAIN];
-    const int classes = r->recipe.train.oversample ? r->fixed.target.n_classes : 1;
+    const int classes = r->recipe.train.oversample ? r->fixed.target.n_trained : 1;
+    const int T = r->fixed.target.T; /* the last of them is the class that is trained */
     int of[HF_MAX_CLASSES] = { 0 }, most = 0;
     uint32_t *order;
     for (int i = 0; i < count; i++) {
-        const int class = classes > 1 ? (int)r->data.truth[subject[i] * r->fixed.target.T] : 0;
+        const int class = classes > 1 ? (int)r->data.truth[subject[i] * T + T - 1] : 0;
         if (++of[class] > most) most = of[class];
     }
     HF_TRY(hf_alloc(&r->sample, (size_t)most * (size_t)classes, sizeof *r->sample, "the training samples"));
@@ -224,7 +225,7 @@ static hf_status list_samples(run *r)
         for (int shown = 0; shown < most;) /* once with shown < count: the last time around ends in the middle */
             for (int i = 0; i < count && shown < most; i++) {
                 const int s = shown < of[class] ? subject[i] : subject[order[i]];
-                if (classes > 1 && (int)r->data.truth[s * r->fixed.target.T] != class) continue;
+                if (classes > 1 && (int)r->data.truth[s * T + T - 1] != class) continue;
                 r->sample[r->n_samples++] = s;
                 shown++;
             }
@@ -251,7 +252,9 @@ static hf_status open_network(run *r, const char *device)
     r->fixed.parameters = hf_model_parameter_count(r->network.model);
     snprintf(r->fixed.device, sizeof r->fixed.device, "%s", info->name);
     hf_watch_progress(r->watch, "preparing kernels", 0, 1, NAN); /* the first time on a machine it takes a while */
-    return hf_run_network_bind(&r->network, &r->recipe, true);
+    HF_TRY(hf_run_network_bind(&r->network, &r->recipe, true));
+    if (!hf_run_pretrains(&r->recipe)) return HF_OK;
+    return hf_run_pretrain_shapes(&r->network, &r->recipe, r->fixed.encoder.width);
 }
 
 static hf_augment augment_of(const hf_recipe *recipe)
@@ -276,8 +279,10 @@ static hf_status open_loaders(run *r)
                                       .shuffle = true,
                                       .seed = (uint64_t)r->recipe.train.seed,
                                       .depth = (int)r->recipe.train.threads_ahead,
+                                      .no_volumes = r->network.row_only,
                                       .augment = &augment };
-    const hf_loader_options valid = { .batch_size = r->network.step[HF_STEP_EVALUATE].batch };
+    const hf_loader_options valid = { .batch_size = r->network.step[HF_STEP_EVALUATE].batch,
+                                      .no_volumes = r->network.row_only };
     const size_t count = (size_t)d->count[HF_VALID];
     HF_TRY(hf_loader_new(&r->train, d->dataset, r->sample, r->n_samples, &train));
     if (count == 0) return HF_OK;
@@ -416,6 +421,8 @@ static hf_status train_all(run *r, const hf_train_options *options)
     } else {
         HF_TRY(hf_run_log_keep(r->folder, 0));
         HF_TRY(begin(r));
+        if (hf_run_pretrains(&r->recipe))
+            HF_TRY(hf_run_pretrain(&r->fixed.stage, &r->network, &r->recipe, r->subjects, r->folder, options));
     }
     for (int64_t epoch = r->progress.epoch + 1; epoch <= r->recipe.train.epochs; epoch++)
         HF_TRY(train_epoch(r, epoch));
@@ -476,6 +483,7 @@ hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char
     if (status == HF_OK) status = hf_recipe_copy(&r.recipe, recipe);
     if (status == HF_OK) status = hf_target_set(&r.fixed.target, recipe);
     if (status == HF_OK) status = hf_goal_resolve(&r.recipe);
+    if (status == HF_OK) status = hf_run_pretrain_check(&r.recipe);
     if (status == HF_OK) status = hf_recipe_write(&r.recipe, &text);
     r.recipe_text = text.data;
     if (status == HF_OK) status = train_all(&r, options);

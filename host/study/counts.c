@@ -68,7 +68,7 @@ static hf_status spread_calibration(hf_compared_method *m)
 /* The reliability curve of the predictions of all ensembles. */
 static hf_status calibrate_together(hf_compared_method *m)
 {
-    const int T = m->study->target.T, P = m->study->target.P;
+    const int T = m->study->ensemble[0].predictions.target.T, P = m->study->target.P;
     hf_scored all = { .T = T, .P = P };
     double *truth = NULL, *predicted = NULL;
     hf_status status;

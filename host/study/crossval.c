@@ -51,6 +51,7 @@ static void show(void *user, const char *what, int done, int total, double loss)
 static void count_epoch(void *user, const hf_epoch *epoch)
 {
     crossval *c = user;
+    if (epoch->stage) return; /* a run counts by its own epochs */
     c->epochs_done = epoch->epoch;
 }
 

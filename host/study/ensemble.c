@@ -23,7 +23,7 @@ typedef struct models {
 static hf_status judge(hf_outcome *outcome, const hf_study *study)
 {
     const hf_predictions *p = &outcome->predictions;
-    const hf_scored scored = { p->count, study->target.T, study->target.P, p->truth, p->predicted };
+    const hf_scored scored = { p->count, p->target.T, p->target.P, p->truth, p->predicted };
     for (int c = 0; c < study->n_columns; c++)
         HF_TRY(hf_metric_of(&outcome->test[c], study->column[c].metric, study->column[c].k, &scored, NULL, p->count));
     return HF_OK;

@@ -51,8 +51,8 @@ static hf_status add_pair(hf_comparison *c, int method, int64_t seed, const hf_b
     if (!same_subjects(of_a, of_b)) goto out;
     hf_paired *pair = &c->paired[c->n_paired];
     *pair = (hf_paired){ .method = method, .seed = seed };
-    const hf_scored a = { of_a->count, study->target.T, study->target.P, of_a->truth, x };
-    const hf_scored b = { of_b->count, first->target.T, first->target.P, of_b->truth, y };
+    const hf_scored a = { of_a->count, of_a->target.T, study->target.P, of_a->truth, x };
+    const hf_scored b = { of_b->count, of_b->target.T, first->target.P, of_b->truth, y };
     HF_TRY_OUT(differences(pair, first, &a, &b, bootstrap));
     c->n_paired++;
 out:

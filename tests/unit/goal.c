@@ -47,6 +47,15 @@ static void test_refused(void)
           "found '0', expected a number above 0" },
         { { "goal=classes", "goal.classes=[a, b]", "train.loss=mse" },
           "with train.loss mse: cross-entropy is expected" },
+        { { "goal=classes", "goal.classes=[a, b, c]", "goal.collapse=d=a" },
+          "goal.collapse: found 'd=a', expected CLASS" },
+        { { "goal=classes", "goal.classes=[a, b, c]", "goal.collapse=b" }, "goal.collapse: found 'b'" },
+        { { "goal=classes", "goal.classes=[a, b, c]", "goal.collapse=b=" }, "goal.collapse: found 'b='" },
+        { { "goal=classes", "goal.classes=[a, b, c]", "goal.collapse=[b=a, b=c]" }, "goal.collapse: found 'b=c'" },
+        { { "goal=classes", "goal.classes=[a, b, c]", "goal.collapse=[b=a, c=b]" }, "goal.collapse: found 'c=b'" },
+        { { "goal=classes", "goal.classes=[a, b, c]", "goal.collapse=[b=a, c=a]" }, "all classes are reported as 'a'" },
+        { { "goal=binary", "goal.classes=[a, b]", "goal.collapse=b=a" }, "all classes are reported as 'a'" },
+        { { "goal.collapse=b=a" }, "goal.merge and goal.collapse do not go with it" },
         { { "goal.classes=[a, b]" }, "goal regression predicts a number" },
         { { "train.oversample=true" }, "goal regression has no classes" },
         { { "train.loss=cross-entropy" }, "goal regression with train.loss cross-entropy: mse or l1 is expected" },
@@ -261,6 +270,68 @@ static void test_losses(void)
     check_loss(&t, said, ages, 3, 1);
 }
 
+/* ---- classes that are reported as one ---------------------------------------------------------------------------- */
+
+#define FIVE "goal=classes", "goal.classes=[CN, EMCI, MCI, LMCI, AD]", "goal.collapse=[LMCI=MCI, EMCI=MCI]"
+
+/* Trained class, and the truth [T] of a row of it. */
+static void check_collapsed_truth(const hf_target *t)
+{
+    static const char text[] = "participant_id\tdx\na\tCN\nb\tEMCI\nc\tMCI\nd\tLMCI\ne\tAD\nf\t\ng\tSMC\n";
+    static const double expected[7][2] = { { 0, 0 }, { 1, 1 }, { 1, 2 }, { 1, 3 }, { 2, 4 }, { NAN, NAN }, { 1, 3 } };
+    hf_table table = { 0 };
+    CHECK_OK(hf_table_parse(&table, text, strlen(text), "t.tsv"));
+    for (int row = 0; row < 7; row++) {
+        double truth[2];
+        CHECK_OK(t->goal->parse(truth, t, &table, row, 1));
+        for (int k = 0; k < 2; k++)
+            CHECK(truth[k] == expected[row][k] || (isnan(truth[k]) && isnan(expected[row][k])));
+    }
+    hf_table_free(&table);
+}
+
+/* The loss and its weights are of the trained classes; probability, baseline and names of the reported ones. */
+static void test_collapse(void)
+{
+    static const double truth[] = { 0, 0, 1, 1, 1, 2, 1, 3, 2, 4, 0, 0, 1, 3, 1, 3 }; /* [8,T] */
+    static const float logits[] = { 0.5f, -1, 2, 0.25f, 1 }, labels[] = { 1, 3 };
+    static const double of[] = { 2, 1, 1, 3, 1 };
+    double p[3], again[3], sum = 0;
+    float bias[5];
+    SET(FIVE, "goal.merge=SMC=LMCI", "train.class_weights=inverse", "cohort.target=dx");
+    hf_target t = target_of();
+    CHECK(t.outputs == 5 && t.P == 3 && t.T == 2 && t.n_classes == 3 && strcmp(t.class_name[1], "MCI") == 0);
+    check_collapsed_truth(&t);
+    CHECK_OK(hf_target_learn(&t, truth, 8));
+    CHECK(t.baseline[0][0] == 0.25 && t.baseline[0][1] == 0.625 && t.baseline[0][2] == 0.125);
+    CHECK_NEAR(t.weight[3], 8.0 / (5 * 3), 1e-15);
+    CHECK_NEAR(t.weight[0], 8.0 / (5 * 2), 1e-15);
+    t.goal->start(bias, &t);
+    for (int k = 0; k < 5; k++)
+        CHECK_NEAR(exp(bias[k]), of[k] / 8, 1e-7);
+    for (int k = 0; k < 5; k++)
+        sum += exp(logits[k]);
+    t.goal->link(p, logits, &t);
+    CHECK_NEAR(p[0], exp(0.5) / sum, 1e-7);
+    CHECK_NEAR(p[1], (exp(-1) + exp(2) + exp(0.25)) / sum, 1e-7);
+    CHECK_NEAR(p[2], exp(1) / sum, 1e-7);
+    t.goal->unlink(bias, p, &t);
+    t.goal->link(again, bias, &t);
+    for (int k = 0; k < 3; k++)
+        CHECK_NEAR(again[k], p[k], 1e-6);
+    check_loss(&t, logits, labels, 1, log(sum) - 0.25);
+    CHECK_STATUS(hf_target_learn(&t, truth, 7 - 3), HF_ERR_ARGUMENT, "no training subject is of class 'AD'");
+}
+
+/* A class that is reported under a name of its own stands where the first that is called so is trained. */
+static void test_collapse_to_new_name(void)
+{
+    SET("goal=classes", "goal.classes=[CN, EMCI, AD, LMCI]", "goal.collapse=[EMCI=any MCI, LMCI=any MCI]");
+    const hf_target t = target_of();
+    CHECK(t.n_classes == 3 && strcmp(t.class_name[1], "any MCI") == 0 && strcmp(t.class_name[2], "AD") == 0);
+    CHECK(t.shown_as[0] == 0 && t.shown_as[1] == 1 && t.shown_as[2] == 2 && t.shown_as[3] == 1);
+}
+
 /* ---- predictions ------------------------------------------------------------------------------------------------- */
 
 enum { SUBJECTS = 9 };
@@ -383,6 +454,10 @@ static void test_predictions(const char *folder)
     t = target_of();
     CHECK_OK(hf_target_learn(&t, (const double[]){ 0, 1, 2, 1 }, 4));
     check_file_and_scores(&t, "participant_id\tsex\tdx\tpredicted\tp_CN\tp_MCI\tp_AD\nsub-0\tF\tCN\t", folder);
+    SET(FIVE, "cohort.target=dx");
+    hf_target five = target_of();
+    CHECK_OK(hf_target_learn(&five, (const double[]){ 0, 0, 1, 1, 1, 2, 1, 3, 2, 4 }, 5));
+    check_file_and_scores(&five, "participant_id\tsex\tdx\tpredicted\tp_CN\tp_MCI\tp_AD\nsub-0\tF\tCN\t", folder);
     hf_column column[HF_MAX_COLUMNS];
     CHECK(hf_target_columns(column, &t) == 9 && strcmp(column[0].name, "balanced_accuracy") == 0);
     CHECK(strcmp(column[7].name, "recall_MCI") == 0 && column[7].k == 1 && hf_target_select(&t) == 0);
@@ -398,6 +473,8 @@ int main(void)
     test_link();
     test_unlink();
     test_losses();
+    test_collapse();
+    test_collapse_to_new_name();
     test_predictions(folder);
     test_lists();
     test_absurd();

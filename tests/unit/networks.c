@@ -61,6 +61,7 @@ static const count_row ad[] = {
     { AD, 16, HYPER("block4.shortcut,fc1,fc2"), 3853724 + 3722829 - 3589123 - 256 },
     { AD, 16, { .outputs = 2 }, 3853724 - 65 },
     { AD, 16, { .outputs = 1 }, 3853594 },
+    { AD, 16, { .outputs = 5 }, 3853724 + 2 * 65 }, /* CN, EMCI, LMCI, MCI, AD */
     /* an embedding of J: J (16 + 1 + 2) + 1, and J + 1 times the 33024 generated numbers */
     { AD, 16, { .embedding = 4 }, 3853724 - 4 * (19 + 33024) },
     { AD, 16, { .embedding = 16 }, 3853724 + 8 * (19 + 33024) },

@@ -1,5 +1,6 @@
 /* stages.c: trainings of several parts: late fusion is two networks trained apart, bit for bit; an auxiliary output has a
- * loss and no say. Each run here is of a small
+ * loss and no say; an embedding that was trained beforehand begins as what it became, and held still does not move by a
+ * bit; classes that are trained apart are reported as one. Each run here is of a small
  * network on a small synthetic clinical cohort, made by the test. */
 #include "check.h"
 #include "run/parts.h"
@@ -85,7 +86,7 @@ static hf_archive checkpoint(const char *run, const char *name)
     return archive;
 }
 
-/* How many tensors of `part` are in `whole` with the same bits; those of the run itself do not count. -1: one differs. */
+/* How many tensors of `part` are in `whole` with the same bits, without those of the run itself. -1: one differs. */
 static int same_tensors(const hf_archive *part, const hf_archive *whole)
 {
     int same = 0;
@@ -220,6 +221,190 @@ static void test_auxiliary(void)
     hf_predictions_free(&strong);
 }
 
+/* ---- pre-training ------------------------------------------------------------------------------------------------ */
+
+#define BEFORE(how)                                                                                                    \
+    "pretrain.embedding=" how, "pretrain.epochs=3", "pretrain.batch_size=6", "pretrain.learning_rate=1e-2",            \
+        "pretrain.class_weights=[inverse]"
+
+/* Tensors of a network's embedding that are what the table's network has, of those called so here; -1: one is not. */
+static int same_embedding(const hf_archive *whole, const hf_archive *table, const char *place, bool parameters_only)
+{
+    int same = 0;
+    char name[128];
+    for (int i = 0; i < table->n_entries; i++) {
+        const hf_entry *a = &table->entry[i];
+        snprintf(name, sizeof name, "%s%s", place, a->name);
+        const hf_entry *b = hf_archive_find(whole, name);
+        if (strncmp(a->name, "run.", 4) == 0 || !b) continue;
+        if (parameters_only && strstr(name, "running")) continue;
+        if (memcmp(a->data, b->data, (size_t)hf_shape_count(&a->shape) * sizeof(float)) != 0) return -1;
+        same++;
+    }
+    return same;
+}
+
+/* What is held still: as it was left by the stage, after steps that moved the rest; neither trained nor counted. */
+static void test_frozen(void)
+{
+    hf_run_summary frozen, plain;
+    hf_predictions test = train("frozen", (const char *[]){ PLAIN, BEFORE("frozen"), "train.epochs=2", NULL });
+    hf_archive after = checkpoint("frozen", HF_LAST_FILE), before = checkpoint("frozen/embedding", HF_BEST_FILE);
+    CHECK(same_embedding(&after, &before, "block2.shortcut.", false) == 7); /* running statistics too */
+    CHECK(!hf_archive_find(&after, "optimizer.m.block2.shortcut.embedding.linear.weight"));
+    CHECK(hf_archive_find(&after, "optimizer.m.block2.shortcut.weight_generator.weight"));
+    CHECK_OK(hf_run_summary_read(&frozen, in_root("frozen")));
+    CHECK_OK(hf_run_summary_read(&plain, in_root("plain")));
+    CHECK(plain.parameters - frozen.parameters == 5 * 4 + 4 + 8 + 1);
+    hf_archive_free(&after);
+    hf_archive_free(&before);
+    hf_predictions_free(&test);
+}
+
+/* With steps too small to change a number the embedding ends as it began: as its best epoch alone. */
+static void test_fine_tuned(void)
+{
+    hf_predictions still = train("still", (const char *[]){ PLAIN, BEFORE("fine-tuned"), "train.learning_rate=1e-12",
+                                                            "train.weight_decay=0", NULL });
+    hf_predictions moved = train("moved", (const char *[]){ PLAIN, BEFORE("fine-tuned"), NULL });
+    hf_archive before = checkpoint("still/embedding", HF_BEST_FILE);
+    hf_archive a = checkpoint("still", HF_LAST_FILE), b = checkpoint("moved", HF_LAST_FILE);
+    CHECK(same_embedding(&a, &before, "block2.shortcut.", true) == 5);
+    CHECK(same_embedding(&b, &before, "block2.shortcut.", true) == -1);
+    hf_archive_free(&a);
+    hf_archive_free(&b);
+    hf_archive_free(&before);
+    hf_predictions_free(&still);
+    hf_predictions_free(&moved);
+}
+
+/* The table's half of late fusion, all of it trained beforehand and held still: its own best epoch, and no loss. */
+static void test_frozen_fusion(void)
+{
+    hf_predictions image = train("image2", (const char *[]){ "model.name=ad-image-only", "train.epochs=2", NULL });
+    hf_predictions test = train("fused2", (const char *[]){ FUSED, BEFORE("frozen"), "train.epochs=2", NULL });
+    hf_archive after = checkpoint("fused2", HF_LAST_FILE), table = checkpoint("fused2/embedding", HF_BEST_FILE);
+    hf_archive alone = checkpoint("image2", HF_LAST_FILE);
+    CHECK(same_tensors(&table, &after) == 9); /* the last layer too */
+    CHECK(same_tensors(&alone, &after) > 20);
+    CHECK(!hf_archive_find(&after, "optimizer.m.fc.weight"));
+    hf_archive_free(&after);
+    hf_archive_free(&table);
+    hf_archive_free(&alone);
+    hf_predictions_free(&image);
+    hf_predictions_free(&test);
+}
+
+#define VGG "model.name=brain-age-hyperfusion"
+
+/* In a network whose layers have an embedding each, all of them. */
+static void test_every_layer(void)
+{
+    static const char *const layers[] = { "linear1.", "linear2.", "linear3.", "final_layer." };
+    hf_predictions test = train("vgg", (const char *[]){ VGG, BEFORE("frozen"), NULL });
+    hf_archive after = checkpoint("vgg", HF_LAST_FILE), before = checkpoint("vgg/embedding", HF_BEST_FILE);
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
+        CHECK(same_embedding(&after, &before, layers[i], false) == 7);
+    hf_archive_free(&after);
+    hf_archive_free(&before);
+    hf_predictions_free(&test);
+}
+
+static bool stop_in_stage(void *user)
+{
+    return --*(int *)user <= 0;
+}
+
+/* Stopped in the stage and once more behind it, then gone on with: the same bytes as one that was left alone. */
+static void test_stopped_stage(void)
+{
+    const char *settings[] = { PLAIN, BEFORE("fine-tuned"), "train.epochs=2", NULL };
+    hf_recipe recipe = recipe_with(settings);
+    hf_predictions whole = train("whole", settings);
+    int steps = 5; /* of 2 an epoch */
+    hf_train_options how = { .resume = true, .watch = { .stop = stop_in_stage, .user = &steps } };
+    CHECK_STATUS(hf_run_train(NULL, &recipe, in_root("broken"), &how), HF_ERR_STOPPED, "stopped in epoch 3");
+    CHECK(!hf_path_exists(in_root("broken/last.safetensors")));
+    steps = 6; /* one of the stage is left, then 3 an epoch */
+    CHECK_STATUS(hf_run_train(NULL, &recipe, in_root("broken"), &how), HF_ERR_STOPPED, "stopped in epoch 2");
+    how.watch.stop = NULL;
+    CHECK_OK(hf_run_train(NULL, &recipe, in_root("broken"), &how));
+    hf_archive a = checkpoint("whole", HF_LAST_FILE), b = checkpoint("broken", HF_LAST_FILE);
+    CHECK(same_tensors(&a, &b) == a.n_entries - 1);
+    hf_archive_free(&a);
+    hf_archive_free(&b);
+    hf_recipe_free(&recipe);
+    hf_predictions_free(&whole);
+}
+
+static void test_pretraining_refused(void)
+{
+    refuse((const char *[]){ "model.name=ad-hyperfusion-mix", BEFORE("frozen"), NULL },
+           "the network 'ad-hyperfusion-mix' has no embedding that the table row alone makes");
+    refuse((const char *[]){ PLAIN, BEFORE("frozen"), "pretrain.class_weights=[1, 2]", NULL },
+           "pretrain: train.class_weights: found 2, expected one for each");
+    refuse((const char *[]){ VGG, BEFORE("frozen"), "model.embedding=0", "cohort.tabular=PTGENDER:onehot(F,M)", NULL },
+           "pretrain.embedding frozen: the network has no embedding like that of 'ad-tabular'");
+}
+
+/* ---- five classes ------------------------------------------------------------------------------------------------ */
+
+#define FIVE "goal.classes=[CN, EMCI, LMCI, MCI, AD]", "model.name=ad-image-only"
+
+/* Every other of those with MCI has an early one, every fourth a late one. */
+static void write_fine_table(void)
+{
+    hf_table table = { 0 };
+    hf_text text = { 0 };
+    int seen = 0;
+    CHECK_OK(hf_table_read(&table, in_root("cohort/participants.tsv")));
+    const int diagnosis = hf_table_column(&table, "diagnosis");
+    hf_text_add(&text, "participant_id\tdiagnosis\n");
+    for (int r = 0; r < table.rows; r++) {
+        static const char *const fine[] = { "EMCI", "MCI", "EMCI", "LMCI" };
+        char **cell = table.cell + (size_t)r * (size_t)table.columns;
+        const char *name = cell[diagnosis];
+        if (strcmp(name, "MCI") == 0) name = fine[seen++ % 4];
+        hf_table_add_row(&text, (const char *[]){ cell[0], name }, 2);
+    }
+    CHECK(seen > 8);
+    CHECK_OK(hf_file_write(in_root("cohort/fine.tsv"), text.data, text.size));
+    hf_text_free(&text);
+    hf_table_free(&table);
+}
+
+/* The same training to the last bit; what is reported is the sum of what was told apart. */
+static void test_collapsed_run(void)
+{
+    char table[340];
+    snprintf(table, sizeof table, "cohort.table=%s", in_root("cohort/fine.tsv"));
+    write_fine_table();
+    const char *fine[] = { FIVE, table, "cohort.tabular=[]", "split.test=0.4", "split.valid=0.1", NULL };
+    const char *coarse[] = {
+        FIVE, table, "cohort.tabular=[]", "split.test=0.4", "split.valid=0.1", "goal.collapse=[EMCI=MCI, LMCI=MCI]",
+        NULL
+    };
+    hf_predictions five = train("five", fine), three = train("three", coarse);
+    hf_archive a = checkpoint("five", HF_LAST_FILE), b = checkpoint("three", HF_LAST_FILE);
+    CHECK(same_tensors(&a, &b) == a.n_entries - 1);
+    int apart = 0;
+    if (CHECK(five.target.P == 5 && three.target.P == 3 && five.count == three.count))
+        for (int i = 0; i < five.count; i++) {
+            const double *p = five.predicted + 5 * i, *q = three.predicted + 3 * i;
+            const int truth = (int)five.truth[i], shown = (int)three.truth[i];
+            CHECK_NEAR(q[0], p[0], 1e-12);
+            CHECK_NEAR(q[1], p[1] + p[2] + p[3], 1e-12);
+            CHECK_NEAR(q[2], p[4], 1e-12);
+            CHECK(shown == (truth == 0 ? 0 : truth == 4 ? 2 : 1));
+            apart += truth == 1 || truth == 2;
+        }
+    CHECK(apart > 0);
+    hf_archive_free(&a);
+    hf_archive_free(&b);
+    hf_predictions_free(&five);
+    hf_predictions_free(&three);
+}
+
 /* ---- all --------------------------------------------------------------------------------------------------------- */
 
 int main(void)
@@ -231,6 +416,13 @@ int main(void)
         test_late_fusion_of_views();
         test_late_fusion_refused();
         test_auxiliary();
+        test_frozen();
+        test_fine_tuned();
+        test_frozen_fusion();
+        test_every_layer();
+        test_stopped_stage();
+        test_pretraining_refused();
+        test_collapsed_run();
     }
     check_remove_tree(root);
     return check_done("stages");
