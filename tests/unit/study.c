@@ -75,6 +75,7 @@ static void fill_study(hf_study *study, const hf_table *table, const char *metho
         CHECK_OK(hf_recipe_set(&study->recipe, "goal.classes=[CN, MCI, AD]"));
     }
     CHECK_OK(hf_target_set(&study->target, &study->recipe));
+    if (classes) study->target.T = 2; /* as of runs that train finer classes; predictions have one number of truth */
     fill_models(study, table, method);
     CHECK_OK(hf_study_assemble(study));
 }
