@@ -17,6 +17,7 @@ import tempfile
 source, build = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 sys.path.insert(0, str(source / "bench"))
 import conv  # noqa: E402
+import intervals  # noqa: E402
 import turns  # noqa: E402
 
 passed = failed = 0
@@ -145,6 +146,47 @@ def test_turns():
     check("the median is the middle one", turns.median(answers["a"], "ms") == 4)
 
 
+# ---- tables of results ------------------------------------------------------------------------------------------------
+
+
+def write_run(folder, seed, version, header, rows):
+    run = folder / f"split-{seed}" / f"seed-{seed}" / f"version-{version}" / "fold-0"
+    run.mkdir(parents=True)
+    lines = [header] + rows
+    (run / "predictions-test.tsv").write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))
+
+
+def test_intervals(folder):
+    once = {"a": 1, "b": 1, "c": 1, "d": 1}
+    ranked = {"a": (0, 0.1), "b": (1, 0.1), "c": (1, 0.7), "d": (0, 0.4)}
+    check("of four pairs two are in order and one is tied", intervals.auc(ranked, once) == 2.5 / 4)
+    check("a subject drawn twice counts twice", intervals.auc(ranked, {**once, "d": 2}) == 3.5 / 6)
+    check("balanced accuracy is the mean of both recalls", intervals.balanced_accuracy(ranked, once) == (1 + 0.5) / 2)
+    check("one class alone has no value", intervals.auc(ranked, {**once, "b": 0, "c": 0}) is None and
+          intervals.balanced_accuracy(ranked, {**once, "b": 0, "c": 0}) is None)
+    header = ("participant_id", "sex", "age", "predicted", "error")
+    for seed in (1, 2):
+        for version in (1, 2):
+            rows = [(f"s{i}", "F", 20 + i, 20 + i + (4 * version - 2) * (-1) ** i, 0) for i in range(20)]
+            write_run(folder / "one", seed, version, header, rows)
+            write_run(folder / "two", seed, version, header, [row[:3] + (row[3] + 10,) + row[4:] for row in rows])
+    one, two = intervals.read_method(folder / "one"), intervals.read_method(folder / "two")
+    draws = intervals.Resamples([one, two])
+    values = [draws.values(intervals.mae, study) for study in (one, two)]
+    check("versions are averaged", values[0][0] == 4 and values[1][0] == 10)
+    check("one version alone", intervals.mean_over_seeds(intervals.mae, intervals.read_method(folder / "one", (1,)),
+                                                         draws.all) == 2)
+    check("equal errors have a narrow interval", intervals.described(*values[0], 2) == "4.00 (4.00 to 4.00)")
+    low, high = intervals.interval(values[1][1])
+    check("unequal ones have a wide one around the value", 6 < low < 9 and 11 < high < 14)
+    check("a method does not differ from itself",
+          intervals.difference(values[1], values[1], 1) == "+0.0 (+0.0 to +0.0)")
+    write_run(folder / "classes", 1, 1, ("participant_id", "cdr", "predicted", "p_no", "p_yes"),
+              [("s1", "yes", "no", 0.75, 0.25), ("s2", "no", "no", 0.5, 0.5)])
+    check("of two classes the second one's probability",
+          intervals.read_method(folder / "classes") == {1: {"s1": (1, 0.25), "s2": (0, 0.5)}})
+
+
 # ---- whole runs ------------------------------------------------------------------------------------------------------
 
 
@@ -194,6 +236,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         test_conv(pathlib.Path(folder))
         test_step(pathlib.Path(folder))
+        test_intervals(pathlib.Path(folder))
     print(f"bench: {passed} passed, {failed} failed")
     return failed > 0
 

@@ -84,14 +84,16 @@ static hf_network_options options_over(const hf_network_options *asked, const hf
 }
 
 /* With weights 1 an embedding begins as the sum of the row. That is the same number for both halves of a one-hot pair,
- * as published; of any other row the sum says nothing, and layers that are nothing but multiples of it do not train. */
+ * as published; of any other row the sum says nothing, and layers that are nothing but multiples of it do not train.
+ * Two numbers, and no batch norm: every number of an embedding adds a whole set of weights that moves at the pace of Adam,
+ * and batches of a few rows make their mean and variance noise (doc/results.md has what that costs). */
 static hf_network_options own_for(const hf_node *tabular, const hf_network_options *asked, hf_network_options own)
 {
     const bool pair = hf_dim(tabular, 1) == 2 && (!asked || asked->columns <= 1);
     const bool chosen = asked && (text_or(asked->embedding_kind, NULL) || is(asked->hyper_start, "published"));
     if (!is(own.embedding_kind, "fill") || pair || chosen) return own;
-    own.embedding_kind = "mlp";
-    own.embedding = 8;
+    own.embedding_kind = "linear";
+    own.embedding = 2;
     own.variance = 1;
     return own;
 }

@@ -21,8 +21,8 @@ typedef struct golden_case {
 static const golden_case small_cases[] = {
     { "vgg-hyper", AGE, "mse", "vgg", { .embedding_kind = "linear" } },
     { "vgg-embedding-2", AGE, "mse", "vgg", { .embedding_kind = "linear", .embedding = 2 } },
-    { "vgg-mlp", AGE, "l1", "vgg", { .embedding = 4 } },
-    { "vgg-mlp-shared", AGE, "mse", "vgg", { .embedding = 4, .share_embedding = true } },
+    { "vgg-mlp", AGE, "l1", "vgg", { .embedding_kind = "mlp", .embedding = 4 } },
+    { "vgg-mlp-shared", AGE, "mse", "vgg", { .embedding_kind = "mlp", .embedding = 4, .share_embedding = true } },
     { "vgg-conv", AGE, "mse", "vgg", { .embedding_kind = "fill", .hyper_layers = "conv1_b,conv2_a,linear2" } },
     { "vgg-image", "brain-age-image-only", "mse", "vgg", { .depth = 1 } },
     { "vgg-concat", "brain-age-concatenation", "mse", "vgg", { 0 } },

@@ -199,6 +199,34 @@ static void test_without_rows(bool no_cache)
 
 /* ---- augmentation and sides -------------------------------------------------------------------------------------- */
 
+/* Rows and targets alone, in the order of the whole; of two sides there is nothing to see, so a subject comes once. */
+static void test_without_volumes(void)
+{
+    const hf_augment flip = { .flip = 1 };
+    const hf_loader_options options[] = {
+        { .batch_size = 2, .no_volumes = true, .shuffle = true, .seed = 3, .augment = &flip },
+        { .batch_size = 2, .shuffle = true, .seed = 3 }
+    };
+    hf_loader *loader[2] = { NULL };
+    const hf_batch *batch[2];
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(hf_loader_new(&loader[i], dataset, all, N, &options[i]));
+        CHECK(hf_loader_samples(loader[i]) == N);
+        CHECK_OK(hf_loader_start(loader[i], 1));
+    }
+    for (int left = N; left > 0; left -= batch[1]->count) {
+        CHECK_OK(hf_loader_next(loader[0], &batch[0]));
+        CHECK_OK(hf_loader_next(loader[1], &batch[1]));
+        const int n = batch[1]->count;
+        CHECK(!batch[0]->volume && batch[0]->count == n);
+        CHECK(memcmp(batch[0]->index, batch[1]->index, (size_t)n * sizeof(int)) == 0);
+        CHECK(memcmp(batch[0]->tabular, batch[1]->tabular, (size_t)n * WIDTH * sizeof(float)) == 0);
+        CHECK(memcmp(batch[0]->target, batch[1]->target, (size_t)n * sizeof(float)) == 0);
+    }
+    hf_loader_free(&loader[0]);
+    hf_loader_free(&loader[1]);
+}
+
 static const hf_augment everything = { .flip = 0.5,
                                        .shift = 1,
                                        .affine = 0.7,
@@ -431,6 +459,7 @@ int main(void)
         test_passes();
         test_order();
         test_indices();
+        test_without_volumes();
         test_without_rows(no_cache);
         test_augmented();
         test_sides(no_cache);

@@ -39,9 +39,11 @@ static const count_row brain_age[] = {
     { "brain-age-concatenation", 2, { .concat_layers = "linear1,linear2,linear3,final_layer" }, 848899 },
     { "brain-age-concatenation", 2, { .concat_layers = "none" }, 848673 },
     { "brain-age-concatenation", 5, { 0 }, 848673 + 5 * 32 },
-    /* a row of five numbers: four embeddings of linear 5 -> 8, batch norm and PReLU, nine layers instead of one */
-    { AGE, 5, { 0 }, 848673 + 8 * 633521 + 4 * (5 * 8 + 8 + 16 + 1) },
-    { AGE, 5, { .share_embedding = true }, 848673 + 8 * 633521 + (5 * 8 + 8 + 16 + 1) },
+    /* a row of five numbers: four embeddings of linear 5 -> 2, three layers instead of one */
+    { AGE, 5, { 0 }, 848673 + 2 * 633521 + 4 * (5 * 2 + 2) },
+    { AGE, 5, { .share_embedding = true }, 848673 + 2 * 633521 + (5 * 2 + 2) },
+    /* of linear 5 -> 8, batch norm and PReLU */
+    { AGE, 5, { .embedding_kind = "mlp", .embedding = 8 }, 848673 + 8 * 633521 + 4 * (5 * 8 + 8 + 16 + 1) },
 };
 
 static const count_row ad[] = {
@@ -275,7 +277,7 @@ static void check_published_start(void)
 
 /* A row of several columns: an ordinary layer, whose weights the row changes by a tenth of their size. */
 static void check_ordinary_start(const char *network, int width, const hf_network_options *options, const char *layer,
-                                 double fan_in, double j)
+                                 double fan_in, double j, const char *embedding)
 {
     static const char *const parts[] = { "weight", "bias" };
     char name[128];
@@ -286,7 +288,7 @@ static void check_ordinary_start(const char *network, int width, const hf_networ
         snprintf(name, sizeof name, "%s.%s_generator.weight", layer, parts[i]);
         check_uniform(model, name, 0.1 / sqrt(fan_in * j));
     }
-    snprintf(name, sizeof name, "%s.embedding.linear.weight", layer);
+    snprintf(name, sizeof name, "%s.%s", layer, embedding);
     check_uniform(model, name, 1 / sqrt(width));
     hf_model_free(&model);
 }
@@ -294,10 +296,11 @@ static void check_ordinary_start(const char *network, int width, const hf_networ
 static void check_starts(void)
 {
     check_published_start();
-    check_ordinary_start(AGE, 3, NULL, "linear2", 16, 8);
-    check_ordinary_start(AGE, 1, NULL, "linear3", 32, 8);
-    check_ordinary_start(AGE, 2, &(hf_network_options){ .columns = 2 }, "linear3", 32, 8);
-    check_ordinary_start(AD, 16, &(hf_network_options){ .embedding = 4 }, "block4.shortcut", 128, 4);
+    check_ordinary_start(AGE, 3, NULL, "linear2", 16, 2, "embedding.weight");
+    check_ordinary_start(AGE, 1, NULL, "linear3", 32, 2, "embedding.weight");
+    check_ordinary_start(AGE, 2, &(hf_network_options){ .columns = 2 }, "linear3", 32, 2, "embedding.weight");
+    check_ordinary_start(AD, 16, &(hf_network_options){ .embedding = 4 }, "block4.shortcut", 128, 4,
+                         "embedding.linear.weight");
     hf_model *model = frozen(AD, 16, &(hf_network_options){ .hyper_start = "published", .variance = 0.625 });
     check_uniform(model, "block4.shortcut.weight_generator.weight", sqrt(3 / (128 * 8 * 0.625)));
     check_uniform(model, "block4.shortcut.bias_generator.weight", sqrt(3 / (8 * 0.625)));
