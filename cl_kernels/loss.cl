@@ -9,15 +9,12 @@
  *
  * A label outside 0..F-1 has not-a-number for a weight, so it makes the loss and the gradients not-a-number.
  *
- * WG     work-items in a group (default 64; any)
- * CHUNK  elements of one partial sum of mse and l1 (default 512; any multiple of VEC) */
+ * WG  work-items in a group (default 64; any) */
 #include "common.h"
+#include "sum.h"
 
 #ifndef WG
 #define WG 64
-#endif
-#ifndef CHUNK
-#define CHUNK 512
 #endif
 
 float weight_of(global const float *weights, int has_weights, int label, int classes)
@@ -86,16 +83,6 @@ kernel void cross_entropy_dx(global const float *probability, global const int *
 
 /* ---- regression -------------------------------------------------------------------------------------------------- */
 
-float sum_of_lanes(floatv value)
-{
-    hf_lanes lanes;
-    lanes.vector = value;
-    float sum = 0.0f;
-    for (int k = 0; k < VEC; k++)
-        sum += lanes.element[k];
-    return sum;
-}
-
 /* One work-item a chunk. */
 HF_GROUP(WG)
 kernel void mse_partial(global const float *x, global const float *target, global float *partial, long n)
@@ -107,7 +94,7 @@ kernel void mse_partial(global const float *x, global const float *target, globa
         floatv d = hf_load_at(x, i, end) - hf_load_at(target, i, end);
         sum += d * d;
     }
-    partial[get_global_id(0)] = sum_of_lanes(sum);
+    partial[get_global_id(0)] = hf_sum_lanes(sum);
 }
 
 HF_GROUP(WG)
@@ -118,15 +105,12 @@ kernel void l1_partial(global const float *x, global const float *target, global
     floatv sum = 0.0f;
     for (long i = start; i < end; i += VEC)
         sum += fabs(hf_load_at(x, i, end) - hf_load_at(target, i, end));
-    partial[get_global_id(0)] = sum_of_lanes(sum);
+    partial[get_global_id(0)] = hf_sum_lanes(sum);
 }
 
 HF_GROUP(1) kernel void mean_of_partial(global const float *partial, global float *loss, long chunks, long n)
 {
-    float sum = 0.0f, carry = 0.0f;
-    for (long k = 0; k < chunks; k++)
-        hf_add(&sum, &carry, partial[k]);
-    loss[0] = sum / n;
+    loss[0] = hf_sum_partial(partial, chunks) / n;
 }
 
 HF_GROUP(WG)

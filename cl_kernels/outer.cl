@@ -26,25 +26,18 @@ kernel void outer_plain(global const float *x, global const float *e, global flo
         z[j] = factor * e[j];
 }
 
+/* Both gradients: element (k,n) of a sample's dz lies at k k_stride + n n_stride, and factor is e or x. */
 HF_GROUP(WG)
-kernel void outer_dx_plain(global const float *dz, global const float *e, global float *dx, int N, int I, int J)
+kernel void outer_gradient_plain(global const float *dz, global const float *factor, global float *result, long count,
+                                 int width, int terms, int k_stride, int n_stride)
 {
     size_t at = get_global_id(0);
-    if (at >= (size_t)N * I) return;
+    if (at >= (size_t)count) return;
+    size_t sample = at / width, n = at % width;
+    dz += sample * width * terms + n * n_stride;
+    factor += sample * terms;
     float sum = 0.0f;
-    for (int j = 0; j < J; j++)
-        sum += dz[at * J + j] * e[at / I * J + j];
-    dx[at] = sum;
-}
-
-HF_GROUP(WG)
-kernel void outer_de_plain(global const float *dz, global const float *x, global float *de, int N, int I, int J)
-{
-    size_t at = get_global_id(0);
-    if (at >= (size_t)N * J) return;
-    size_t n = at / J, j = at % J;
-    float sum = 0.0f;
-    for (int i = 0; i < I; i++)
-        sum += dz[(n * I + i) * J + j] * x[n * I + i];
-    de[at] = sum;
+    for (int k = 0; k < terms; k++)
+        sum += dz[(size_t)k * k_stride] * factor[k];
+    result[at] = sum;
 }

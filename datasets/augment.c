@@ -1,5 +1,5 @@
-/* augment.c: random changes of training volumes. Every draw is a function of (seed, epoch, subject), so it does not
- * matter which thread makes it when, and a resumed run sees the same volumes. */
+/* augment.c: random changes of training volumes. Every draw is a function of (seed, epoch, subject, copy of it), so it does
+ * not matter which thread makes it when, and a resumed run sees the same volumes. */
 #include "augment.h"
 
 #include <math.h>
@@ -197,6 +197,11 @@ void hf_warp(float *out, const float *in, const int shape[3], const double matri
 }
 
 /* ---- all of it --------------------------------------------------------------------------------------------------- */
+
+uint64_t hf_augment_copy(int subject, int copy)
+{
+    return (uint64_t)(uint32_t)subject | (uint64_t)(uint32_t)copy << 32;
+}
 
 static void add_noise(float *volume, size_t count, const hf_augment *a, uint64_t epoch, uint64_t subject, float *room)
 {

@@ -66,6 +66,22 @@ static hf_status check_target(hf_cohort *cohort, int index, int column, const hf
     return status == HF_OK ? HF_OK : hf_cohort_problem(cohort, true, id, "%s", hf_error_message());
 }
 
+static hf_status check_event(hf_cohort *cohort, int index, int time, int event)
+{
+    const hf_table *table = &cohort->table;
+    const int row = cohort->subject[index].row, line = table->line[row];
+    const char *id = cohort->subject[index].id;
+    double at, came;
+    if (hf_table_number(&at, table, row, time) == HF_OK && at < 0)
+        HF_TRY(hf_cohort_problem(cohort, true, id, "line %d: %g in column '%s', expected a time of at least 0", line,
+                                 at, table->name[time]));
+    if (!hf_table_cell(table, row, event))
+        return hf_cohort_problem(cohort, true, id, "line %d: no %s, which is the target", line, table->name[event]);
+    if (hf_table_number(&came, table, row, event) == HF_OK && (came == 0 || came == 1)) return HF_OK;
+    return hf_cohort_problem(cohort, true, id, "line %d: '%.40s' in column '%s', expected 1 (event) or 0", line,
+                             hf_table_cell(table, row, event), table->name[event]);
+}
+
 static hf_status check_row(hf_cohort *cohort, int index, const hf_encoder *encoder)
 {
     hf_outside outside[HF_MAX_FEATURES];
@@ -84,7 +100,8 @@ static hf_status check_row(hf_cohort *cohort, int index, const hf_encoder *encod
 hf_status hf_cohort_check_rows(hf_cohort *cohort, const hf_rows_check *what)
 {
     const hf_encoder *encoder = what->encoder;
-    int target = -1;
+    int target = -1, event = -1;
+    if (what->event) HF_TRY(hf_table_require(&event, &cohort->table, what->event, "the event"));
     if (what->target) HF_TRY(hf_table_require(&target, &cohort->table, what->target, "the target"));
     for (int k = 0; encoder && k < encoder->n_features; k++) {
         int column;
@@ -94,6 +111,7 @@ hf_status hf_cohort_check_rows(hf_cohort *cohort, const hf_rows_check *what)
         HF_TRY(check_column(cohort, column));
     for (int i = 0; i < cohort->n_subjects; i++) {
         if (target >= 0) HF_TRY(check_target(cohort, i, target, what));
+        if (event >= 0) HF_TRY(check_event(cohort, i, target, event));
         if (encoder) HF_TRY(check_row(cohort, i, encoder));
     }
     return HF_OK;

@@ -128,7 +128,7 @@ void hf_robust(double *median, double *sd, double *values, int count);
 /* ---- augmentation (datasets/augment.c) --------------------------------------------------------------------------- */
 
 /* Random changes of training volumes, after normalisation. Zero: none. What happens to a volume is a function of
- * (seed, epoch, subject) alone. In this order: mirror, affine, shift, noise. */
+ * (seed, epoch, subject, which copy of it) alone. In this order: mirror, affine, shift, noise. */
 typedef struct hf_augment {
     double flip;      /* probability of mirroring left and right */
     int shift;        /* voxels: moved by up to so many along each axis, zeros coming in */
@@ -143,6 +143,9 @@ typedef struct hf_augment {
 
 /* HF_ERR_ARGUMENT names what is out of range: probabilities 0 to 1, scale and shear below 1, nothing negative. */
 hf_status hf_augment_check(const hf_augment *augment) HF_MUST_USE;
+
+/* What stands for a subject in the draws below when an epoch shows it several times: copy 0 is the subject itself. */
+uint64_t hf_augment_copy(int subject, int copy);
 
 /* Changes a volume [D,H,W] in place; `room` has as many floats. */
 void hf_augment_volume(float *volume, const int shape[3], const hf_augment *augment, uint64_t epoch, uint64_t subject,
@@ -390,6 +393,9 @@ typedef struct hf_rows_check {
     const char *target;        /* column; NULL: none */
     const char *const *labels; /* [n_labels] what it may hold */
     int n_labels;              /* 0: numbers */
+    const char
+        *event; /* column of a second target: 1, or 0 where the event had not come by the time that the target is,
+                          which is not negative; NULL: none */
 } hf_rows_check;
 
 /* Judges the subjects' table rows as training and predicting would. What would leave a subject out is added as a fatal
@@ -469,7 +475,8 @@ typedef struct hf_loader_options {
                                   samples as they are, and of two sides both, one right after the other */
 } hf_loader_options;
 
-/* Serves batches of the given subject indices (copied); each is hf_loader_samples / count samples. */
+/* Serves batches of the given subject indices (copied); each is hf_loader_samples / count samples. A subject that is given
+ * several times is augmented anew each time. */
 hf_status hf_loader_new(hf_loader **out, const hf_dataset *dataset, const int *indices, int count,
                         const hf_loader_options *options) HF_MUST_USE;
 void hf_loader_free(hf_loader **loader);

@@ -1,7 +1,7 @@
 /* loader.c: batches, prepared ahead by background threads.
  *
  * A ring of depth + 1 batches: threads fill them in order, sample by sample; the caller holds at most one batch. What a
- * sample is, is a function of (seed, epoch, subject) and of its place in the pass, so it does not matter which thread
+ * sample is, is a function of (seed, epoch, subject, how often the list had it before), so it does not matter which thread
  * makes it. The order of a pass is a function of (seed, epoch) alone. Starting a pass drops what was prepared of another
  * one, once no thread works at it any more. */
 #include "parallel.h"
@@ -28,7 +28,8 @@ struct hf_loader {
     const hf_dataset *dataset;
     hf_loader_options options;
     hf_augment augment;
-    int *indices; /* [count] subjects */
+    int *indices;   /* [count] subjects */
+    uint64_t *draw; /* [count] what stands for each in random draws */
     int count;
     int repeat;  /* samples of each subject */
     int samples; /* in a pass: count * repeat */
@@ -62,16 +63,17 @@ static hf_status fill(const hf_loader *l, hf_batch *batch, int sample, float *ro
     const size_t voxels = (size_t)shape[0] * (size_t)shape[1] * (size_t)shape[2];
     const size_t width = (size_t)hf_dataset_width(l->dataset), targets = (size_t)hf_dataset_targets(l->dataset);
     const int place = (int)l->order[sample] / l->repeat, index = l->indices[place];
+    const uint64_t draw = l->draw[place];
     int view = (int)l->order[sample] % l->repeat;
     const bool trains = l->options.augment != NULL;
-    if (trains && hf_dataset_views(l->dataset) > 1) view = hf_augment_side(l->augment.seed, l->epoch, (uint64_t)index);
+    if (trains && hf_dataset_views(l->dataset) > 1) view = hf_augment_side(l->augment.seed, l->epoch, draw);
     batch->index[k] = index;
     HF_TRY(hf_dataset_get(l->dataset, index, NULL, width ? batch->tabular + (size_t)k * width : NULL,
                           batch->target + (size_t)k * targets));
     if (l->options.no_volumes) return HF_OK;
     float *volume = batch->volume + (size_t)k * voxels;
     HF_TRY(hf_dataset_view(l->dataset, index, view, trains, volume));
-    if (trains) hf_augment_volume(volume, shape, &l->augment, l->epoch, (uint64_t)index, room);
+    if (trains) hf_augment_volume(volume, shape, &l->augment, l->epoch, draw, room);
     return HF_OK;
 }
 
@@ -165,12 +167,27 @@ static hf_status start_threads(hf_loader *l)
     return l->started ? HF_OK : hf_fail(HF_ERR_MEMORY, "the loader's thread could not be started");
 }
 
+/* Numbers the copies of each subject in the order of the list. */
+static hf_status number_copies(hf_loader *l)
+{
+    int *seen, most = 0;
+    for (int i = 0; i < l->count; i++)
+        if (l->indices[i] > most) most = l->indices[i];
+    HF_TRY(hf_alloc(&seen, (size_t)most + 1, sizeof *seen, "a loader"));
+    for (int i = 0; i < l->count; i++)
+        l->draw[i] = hf_augment_copy(l->indices[i], seen[l->indices[i]]++);
+    free(seen);
+    return HF_OK;
+}
+
 static hf_status make(hf_loader *l, const int *indices)
 {
     HF_TRY(hf_alloc(&l->indices, (size_t)l->count, sizeof *l->indices, "a loader"));
     HF_TRY(hf_alloc(&l->order, (size_t)l->samples, sizeof *l->order, "a loader"));
     HF_TRY(hf_alloc(&l->slot, (size_t)l->n_slots, sizeof *l->slot, "a loader"));
     memcpy(l->indices, indices, (size_t)l->count * sizeof *indices);
+    HF_TRY(hf_alloc(&l->draw, (size_t)l->count, sizeof *l->draw, "a loader"));
+    HF_TRY(number_copies(l));
     for (int i = 0; i < l->n_slots; i++)
         HF_TRY(make_batch(&l->slot[i].batch, l));
     return start_threads(l);
@@ -248,6 +265,7 @@ void hf_loader_free(hf_loader **loader)
     pthread_cond_destroy(&l->changed);
     pthread_mutex_destroy(&l->mutex);
     free(l->indices);
+    free(l->draw);
     free(l->order);
     free(l->slot);
     free(l);

@@ -192,8 +192,10 @@ typedef struct hf_params {
     float momentum;  /* batch norm: weight of the new statistics (default 0.1) */
     float scale;     /* scale: the factor */
     hf_shape shape;  /* reshape, and gradients whose result has a shape of its own: that shape */
+    int efron;       /* cox: 1 takes ties as Efron does, 0 as Breslow */
     /* optimisers */
     float beta1, beta2, weight_decay, momentum_sgd;
+    float limit; /* clip: the greatest norm */
 } hf_params;
 
 typedef enum hf_activation { HF_LINEAR, HF_RELU } hf_activation;

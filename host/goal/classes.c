@@ -134,11 +134,16 @@ static hf_status set_weights(hf_target *t, const hf_recipe *recipe)
     return HF_OK;
 }
 
-static hf_status set(hf_target *t, const hf_recipe *recipe)
+hf_status hf_classes_set(hf_target *t, const hf_recipe *recipe)
 {
     HF_TRY(set_classes(t, &recipe->goal.classes));
     HF_TRY(set_reported(t, &recipe->goal.collapse));
-    HF_TRY(set_merges(t, &recipe->goal.merge));
+    return set_merges(t, &recipe->goal.merge);
+}
+
+static hf_status set(hf_target *t, const hf_recipe *recipe)
+{
+    HF_TRY(hf_classes_set(t, recipe));
     t->outputs = t->n_trained;
     return set_weights(t, recipe);
 }
@@ -154,7 +159,7 @@ static hf_status set_binary(hf_target *t, const hf_recipe *recipe)
 
 /* ---- truth ------------------------------------------------------------------------------------------------------- */
 
-static hf_status parse(double *truth, const hf_target *t, const hf_table *table, int row, int column)
+hf_status hf_classes_parse(double *truth, const hf_target *t, const hf_table *table, int row, int column)
 {
     const char *names[HF_MAX_LABELS];
     int found;
@@ -172,7 +177,7 @@ static int trained_class(const float *truth, int i, const hf_target *t)
     return (int)truth[i * t->T + t->T - 1];
 }
 
-static hf_status learn(hf_target *t, const double *truth, int count)
+hf_status hf_classes_learn(hf_target *t, const double *truth, int count)
 {
     int of[HF_MAX_CLASSES] = { 0 };
     for (int i = 0; i < count; i++)
@@ -307,14 +312,14 @@ static const hf_loss losses[] = {
 
 /* ---- on paper ---------------------------------------------------------------------------------------------------- */
 
-static void columns(hf_text *out, const hf_target *t)
+void hf_classes_columns(hf_text *out, const hf_target *t)
 {
     hf_text_add(out, "%s\tpredicted", t->column);
     for (int k = 0; k < t->n_classes; k++)
         hf_text_add(out, "\tp_%s", t->class_name[k]);
 }
 
-static void cells(hf_text *out, const hf_target *t, const double *truth, const double *predicted)
+void hf_classes_cells(hf_text *out, const hf_target *t, const double *truth, const double *predicted)
 {
     hf_text_add(out, "%s\t%s", isnan(*truth) ? "n/a" : t->class_name[(int)*truth],
                 t->class_name[hf_most_probable(predicted, t->P)]);
@@ -336,7 +341,7 @@ static hf_status read_class(double *truth, const hf_target *t, const hf_table *t
     return HF_OK;
 }
 
-static hf_status read(double *truth, double *predicted, const hf_target *t, const hf_table *table, int row)
+hf_status hf_classes_read(double *truth, double *predicted, const hf_target *t, const hf_table *table, int row)
 {
     const int column = hf_table_column(table, t->column);
     if (column < 0) return hf_fail(HF_ERR_FORMAT, "'%s': a column %s is expected", table->path, t->column);
@@ -351,17 +356,22 @@ static hf_status read(double *truth, double *predicted, const hf_target *t, cons
     return HF_OK;
 }
 
-static void say(hf_text *out, const hf_target *t, const double *predicted)
+void hf_classes_say(hf_text *out, const hf_target *t, const double *predicted)
 {
     hf_text_add(out, "%s\n", t->class_name[hf_most_probable(predicted, t->P)]);
     for (int k = 0; k < t->n_classes; k++)
         hf_text_add(out, "p_%s\t%.6f\n", t->class_name[k], predicted[k]);
 }
 
-static void words(hf_text *out, const hf_target *t, const double *predicted)
+void hf_classes_words(hf_text *out, const hf_target *t, const double *predicted)
 {
     const int class = hf_most_probable(predicted, t->P);
     hf_text_add(out, "%s (%.2f)", t->class_name[class], predicted[class]);
+}
+
+void hf_classes_truth_words(hf_text *out, const hf_target *t, const double *truth)
+{
+    hf_text_add(out, "%s", t->class_name[(int)*truth]);
 }
 
 static double error(const hf_target *t, const double *truth, const double *predicted)
@@ -371,10 +381,10 @@ static double error(const hf_target *t, const double *truth, const double *predi
 }
 
 #define ROW                                                                                                            \
-    .losses = losses, .metrics = "balanced_accuracy precision f1 f1_micro auc accuracy recall",                        \
-    .select = "balanced_accuracy", .baselines = { "training frequencies" }, .sections = HF_SHOW_CONFUSION,             \
-    .parse = parse, .learn = learn, .link = softmax, .unlink = logarithms, .start = start, .columns = columns,         \
-    .cells = cells, .read = read, .say = say, .words = words, .error = error
+    HF_CLASSES_ROW, .losses = losses, .metrics = "balanced_accuracy precision f1 f1_micro auc accuracy recall",        \
+                    .select = "balanced_accuracy", .baselines = { "training frequencies" },                            \
+                    .sections = HF_SHOW_CONFUSION, .link = softmax, .unlink = logarithms, .start = start,              \
+                    .error = error
 
 const hf_goal hf_goal_classes = { .name = "classes", .about = "one of several classes", .set = set, ROW };
 const hf_goal hf_goal_binary = {

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const hf_goal *const goals[] = { &hf_goal_regression, &hf_goal_binary, &hf_goal_classes };
+#define ROW(name) &hf_goal_##name,
+static const hf_goal *const goals[] = { HF_GOALS(ROW, ROW) };
 enum { N_GOALS = sizeof goals / sizeof goals[0] };
 
 const hf_goal *hf_goal_at(int index)
@@ -48,6 +49,9 @@ hf_status hf_target_set(hf_target *out, const hf_recipe *recipe)
     snprintf(target.column, sizeof target.column, "%s", recipe->cohort.target);
     HF_TRY(find_loss(&target, recipe->train.loss));
     HF_TRY(target.goal->set(&target, recipe));
+    if (recipe->goal.event[0] && !target.event[0])
+        return hf_fail(HF_ERR_ARGUMENT, "goal.event: goal %s has no use for a second column", target.goal->name);
+    if (!target.goal->head) target.units = target.outputs;
     *out = target;
     return HF_OK;
 }

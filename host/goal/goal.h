@@ -2,7 +2,8 @@
  *
  *   the truth      how a cell of the cohort's table becomes T numbers
  *   the loss       nodes behind the network's output, what they are fed, and the same number on the host
- *   the link       from the network's output to a prediction of P numbers
+ *   the link       from the network's output, behind a head of the goal's own where it has one, to a prediction of P
+ *                  numbers
  *   the judgement  metrics (metrics.h), the one that chooses among epochs, what guessing would give
  *   the paper      columns of prediction files, sections of the report
  *
@@ -31,9 +32,11 @@ typedef struct hf_target {
     const hf_goal *goal;
     const hf_loss *loss;
     char column[64]; /* of the cohort's table */
+    char event[64];  /* the second column, of a goal whose truth has two; "" */
     char unit[32];   /* of a number; "" for classes */
     int T;           /* numbers a subject's truth has */
-    int outputs;     /* numbers the network gives */
+    int units;       /* numbers the network's last layer gives */
+    int outputs;     /* numbers behind the goal's head; the same where it has none */
     int P;           /* numbers a prediction has: the number itself, or a probability for each class */
 
     int n_classes;                       /* 0: the truth is a number */
@@ -66,7 +69,7 @@ struct hf_loss {
     double (*value)(const hf_target *target, const float *output, const float *truth, int count);
 };
 
-enum { HF_SHOW_SCATTER = 1, HF_SHOW_CONFUSION = 2 }; /* sections of a report */
+enum { HF_SHOW_SCATTER = 1, HF_SHOW_CONFUSION = 2, HF_SHOW_SURVIVAL = 4 }; /* sections of a report */
 
 struct hf_goal {
     const char *name; /* in recipes */
@@ -76,13 +79,19 @@ struct hf_goal {
     const char *select;                      /* the metric that says which epoch is best */
     const char *baselines[HF_MAX_BASELINES]; /* "training mean"; NULL where there are fewer */
     unsigned sections;
-    hf_status (*set)(hf_target *target, const hf_recipe *recipe); /* its own settings; column and loss are set */
-    /* truth[T] of a row; NaN where the cell is missing. HF_ERR_FORMAT names file, line and what was expected. */
+    /* Its own settings; column and loss are set, T is 1. units may stay 0 where there is no head. */
+    hf_status (*set)(hf_target *target, const hf_recipe *recipe);
+    /* truth[T] of a row; all NaN where a cell is missing. HF_ERR_FORMAT names file, line and what was expected, and leaves
+     * the subject out; HF_ERR_ARGUMENT refuses the table. */
     hf_status (*parse)(double *truth, const hf_target *target, const hf_table *table, int row, int column);
     hf_status (*learn)(hf_target *target, const double *truth, int count); /* baselines, weights, from truth[count,T] */
+    /* Nodes of the goal's own, and parameters "goal.*", between the network's units [N,units] and output [N,outputs], in
+     * training and in prediction; NULL: none. */
+    hf_node *(*head)(hf_node *units, const hf_target *target);
     void (*link)(double *predicted, const float *output, const hf_target *target);   /* output [outputs] -> [P] */
     void (*unlink)(float *output, const double *predicted, const hf_target *target); /* an output whose link this is */
     void (*start)(float *bias, const hf_target *target); /* bias[outputs] that says what the first baseline says */
+    const char *bias; /* the parameter that is; NULL: the bias of the network's last layer */
     /* Columns of a predictions file behind id and groups: their names, a subject's cells, and back. */
     void (*columns)(hf_text *out, const hf_target *target);
     void (*cells)(hf_text *out, const hf_target *target, const double *truth, const double *predicted);
@@ -90,7 +99,9 @@ struct hf_goal {
     /* A prediction for people, on one line or more; and in a few words: "61.2 years", "AD (0.83)". */
     void (*say)(hf_text *out, const hf_target *target, const double *predicted);
     void (*words)(hf_text *out, const hf_target *target, const double *predicted);
-    /* How far off a prediction is, 0 at best: orders subjects from best to worst. */
+    void (*truth_words)(hf_text *out, const hf_target *target, const double *truth); /* "61.2", "AD" */
+    /* How far off a prediction is, 0 at best: orders subjects from best to worst. NULL: of a subject alone that has no
+     * meaning. */
     double (*error)(const hf_target *target, const double *truth, const double *predicted);
     /* Whether error() of a number is in its units, so that the number plus and minus an error is an interval. */
     bool interval;

@@ -136,6 +136,12 @@ static void words(hf_text *out, const hf_target *t, const double *predicted)
     hf_text_add(out, "%.1f%s%s", *predicted, t->unit[0] ? " " : "", t->unit);
 }
 
+static void truth_words(hf_text *out, const hf_target *t, const double *truth)
+{
+    (void)t;
+    hf_text_add(out, "%.1f", *truth);
+}
+
 static void back(float *output, const double *predicted, const hf_target *t)
 {
     (void)t;
@@ -174,6 +180,7 @@ const hf_goal hf_goal_regression = {
     .read = read,
     .say = say,
     .words = words,
+    .truth_words = truth_words,
     .error = error,
     .interval = true,
     .absurd = absurd,

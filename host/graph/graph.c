@@ -311,6 +311,12 @@ hf_node *hf_l1(hf_node *x, hf_node *target)
     return binary(x, target, "l1", NULL);
 }
 
+hf_node *hf_cox(hf_node *x, hf_node *time, hf_node *event, bool efron)
+{
+    hf_node *in[] = { x, time, event };
+    return hf_apply(hf_node_graph(x), "cox", NULL, &(hf_params){ .efron = efron }, 3, in);
+}
+
 hf_node *hf_cross_entropy(hf_node *logits, hf_node *labels, hf_node *weights)
 {
     hf_node *in[] = { logits, labels, weights ? weights : HF_ABSENT };

@@ -125,6 +125,9 @@ hf_node *hf_l1(hf_node *x, hf_node *target);
 /* Weighted cross-entropy of logits [N,F] and labels [N]; weights [F] or NULL; normalised by the sum of the weights of
  * the batch. hf_result(node, 1) holds the class probabilities. */
 hf_node *hf_cross_entropy(hf_node *logits, hf_node *labels, hf_node *weights);
+/* Cox's partial likelihood, its negative logarithm over the number of events, of logarithms of hazards x [N,1], times [N],
+ * and events [N], 1 or 0; ties as Efron, or as Breslow takes them. */
+hf_node *hf_cox(hf_node *x, hf_node *time, hf_node *event, bool efron);
 
 /* ---- layers ------------------------------------------------------------------------------------------------------ */
 
@@ -176,6 +179,7 @@ typedef struct hf_optimizer_options {
     double weight_decay;      /* HF_ADAM, HF_SGD: coupled (added to the gradient); HF_ADAMW: decoupled */
     double beta1, beta2, eps; /* defaults 0.9, 0.999, 1e-8 */
     double momentum;          /* HF_SGD */
+    double clip_norm; /* gradients of a greater norm, all parameters together, are scaled down to it; 0: never */
 } hf_optimizer_options;
 
 typedef struct hf_optimizer hf_optimizer;

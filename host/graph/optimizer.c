@@ -1,5 +1,6 @@
 /* optimizer.c: one task over the flat parameter buffer. What changes from step to step (learning rate, bias corrections)
- * lies in a small tensor that is filled before each step, so the task itself never changes. */
+ * lies in a small tensor that is filled before each step, so the task itself never changes. Clipping is a task before it
+ * that changes the factor of the gradients there: the host never learns the norm, so it need not wait. */
 #include "node.h"
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@ struct hf_optimizer {
     int64_t steps;
     hf_tensor m, v;     /* moments, laid out like theta; v absent for SGD */
     hf_tensor schedule; /* [N_SCHEDULE] */
+    hf_task *clip;      /* NULL: no clipping */
     hf_task *task;
 };
 
@@ -34,6 +36,15 @@ static hf_status make_task(hf_optimizer *o)
                        &(hf_task_options){ .label = "the optimizer" });
 }
 
+static hf_status make_clip(hf_optimizer *o)
+{
+    const hf_params params = { .limit = (float)o->options.clip_norm };
+    const hf_tensor in[] = { hf_model_gradient(o->model), o->schedule };
+    if (o->options.clip_norm == 0) return HF_OK;
+    return hf_task_new(&o->clip, o->model->context, hf_op_find("clip"), &params, in, 2, &o->schedule, 1,
+                       &(hf_task_options){ .label = "gradient clipping" });
+}
+
 static hf_status zero_tensor(hf_tensor *out, hf_model *model, hf_shape shape)
 {
     static const float zero = 0;
@@ -48,6 +59,7 @@ static hf_status make(hf_optimizer *o)
     HF_TRY(zero_tensor(&o->m, o->model, shape));
     if (o->options.kind != HF_SGD) HF_TRY(zero_tensor(&o->v, o->model, shape));
     HF_TRY(zero_tensor(&o->schedule, o->model, HF_SHAPE(N_SCHEDULE)));
+    HF_TRY(make_clip(o));
     return make_task(o);
 }
 
@@ -55,8 +67,10 @@ hf_status hf_optimizer_new(hf_optimizer **out, hf_model *model, const hf_optimiz
 {
     hf_optimizer *o = NULL;
     *out = NULL;
-    if (!options || !(options->learning_rate > 0) || options->weight_decay < 0)
-        return hf_fail(HF_ERR_ARGUMENT, "an optimizer needs a learning rate above 0 and a weight decay of at least 0");
+    if (!options || !(options->learning_rate > 0) || options->weight_decay < 0 || !(options->clip_norm >= 0))
+        return hf_fail(
+            HF_ERR_ARGUMENT,
+            "an optimizer needs a learning rate above 0, a weight decay and a norm to clip to of at least 0");
     HF_TRY(hf_alloc(&o, 1, sizeof *o, "an optimizer"));
     o->model = model;
     o->options = *options;
@@ -72,6 +86,7 @@ hf_status hf_optimizer_new(hf_optimizer **out, hf_model *model, const hf_optimiz
 void hf_optimizer_free(hf_optimizer **optimizer)
 {
     if (!optimizer || !*optimizer) return;
+    hf_task_free(&(*optimizer)->clip);
     hf_task_free(&(*optimizer)->task);
     hf_tensor_free(&(*optimizer)->m);
     hf_tensor_free(&(*optimizer)->v);
@@ -88,6 +103,7 @@ hf_status hf_optimizer_step(hf_optimizer *optimizer)
     const float schedule[N_SCHEDULE] = { (float)o->options.learning_rate, (float)(1 - pow(o->options.beta1, t)),
                                          (float)(1 - pow(o->options.beta2, t)), 1 };
     HF_TRY(hf_buffer_fill(o->schedule.buffer, 0, sizeof schedule, schedule, sizeof schedule)); /* does not wait */
+    if (o->clip) HF_TRY(hf_task_run(o->clip));
     return hf_task_run(o->task);
 }
 

@@ -158,6 +158,38 @@ static double auc(const hf_scored *s, const int *index, int n, int k, double *sc
     return classes ? sum / classes : NAN;
 }
 
+/* ---- classes in an order ----------------------------------------------------------------------------------------- */
+
+static double rank_mae(const hf_scored *s, const int *index, int n, int k, double *scratch)
+{
+    int64_t counts[HF_MAX_CLASSES][HF_MAX_CLASSES];
+    double sum = 0;
+    (void)k, (void)scratch;
+    hf_confusion(counts, s, index, n);
+    for (int i = 0; i < s->P * s->P; i++)
+        sum += (double)counts[i / s->P][i % s->P] * abs(i / s->P - i % s->P);
+    return sum / n;
+}
+
+/* Cohen's, disagreement weighing as the square of the distance: 1 less what there is over what chance would give; NaN
+ * where all are of one class and taken for it. */
+static double kappa(const hf_scored *s, const int *index, int n, int k, double *scratch)
+{
+    int64_t counts[HF_MAX_CLASSES][HF_MAX_CLASSES];
+    tally t[HF_MAX_CLASSES];
+    double found = 0, chance = 0;
+    (void)k, (void)scratch;
+    hf_confusion(counts, s, index, n);
+    count_classes(t, s, index, n);
+    for (int row = 0; row < s->P; row++)
+        for (int column = 0; column < s->P; column++) {
+            const double square = (row - column) * (row - column);
+            found += square * (double)counts[row][column];
+            chance += square * t[row].actual * t[column].predicted / n;
+        }
+    return chance > 0 ? 1 - found / chance : NAN;
+}
+
 const hf_metric hf_metrics_of_classes[] = {
     { "balanced_accuracy", "BA", "balanced accuracy", HF_UNIT_NONE, HF_HIGHER, false, 3, balanced_accuracy },
     { "precision", "PRC", "precision, mean over classes", HF_UNIT_NONE, HF_HIGHER, false, 3, precision },
@@ -169,5 +201,7 @@ const hf_metric hf_metrics_of_classes[] = {
     { "recall", "recall", "recall of each class", HF_UNIT_NONE, HF_HIGHER, true, 3, recall },
     { "ece", "ECE", "expected calibration error", HF_UNIT_NONE, HF_LOWER, false, 3, hf_ece },
     { "brier", "Brier", "Brier score, summed over classes", HF_UNIT_NONE, HF_LOWER, false, 3, hf_brier },
+    { "rank_mae", "rank MAE", "mean distance of the most probable class", HF_UNIT_NONE, HF_LOWER, false, 3, rank_mae },
+    { "kappa", "kappa", "quadratic weighted kappa", HF_UNIT_NONE, HF_HIGHER, false, 3, kappa },
     { 0 },
 };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SCRATCH = 4 }; /* numbers a subject */
+
 /* ---- sums -------------------------------------------------------------------------------------------------------- */
 
 void hf_sum_add(hf_sum *sum, double x)
@@ -125,7 +127,7 @@ const hf_metric hf_metrics_of_numbers[] = {
 
 const hf_metric *hf_metric_find(const char *name)
 {
-    static const hf_metric *const tables[] = { hf_metrics_of_numbers, hf_metrics_of_classes };
+    static const hf_metric *const tables[] = { hf_metrics_of_numbers, hf_metrics_of_classes, hf_metrics_of_times };
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const hf_metric *metric = tables[t]; metric->name; metric++)
             if (strcmp(metric->name, name) == 0) return metric;
@@ -147,20 +149,22 @@ static hf_status check_values(const double *values, int width, int at, const cha
     return HF_OK;
 }
 
-static bool is_of_classes(const hf_metric *metric)
+static bool is_of(const hf_metric *table, const hf_metric *metric)
 {
-    for (const hf_metric *row = hf_metrics_of_classes; row->name; row++)
+    for (const hf_metric *row = table; row->name; row++)
         if (row == metric) return true;
     return false;
 }
 
 static hf_status check_scored(const hf_metric *metric, const hf_scored *s, const int *index, int n)
 {
-    const bool classes = is_of_classes(metric);
+    const bool classes = is_of(hf_metrics_of_classes, metric), times = is_of(hf_metrics_of_times, metric);
     if (n < 1) return hf_fail(HF_ERR_ARGUMENT, "%s of %d subjects: at least one is needed", metric->name, n);
     if (s->P > HF_MAX_CLASSES)
         return hf_fail(HF_ERR_ARGUMENT, "%s of %d classes: at most %d are expected", metric->name, s->P,
                        (int)HF_MAX_CLASSES);
+    if (times && s->T != 2)
+        return hf_fail(HF_ERR_ARGUMENT, "%s: %d true values a subject, expected time and event", metric->name, s->T);
     for (int i = 0; i < n; i++) {
         const int at = index ? index[i] : i;
         HF_TRY(check_values(s->truth, s->T, at, "true"));
@@ -178,7 +182,7 @@ typedef struct asked {
     const hf_metric *metric;
     int k;
     const hf_scored *a, *b;
-    double *scratch; /* [2n] */
+    double *scratch; /* [SCRATCH,n] */
 } asked;
 
 static double answer(void *user, const int *index, int n)
@@ -191,7 +195,7 @@ static double answer(void *user, const int *index, int n)
 static hf_status interval(hf_interval *out, asked *q, const int *index, int n, const hf_bootstrap *bootstrap)
 {
     hf_interval found;
-    HF_TRY(hf_alloc(&q->scratch, (size_t)n * 2, sizeof *q->scratch, "a metric"));
+    HF_TRY(hf_alloc(&q->scratch, (size_t)n * SCRATCH, sizeof *q->scratch, "a metric"));
     const hf_status status = hf_bootstrap_interval(&found, answer, q, index, n, bootstrap);
     if (status == HF_OK) *out = found;
     free(q->scratch);
@@ -202,7 +206,7 @@ hf_status hf_metric_of(double *out, const hf_metric *metric, int k, const hf_sco
 {
     double *scratch;
     HF_TRY(check_scored(metric, s, index, n));
-    HF_TRY(hf_alloc(&scratch, (size_t)n * 2, sizeof *scratch, "a metric"));
+    HF_TRY(hf_alloc(&scratch, (size_t)n * SCRATCH, sizeof *scratch, "a metric"));
     *out = metric->value(s, index, n, k, scratch);
     free(scratch);
     return HF_OK;

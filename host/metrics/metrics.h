@@ -41,7 +41,8 @@ hf_status hf_bootstrap_interval(hf_interval *out, hf_statistic *statistic, void 
 enum { HF_MAX_CLASSES = 16 };
 
 /* Subjects with truth and prediction. Of numbers T = P = 1. Of classes truth is the class index, T = 1, and predicted
- * holds a probability for each of P classes; the predicted class is the most probable one, the first of equals. */
+ * holds a probability for each of P classes; the predicted class is the most probable one, the first of equals. Of times
+ * until an event truth is (time, 1 or 0), T = 2, and predicted a number that grows with risk, P = 1. */
 typedef struct hf_scored {
     int count, T, P;
     const double *truth;     /* [count,T] */
@@ -59,7 +60,7 @@ typedef struct hf_metric {
     hf_better better;
     bool per_class; /* value() is asked for each class `k` */
     int digits;     /* behind the point, in tables */
-    /* Over the subjects index[n]; NaN where it has no meaning for them. scratch[2n] is its own. */
+    /* Over the subjects index[n]; NaN where it has no meaning for them. scratch[4n] is its own. */
     double (*value)(const hf_scored *s, const int *index, int n, int k, double *scratch);
 } hf_metric;
 

@@ -21,7 +21,7 @@ double hf_quantile(const double *sorted, int64_t count, double q);
 double hf_ece(const hf_scored *s, const int *index, int n, int k, double *scratch);
 double hf_brier(const hf_scored *s, const int *index, int n, int k, double *scratch);
 
-/* Metrics of numbers, and of classes; each ended by a row without name. */
-extern const hf_metric hf_metrics_of_numbers[], hf_metrics_of_classes[];
+/* Metrics of numbers, of classes, of times until an event; each ended by a row without name. */
+extern const hf_metric hf_metrics_of_numbers[], hf_metrics_of_classes[], hf_metrics_of_times[];
 
 #endif

@@ -18,7 +18,7 @@ typedef enum hf_key_type {
 typedef enum hf_key_resume {
     HF_RESUME_SAME,   /* no: it changes what an epoch computes */
     HF_RESUME_ANY,    /* yes */
-    HF_RESUME_LONGER, /* yes while train.schedule is constant: the number of epochs */
+    HF_RESUME_LONGER, /* yes unless train.schedule is cosine: the number of epochs */
 } hf_key_resume;
 
 typedef struct hf_key {

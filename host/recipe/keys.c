@@ -3,6 +3,7 @@
  * A value arrives as text with a mark whether it was quoted; the key's type decides what it must look like, so "F" and
  * "NO" are texts where a text is expected and never turn into something else. Numbers and truth values are read by
  * jansson as JSON, which is strict and does not depend on the locale. Defaults go through the same check. */
+#include "goals.h"
 #include "key.h"
 
 #include <jansson.h>
@@ -18,13 +19,19 @@
 #define ANY    HF_RESUME_ANY
 #define LONGER HF_RESUME_LONGER
 
+#define FIRST_WORD(word) #word
+#define NEXT_WORD(word)  ", " #word
+
 #define MAX_SEED 9007199254740992.0 /* 2^53: exact as a double too */
 
 const hf_key hf_recipe_keys[] = {
-    { "goal.name", HF_KEY_TEXT, AT(goal.name), "regression", 0, 0, "regression, binary, classes",
-      "what is predicted: a number, one of two classes by one output, one of several by one output each", SAME },
+    { "goal.name", HF_KEY_TEXT, AT(goal.name), "regression", 0, 0, HF_GOALS(FIRST_WORD, NEXT_WORD),
+      "what is predicted: a number, a class in one of several ways, the time until an event", SAME },
     { "goal.classes", HF_KEY_TEXTS, AT(goal.classes), "[]", 0, 0, NULL,
-      "for binary (negative, positive) and classes: their names in the table, in order", SAME },
+      "names of the classes in the table, in order: negative before positive, low before high", SAME },
+    { "goal.event", HF_KEY_TEXT, AT(goal.event), "", 0, 0, NULL,
+      "for survival: column that says 1 where the event came at the time of cohort.target, 0 where it had not by then",
+      SAME },
     { "goal.merge", HF_KEY_TEXTS, AT(goal.merge), "[]", 0, 0, NULL,
       "NAME=CLASS: what the table calls NAME counts as this class", SAME },
     { "goal.collapse", HF_KEY_TEXTS, AT(goal.collapse), "[]", 0, 0, NULL,
@@ -157,8 +164,27 @@ const hf_key hf_recipe_keys[] = {
       SAME },
     { "train.oversample", HF_KEY_BOOLEAN, AT(train.oversample), "false", 0, 0, NULL,
       "show subjects of rarer classes again, so that all classes are equally frequent", SAME },
-    { "train.schedule", HF_KEY_TEXT, AT(train.schedule), "constant", 0, 0, "constant, cosine",
-      "the learning rate over the epochs: as it is, or down to 0 along half a cosine", SAME },
+    { "train.clip_norm", HF_KEY_NUMBER, AT(train.clip_norm), "0", 0, 1e30, NULL,
+      "gradients whose norm, over all parameters, is greater are scaled down to it; 0: never", SAME },
+    { "train.schedule", HF_KEY_TEXT, AT(train.schedule), "constant", 0, 0, "constant, step, cosine, plateau",
+      "the learning rate over the epochs: as it is; times decay every decay_epochs; along half a cosine to "
+      "lowest_rate; "
+      "times decay after decay_epochs without a better selecting metric",
+      SAME },
+    { "train.decay", HF_KEY_NUMBER, AT(train.decay), "0.1", 1e-6, 0.999999, NULL, "for step and plateau: the factor",
+      SAME },
+    { "train.decay_epochs", HF_KEY_INTEGER, AT(train.decay_epochs), "10", 1, 100000, NULL, "for step and plateau",
+      SAME },
+    { "train.lowest_rate", HF_KEY_NUMBER, AT(train.lowest_rate), "0", 0, 100, NULL,
+      "for step, cosine and plateau: no learning rate is below", SAME },
+    { "train.warmup_epochs", HF_KEY_NUMBER, AT(train.warmup_epochs), "0", 0, 100000, NULL,
+      "before: the learning rate rises in a line, step by step, to what the schedule says", SAME },
+    { "train.patience", HF_KEY_INTEGER, AT(train.patience), "0", 0, 100000, NULL,
+      "ends the run after so many epochs without a better selecting metric; 0: never", ANY },
+    { "train.overfit_batches", HF_KEY_INTEGER, AT(train.overfit_batches), "0", 0, 100000, NULL,
+      "for debugging: trains on so many batches, always the same, without augmentation and dropout, and is judged by "
+      "them; no test scores; 0: all",
+      SAME },
     { "train.start_at_mean", HF_KEY_BOOLEAN, AT(train.start_at_mean), "false", 0, 0, NULL,
       "begin with what the training targets say on average as the bias of the last layer: mean, class frequencies",
       SAME },

@@ -26,6 +26,7 @@ typedef struct hf_recipe {
         hf_texts classes;  /* in the order of the network's outputs */
         hf_texts merge;    /* "EMCI=MCI": what the table calls EMCI is of class MCI */
         hf_texts collapse; /* "EMCI=MCI": the class EMCI is trained as one of its own and reported as MCI */
+        char *event;       /* survival: column, 1 or 0; "" */
         char *unit;        /* of a number */
     } goal;
     struct {                 /* "" or "own", 0: the network's own */
@@ -79,10 +80,15 @@ typedef struct hf_recipe {
         int64_t epochs, batch_size;
         double learning_rate, weight_decay;
         char *optimizer;
-        char *loss;             /* "": the goal's own */
-        hf_texts class_weights; /* empty: all alike; "inverse"; or a number for each class */
-        bool oversample;        /* all classes as often as the most frequent one */
-        char *schedule;         /* "constant" or "cosine" */
+        char *loss;                               /* "": the goal's own */
+        hf_texts class_weights;                   /* empty: all alike; "inverse"; or a number for each class */
+        bool oversample;                          /* all classes as often as the most frequent one */
+        double clip_norm;                         /* of all gradients; 0: never */
+        char *schedule;                           /* "constant", "step", "cosine", "plateau" */
+        double warmup_epochs, decay, lowest_rate; /* of the schedule */
+        int64_t decay_epochs;
+        int64_t patience;        /* epochs without progress that end a run; 0: none */
+        int64_t overfit_batches; /* for debugging: only so many; 0: all */
         bool start_at_mean, flip;
         double flip_rate;                             /* probability */
         int64_t shift;                                /* voxels */

@@ -123,7 +123,7 @@ hf_status hf_recipe_write(const hf_recipe *recipe, hf_text *out)
 static bool may_differ(const hf_key *key, const hf_recipe *recipe)
 {
     if (key->resume != HF_RESUME_LONGER) return key->resume == HF_RESUME_ANY;
-    return strcmp(recipe->train.schedule, "constant") == 0;
+    return strcmp(recipe->train.schedule, "cosine") != 0; /* which alone knows the end */
 }
 
 static hf_status same_value(const hf_recipe *was, const hf_recipe *is, const hf_key *key)
@@ -189,6 +189,11 @@ static hf_status check_tabular(const hf_recipe *r)
                          "cannot be an input",
                          r->cohort.target);
     }
+    if (status == HF_OK && r->goal.event[0] && hf_encoder_uses(encoder, r->goal.event))
+        status = hf_fail(HF_ERR_ARGUMENT,
+                         "cohort.tabular uses the column '%s', which is goal.event: what is predicted "
+                         "cannot be an input",
+                         r->goal.event);
     free(encoder);
     return status;
 }
@@ -260,12 +265,24 @@ static hf_status check_model(const hf_recipe *r)
     return r->model.name[0] ? HF_OK : hf_fail(HF_ERR_ARGUMENT, "model.name is empty: a network is expected");
 }
 
+static hf_status check_train(const hf_recipe *r)
+{
+    if (r->train.warmup_epochs >= (double)r->train.epochs)
+        return hf_fail(HF_ERR_ARGUMENT, "train.warmup_epochs: found %g, expected less than train.epochs, %lld",
+                       r->train.warmup_epochs, (long long)r->train.epochs);
+    if (r->train.lowest_rate > r->train.learning_rate)
+        return hf_fail(HF_ERR_ARGUMENT, "train.lowest_rate: found %g, expected at most train.learning_rate, %g",
+                       r->train.lowest_rate, r->train.learning_rate);
+    return HF_OK;
+}
+
 hf_status hf_recipe_check(const hf_recipe *recipe)
 {
     hf_status status = check_cohort(recipe);
     if (status == HF_OK) status = check_sides(recipe);
     if (status == HF_OK) status = check_split(recipe);
     if (status == HF_OK) status = check_model(recipe);
+    if (status == HF_OK) status = check_train(recipe);
     if (status == HF_OK || !recipe->path[0]) return status;
     return hf_fail_in(status, "'%s'", recipe->path);
 }

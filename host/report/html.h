@@ -3,6 +3,7 @@
 #define HF_REPORT_HTML_H
 
 #include "metrics/calibration.h"
+#include "plot.h"
 #include "report.h"
 
 #define HF_MINUS "\xe2\x88\x92"
@@ -22,6 +23,14 @@ void hf_html_png(hf_text *out, const hf_text *png, const char *alt, const char *
 
 /* The sections on how good the predictions are: key figures, then the table and what the goal shows beside it. */
 void hf_report_figures(hf_text *out, const hf_report_data *data, const hf_scores *scores);
+typedef struct hf_survivor {
+    double time, event, risk; /* event: 1, or 0 where there was none until then */
+} hf_survivor;
+/* The share of the subjects of[n] that is still without the event, by time, as the points of a line with steps; sorts the
+ * subjects. x and y hold up to 2n + 1 points and must live as long as the series. */
+hf_series hf_kaplan_meier(const char *name, hf_survivor *of, int n, double *x, double *y);
+/* Of times until an event: how many are still without it, by time, of those at lower and at higher risk. */
+hf_status hf_report_survival(hf_text *out, const hf_predictions *predictions) HF_MUST_USE;
 hf_status hf_report_results(hf_text *out, const hf_report_data *data, const hf_scores *scores) HF_MUST_USE;
 
 /* Who was taken for what, as tables and pictures, and whether the probabilities mean what they say. */

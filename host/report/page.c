@@ -118,10 +118,7 @@ static void add_caption(hf_text *out, const hf_report_data *data, const hf_repor
     hf_text_add(out, "</b> <span>");
     hf_text_add_escaped(out, image->note ? image->note : "");
     hf_text_add(&words, "%strue ", image->note ? "; " : "");
-    if (t->n_classes)
-        hf_text_add(&words, "%s", t->class_name[(int)p->truth[image->subject * t->T]]);
-    else
-        hf_text_add(&words, "%.1f", p->truth[image->subject * t->T]);
+    t->goal->truth_words(&words, t, p->truth + image->subject * t->T);
     hf_text_add(&words, ", predicted ");
     t->goal->words(&words, t, p->predicted + image->subject * t->P);
     hf_text_add_escaped(out, words.data ? words.data : "");

@@ -234,6 +234,7 @@ hf_status hf_report_results(hf_text *out, const hf_report_data *data, const hf_s
     add_table(out, data, scores);
     HF_TRY(add_bars(out, data, scores));
     if (sections & HF_SHOW_CONFUSION) HF_TRY(hf_report_classes(out, data));
+    if (sections & HF_SHOW_SURVIVAL) HF_TRY(hf_report_survival(out, data->predictions));
     if (sections & HF_SHOW_SCATTER) HF_TRY(add_scatter(out, data, scores));
     return HF_OK;
 }

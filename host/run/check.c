@@ -8,9 +8,11 @@ static hf_status check_rows(hf_cohort *cohort, const hf_encoder *encoder, const 
     const char *labels[HF_MAX_LABELS];
     for (int i = 0; i < target->n_labels; i++)
         labels[i] = target->label[i];
-    return hf_cohort_check_rows(
-        cohort, &(hf_rows_check){
-                    .encoder = encoder, .target = target->column, .labels = labels, .n_labels = target->n_labels });
+    return hf_cohort_check_rows(cohort, &(hf_rows_check){ .encoder = encoder,
+                                                          .target = target->column,
+                                                          .labels = labels,
+                                                          .n_labels = target->n_labels,
+                                                          .event = target->event[0] ? target->event : NULL });
 }
 
 static hf_status check_recipe(hf_cohort *cohort, const hf_recipe *recipe)

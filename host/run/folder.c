@@ -174,10 +174,10 @@ static char *log_line(const hf_epoch *e)
     json_t *valid = json_object();
     for (int c = 0; c < e->n_columns; c++)
         json_object_set_new(valid, e->column[c].name, number(e->valid[c]));
-    json_t *json =
-        json_pack("{si,so,so,so,so,so,so}", "epoch", e->epoch, "train_loss", number(e->train_loss), "valid_loss",
-                  number(e->valid_loss), "valid", valid, "seconds", number(e->seconds), "samples_per_second",
-                  number(e->samples_per_second), "waited_seconds", number(e->waited_seconds));
+    json_t *json = json_pack("{si,so,so,so,so,so,so,so}", "epoch", e->epoch, "train_loss", number(e->train_loss),
+                             "valid_loss", number(e->valid_loss), "valid", valid, "seconds", number(e->seconds),
+                             "samples_per_second", number(e->samples_per_second), "waited_seconds",
+                             number(e->waited_seconds), "learning_rate", number(e->learning_rate));
     char *text = json ? json_dumps(json, JSON_REAL_PRECISION(9)) : NULL;
     json_decref(json);
     return text;

@@ -97,9 +97,10 @@ static hf_status add_json(hf_archive *archive, const char *key, json_t *json)
 hf_status hf_run_state_save(hf_archive *archive, const hf_run_fixed *fixed, const hf_run_progress *progress,
                             const char *recipe)
 {
-    json_t *json = json_pack("{sI,sI,sI,so,ss}", "epoch", (json_int_t)progress->epoch, "step",
+    json_t *json = json_pack("{sI,sI,sI,so,ss,sI,sI}", "epoch", (json_int_t)progress->epoch, "step",
                              (json_int_t)progress->step, "best_epoch", (json_int_t)progress->best_epoch, "best_value",
-                             number(progress->best_value), "metric", fixed->target.goal->select);
+                             number(progress->best_value), "metric", fixed->target.goal->select, "reductions",
+                             (json_int_t)progress->reductions, "reduced_epoch", (json_int_t)progress->reduced_epoch);
     HF_TRY(add_json(archive, PROGRESS_KEY, json));
     hf_text encoder = { 0 };
     hf_status status = hf_encoder_write(&fixed->encoder, &encoder);
@@ -224,10 +225,13 @@ static bool read_progress(hf_run_progress *out, const json_t *json)
     out->epoch = json_integer_value(json_object_get(json, "epoch"));
     out->step = json_integer_value(json_object_get(json, "step"));
     out->best_epoch = json_integer_value(json_object_get(json, "best_epoch"));
+    out->reductions = json_integer_value(json_object_get(json, "reductions")); /* absent in earlier versions: 0 */
+    out->reduced_epoch = json_integer_value(json_object_get(json, "reduced_epoch"));
     const json_t *best = json_object_get(json, "best_value");
     out->best_value = real_of(best ? best : json_object_get(json, "best_mae")); /* what earlier versions called it */
     return out->epoch >= 1 && out->step >= out->epoch && out->step <= UINT32_MAX && out->best_epoch >= 0 &&
-           out->best_epoch <= out->epoch;
+           out->best_epoch <= out->epoch && out->reductions >= 0 && out->reduced_epoch >= 0 &&
+           out->reduced_epoch <= out->epoch;
 }
 
 static hf_status load_json(json_t **out, const hf_archive *archive, const char *key)

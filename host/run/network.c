@@ -31,7 +31,8 @@ hf_status hf_run_network_find(const hf_network **out, const hf_recipe *recipe)
 
 static hf_network_options network_options(const hf_recipe *recipe, int outputs, double variance)
 {
-    const double dropout = recipe->model.dropout; /* -1: the network's own; the network says 0 for that */
+    /* -1: the network's own; the network says 0 for that */
+    const double dropout = recipe->train.overfit_batches ? 0 : recipe->model.dropout;
     const double share = recipe->model.image_share, mix = recipe->model.auxiliary_mix;
     return (hf_network_options){ .outputs = outputs,
                                  .hyper_layers = recipe->model.hyper_layers,
@@ -64,7 +65,7 @@ static hf_network_options network_options(const hf_recipe *recipe, int outputs, 
 static hf_status find_variance(hf_run_network *network, const hf_recipe *recipe, const float *rows, int64_t count)
 {
     const hf_network *kind;
-    const hf_network_options options = network_options(recipe, network->target->outputs, 0);
+    const hf_network_options options = network_options(recipe, network->target->units, 0);
     const char *mode = recipe->model.variance_mode;
     network->variance = recipe->model.variance;
     if (!rows || !network->width || strcmp(mode, "constant") == 0) return HF_OK;
@@ -83,6 +84,21 @@ static hf_node *expect_outputs(hf_node *output, int outputs, const char *name)
     if (!output || (hf_node_shape(output).rank == 2 && hf_dim(output, 1) == outputs)) return output;
     return hf_graph_fail(hf_node_graph(output), HF_ERR_SHAPE, "the network '%s' has %lld outputs, the goal expects %d",
                          name, (long long)hf_dim(output, 1), outputs);
+}
+
+/* The goal's head behind every part of units [N,K units]; they share its parameters. */
+static hf_node *add_heads(hf_node *units, const hf_run_network *network)
+{
+    const hf_target *target = network->target;
+    hf_node *all = NULL;
+    if (!target->goal->head) return units;
+    for (int k = 0; units && k < network->parts.count; k++) {
+        hf_node *part = units;
+        if (network->parts.count > 1) part = hf_features(units, (int64_t)k * target->units, target->units);
+        part = target->goal->head(part, target);
+        all = all ? hf_concat(all, part, 1) : part;
+    }
+    return all;
 }
 
 /* The losses of all parts of a prediction [N,K P], together. */
@@ -105,14 +121,16 @@ static hf_node *loss_of(hf_node *prediction, const hf_run_network *network)
 static hf_status plan_step(hf_run_step *step, const hf_run_network *network, const hf_recipe *recipe, bool training)
 {
     const hf_network *kind;
-    const hf_network_options options = network_options(recipe, network->target->outputs, network->variance);
+    const hf_target *target = network->target;
+    const hf_network_options options = network_options(recipe, target->units, network->variance);
     const int *s = network->shape;
     HF_TRY(hf_run_network_find(&kind, recipe));
     HF_TRY(hf_graph_new(&step->graph, network->model, training));
     hf_node *image = hf_input(step->graph, "image", HF_SHAPE(step->batch, 1, s[0], s[1], s[2])), *tabular = NULL;
     if (network->width) tabular = hf_input(step->graph, "tabular", HF_SHAPE(step->batch, network->width));
     step->prediction = hf_network_build(kind, image, tabular, &options);
-    step->prediction = expect_outputs(step->prediction, hf_run_outputs(network), kind->name);
+    step->prediction = expect_outputs(step->prediction, network->parts.count * target->units, kind->name);
+    step->prediction = add_heads(step->prediction, network);
     if (training) step->loss = loss_of(step->prediction, network);
     HF_TRY(hf_graph_check(step->graph));
     return hf_plan_new(&step->plan, step->graph,
@@ -141,7 +159,7 @@ static hf_status plan_all(hf_run_network *network, const hf_recipe *recipe, cons
 static hf_status find_parts(hf_run_network *network, const hf_recipe *recipe)
 {
     const hf_network *kind;
-    const hf_network_options options = network_options(recipe, network->target->outputs, 0);
+    const hf_network_options options = network_options(recipe, network->target->units, 0);
     HF_TRY(hf_run_network_find(&kind, recipe));
     network->parts = hf_network_parts_of(kind, &options);
     HF_TRY(hf_ensemble_find(&network->fusion, recipe->model.fusion));
@@ -191,7 +209,8 @@ static hf_status make_optimizer(hf_run_network *network, const hf_recipe *recipe
     return hf_optimizer_new(&network->optimizer, network->model,
                             &(hf_optimizer_options){ .kind = (hf_optimizer_kind)kind,
                                                      .learning_rate = recipe->train.learning_rate,
-                                                     .weight_decay = recipe->train.weight_decay });
+                                                     .weight_decay = recipe->train.weight_decay,
+                                                     .clip_norm = recipe->train.clip_norm });
 }
 
 static size_t voxels_of(const hf_run_network *network)

@@ -7,6 +7,8 @@
  *   learned.c  what a checkpoint holds beside the weights, as JSON and back
  *   former.c   and what version 0.1 held
  *   guard.c    is this volume like the training ones?
+ *   samples.c  who is shown in an epoch
+ *   schedule.c the learning rate of a step, and when a run ends early
  *   screen.c, seen.c, residuals.c  what is to be known before an answer is believed (judge.h)
  *   folder.c   the folder: its lock, its log, its split file
  *   pretrain.c the stage before the first epoch
@@ -68,10 +70,12 @@ typedef struct hf_run_fixed {
 
 /* How far training has come. */
 typedef struct hf_run_progress {
-    int64_t epoch;      /* whole epochs trained */
-    int64_t step;       /* training steps so far */
-    int64_t best_epoch; /* 0: none yet */
-    double best_value;  /* of the goal's selecting metric; NaN without validation subjects */
+    int64_t epoch;         /* whole epochs trained */
+    int64_t step;          /* training steps so far */
+    int64_t best_epoch;    /* 0: none yet */
+    double best_value;     /* of the goal's selecting metric; NaN without validation subjects */
+    int64_t reductions;    /* of the learning rate, by train.schedule plateau */
+    int64_t reduced_epoch; /* when it was reduced last; 0: never */
 } hf_run_progress;
 
 /* Adds and reads the texts and tensors of both, and the resolved recipe. */
@@ -122,8 +126,31 @@ hf_status hf_run_cohort_open(hf_cohort *out, const hf_recipe *recipe, const char
 /* Everybody who takes part, as JSON: [[id, part, digest of the table cells in use, digest of the image], ...]. Freed with
  * free(). A checkpoint keeps it; a resumed run refuses a list that differs, and names the first subject that does. */
 hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder,
-                          const char *target) HF_MUST_USE;
+                          const hf_target *target) HF_MUST_USE;
 hf_status hf_run_same_subjects(const char *was, const char *is) HF_MUST_USE;
+
+/* ---- samples and schedule ---------------------------------------------------------------------------------------- */
+
+typedef struct hf_run_samples {
+    int *index; /* [count] training subjects of an epoch, some more than once when oversampling */
+    int count;
+    int *judge; /* [n_judges] subjects by which the best epoch is chosen: those for validation; with
+                   train.overfit_batches those that train, to see what is left when nothing is random */
+    int n_judges;
+} hf_run_samples;
+
+hf_status hf_run_samples_list(hf_run_samples *out, const hf_run_data *data, const hf_target *target,
+                              const hf_recipe *recipe) HF_MUST_USE;
+void hf_run_samples_free(hf_run_samples *samples);
+
+/* The learning rate of the step that comes next; `steps` are those of an epoch. */
+double hf_run_learning_rate(const hf_recipe *recipe, const hf_run_progress *progress, int64_t steps);
+/* Behind a whole epoch: reduces the learning rate when train.schedule says so; true when it did. */
+bool hf_run_note_plateau(hf_run_progress *progress, const hf_recipe *recipe);
+/* Whether train.patience ends the run here. */
+bool hf_run_out_of_patience(const hf_run_progress *progress, const hf_recipe *recipe);
+/* Refuses patience and plateau without anybody to judge by. */
+hf_status hf_run_check_selecting(const hf_recipe *recipe, int validation_subjects) HF_MUST_USE;
 
 /* ---- network ----------------------------------------------------------------------------------------------------- */
 

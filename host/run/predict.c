@@ -44,6 +44,12 @@ static void free_trained(trained *t)
     hf_recipe_free(&t->recipe);
 }
 
+static void say_debugging(const trained *t, const hf_watch *watch)
+{
+    if (t->recipe.train.overfit_batches)
+        hf_watch_say(watch, "warning: a debugging run (train.overfit_batches): what it predicts means nothing");
+}
+
 /* ---- a cohort ---------------------------------------------------------------------------------------------------- */
 
 static hf_status open_data(hf_run_data *data, trained *t, const char *folder, const hf_evaluate_options *options)
@@ -196,6 +202,11 @@ hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evalu
     hf_predictions made = { 0 };
     const hf_part part = options->cohort ? HF_TEST : options->part;
     HF_TRY_OUT(open_trained(&t, folder));
+    if (!options->cohort && t.recipe.train.overfit_batches) {
+        status = hf_fail(HF_ERR_ARGUMENT, "'%s' is a debugging run (train.overfit_batches): it has no results", folder);
+        goto out;
+    }
+    say_debugging(&t, &options->watch);
     HF_TRY_OUT(find_subjects(&data, part, &t, folder, options));
     HF_TRY_OUT(load(&t, folder, options->device, data.count[part] < BATCH ? data.count[part] : BATCH));
     HF_TRY_OUT(predict_part(&made, &t, &data, part, options));
@@ -325,6 +336,7 @@ hf_status hf_run_predict_image(hf_predictions *out, const char *folder, const ch
     HF_TRY_OUT(open_trained(&t, folder));
     HF_TRY_OUT(hf_encoder_pairs(row, &t.fixed.encoder, pairs, n_pairs));
     HF_TRY_OUT(read_image(&volume, &t, image));
+    say_debugging(&t, &options->watch);
     say_missing(&t.fixed.encoder, pairs, n_pairs, &options->watch);
     HF_TRY_OUT(screen_image(&t, image, volume, pairs, n_pairs, options));
     HF_TRY_OUT(load(&t, folder, options->device, 1));

@@ -32,6 +32,8 @@ typedef struct page {
     const char *fact[MAX_FACTS][2];
     int n_facts;
     char warning[512];
+    const char *warnings[2];
+    int n_warnings;
 } page;
 
 static void free_page(page *p)
@@ -113,7 +115,8 @@ static hf_status rank(page *p)
     HF_TRY(hf_alloc(&subject, (size_t)t->count, sizeof *subject, "predictions"));
     for (int i = 0; i < t->count; i++) {
         const double *truth = t->truth + i * t->target.T, *predicted = t->predicted + i * t->target.P;
-        subject[i] = (ranked){ isnan(*truth) ? 0 : t->target.goal->error(&t->target, truth, predicted), t->id[i], i };
+        const bool judged = t->target.goal->error && !isnan(*truth);
+        subject[i] = (ranked){ judged ? t->target.goal->error(&t->target, truth, predicted) : 0, t->id[i], i };
     }
     qsort(subject, (size_t)t->count, sizeof *subject, by_error);
     for (int i = 0; i < t->count; i++)
@@ -221,6 +224,8 @@ static void add_facts(page *p)
     add_fact(p, "parameters", "%" PRId64, p->fixed.parameters);
     add_fact(p, "input", "1x%dx%dx%d", p->fixed.shape[0], p->fixed.shape[1], p->fixed.shape[2]);
     add_fact(p, "best epoch", "%" PRId64 " of %d", p->progress.best_epoch, p->n_epochs);
+    if (p->recipe.train.patience && p->n_epochs < p->recipe.train.epochs)
+        add_fact(p, "stopped early", "%" PRId64 " epochs without a better one", p->n_epochs - p->progress.best_epoch);
     add_stage(p);
     add_fact(p, "training time", "%.0f s", seconds);
     add_fact(p, "seeds", "training %" PRId64 ", split %" PRId64 ", bootstrap %" PRId64, p->recipe.train.seed,
@@ -237,7 +242,6 @@ static void add_facts(page *p)
 static hf_status write_page(page *p, const char *path)
 {
     char title[128];
-    const char *warnings[] = { p->warning };
     const char *text = hf_archive_find_text(&p->archive, HF_RECIPE_TEXT);
     snprintf(title, sizeof title, "HyperFusion: %.100s", p->recipe.cohort.target);
     const hf_report_data data = { .title = title,
@@ -246,8 +250,8 @@ static hf_status write_page(page *p, const char *path)
                                   .device = p->fixed.device,
                                   .n_facts = p->n_facts,
                                   .facts = (const char *const(*)[2])p->fact,
-                                  .n_warnings = p->warning[0] != '\0',
-                                  .warnings = warnings,
+                                  .n_warnings = p->n_warnings,
+                                  .warnings = p->warnings,
                                   .n_epochs = p->n_epochs,
                                   .best_epoch = (int)p->progress.best_epoch,
                                   .epochs = p->epochs,
@@ -260,14 +264,21 @@ static hf_status write_page(page *p, const char *path)
 
 hf_status hf_run_report(const char *folder, const char *path, const hf_watch *watch)
 {
+    static const char *const overfit =
+        "Debugging run (train.overfit_batches): trained on a few batches without augmentation and dropout, and judged "
+        "by "
+        "the same subjects. What is called validation below is those. Nothing here is a result.";
     hf_status status;
     char *inside = NULL;
     page p = { 0 };
     HF_TRY_OUT(hf_run_checkpoint_read(&p.archive, &p.fixed, &p.progress, &p.recipe, folder, HF_BEST_FILE));
     HF_TRY_OUT(read_log(&p, folder));
     HF_TRY_OUT(read_predictions(&p, folder));
-    if (p.test.count && find_images(&p, folder, watch) != HF_OK)
+    if (p.recipe.train.overfit_batches) p.warnings[p.n_warnings++] = overfit;
+    if (p.test.count && p.fixed.target.goal->error && find_images(&p, folder, watch) != HF_OK) {
         snprintf(p.warning, sizeof p.warning, "Slices are left out: %.400s", hf_error_message());
+        p.warnings[p.n_warnings++] = p.warning;
+    }
     add_facts(&p);
     if (!path) HF_TRY_OUT(hf_run_file(&inside, folder, HF_REPORT_FILE));
     HF_TRY_OUT(write_page(&p, path ? path : inside));

@@ -40,6 +40,7 @@ typedef struct hf_epoch {
     double seconds;               /* all of the epoch */
     double samples_per_second;    /* of its training part */
     double waited_seconds;        /* the device waited for data */
+    double learning_rate;         /* of its last step */
     bool best;                    /* by the selecting metric, so far */
 } hf_epoch;
 

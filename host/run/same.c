@@ -131,10 +131,11 @@ static void add_cell(hf_digest *digest, const hf_table *table, int row, const ch
 }
 
 /* Of what a network sees of a table row, and of its target. */
-static void row_digest(char hex[33], const hf_table *table, int row, const hf_encoder *encoder, const char *target)
+static void row_digest(char hex[33], const hf_table *table, int row, const hf_encoder *encoder, const hf_target *target)
 {
     hf_digest digest = { { 0, 0 }, 0 };
-    add_cell(&digest, table, row, target);
+    add_cell(&digest, table, row, target->column);
+    if (target->event[0]) add_cell(&digest, table, row, target->event);
     for (int i = 0; i < encoder->n_features; i++) {
         add_cell(&digest, table, row, encoder->feature[i].column);
         if (encoder->feature[i].group[0]) add_cell(&digest, table, row, encoder->feature[i].group);
@@ -143,7 +144,7 @@ static void row_digest(char hex[33], const hf_table *table, int row, const hf_en
 }
 
 static json_t *subject_json(const hf_run_data *data, int index, hf_part part, const hf_encoder *encoder,
-                            const char *target)
+                            const hf_target *target)
 {
     char row[33];
     const hf_subject *subject = &data->cohort.subject[index];
@@ -152,7 +153,7 @@ static json_t *subject_json(const hf_run_data *data, int index, hf_part part, co
                      hf_dataset_image(data->dataset, index));
 }
 
-hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder, const char *target)
+hf_status hf_run_subjects(char **out, const hf_run_data *data, const hf_encoder *encoder, const hf_target *target)
 {
     json_t *all = json_array();
     bool good = all != NULL;

@@ -11,8 +11,6 @@
 
 #define EVALUATE_BATCH 4 /* samples; more would only cost memory */
 
-static const double pi = 3.14159265358979323846;
-
 /* A training run under way. */
 typedef struct run {
     hf_recipe recipe; /* with the goal's own loss filled in */
@@ -26,10 +24,11 @@ typedef struct run {
     hf_run_fixed fixed;
     hf_run_network network;
     hf_run_progress progress;
-    int *sample, n_samples; /* training subjects of an epoch, some more than once when oversampling */
+    hf_run_samples samples;
     hf_loader *train, *valid;
     int n_columns;
     hf_column column[HF_MAX_COLUMNS]; /* the goal's metrics */
+    double learning_rate;             /* of the last step */
     float *output, *truth;            /* [validation subjects, outputs], [..., T] */
     double *scored;                   /* [validation subjects, P + T] */
     float *residual;                  /* [validation subjects] of the last epoch, sorted */
@@ -68,7 +67,8 @@ static hf_status save(const run *r, const char *name, bool with_optimizer)
     if (status == HF_OK) status = hf_run_state_save(&archive, &r->fixed, &r->progress, r->recipe_text);
     if (status == HF_OK) status = hf_archive_add_text(&archive, HF_SUBJECTS_TEXT, r->subjects);
     if (status == HF_OK && r->fixed.target.goal->interval)
-        status = hf_run_residuals_save(&archive, r->residual, r->data.count[HF_VALID]);
+        status =
+            hf_run_residuals_save(&archive, r->residual, r->recipe.train.overfit_batches ? 0 : r->samples.n_judges);
     if (status == HF_OK) status = hf_run_file(&path, r->folder, name);
     if (status == HF_OK) status = hf_archive_write(&archive, path);
     free(path);
@@ -111,25 +111,40 @@ static hf_status write_recipe(const run *r)
     return status;
 }
 
-/* Before the first step: the bias of the last layer says what the training targets say on average. */
-static hf_status start_at_mean(const run *r)
+static int64_t named_count(const hf_model *model, int at)
+{
+    const hf_named named = hf_model_named(model, at);
+    return hf_shape_count(&named.value.desc.shape);
+}
+
+/* The bias of the goal's head, or of the network's last layer; -1: there is none of so many numbers. */
+static int find_bias(const hf_model *model, const hf_goal *goal, const hf_network *network, int outputs)
 {
     static const char *const endings[] = { "bias_generator.bias", "bias" };
-    const hf_network *kind;
     char name[160];
+    if (goal->bias) return hf_model_find(model, goal->bias);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        snprintf(name, sizeof name, "%.100s.%s", network->head, endings[i]);
+        const int at = hf_model_find(model, name);
+        if (at >= 0 && named_count(model, at) == outputs) return at;
+    }
+    return -1;
+}
+
+/* Before the first step: that bias says what the training targets say on average. */
+static hf_status start_at_mean(const run *r)
+{
+    const hf_target *target = &r->fixed.target;
+    const hf_network *kind;
     float bias[HF_MAX_CLASSES];
     HF_TRY(hf_run_network_find(&kind, &r->recipe));
-    r->fixed.target.goal->start(bias, &r->fixed.target);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        snprintf(name, sizeof name, "%.100s.%s", kind->head, endings[i]);
-        const int at = hf_model_find(r->network.model, name);
-        if (at < 0) continue;
-        const hf_named named = hf_model_named(r->network.model, at);
-        if (hf_shape_count(&named.value.desc.shape) == r->fixed.target.outputs)
-            return hf_tensor_write(&named.value, bias, r->fixed.target.outputs);
-    }
-    return hf_fail(HF_ERR_UNSUPPORTED, "train.start_at_mean: the network '%s' has no last layer with %d biases",
-                   r->recipe.model.name, r->fixed.target.outputs);
+    target->goal->start(bias, target);
+    const int at = find_bias(r->network.model, target->goal, kind, target->outputs);
+    if (at < 0)
+        return hf_fail(HF_ERR_UNSUPPORTED, "train.start_at_mean: the network '%s' has no last layer with %d biases",
+                       r->recipe.model.name, target->outputs);
+    const hf_named named = hf_model_named(r->network.model, at);
+    return hf_tensor_write(&named.value, bias, target->outputs);
 }
 
 static hf_status begin(run *r)
@@ -206,37 +221,10 @@ static hf_status training_rows(float **rows, const run *r)
     return status;
 }
 
-/* How often an epoch shows a training subject of each class: whole times, and by chance once more. */
-static hf_status list_samples(run *r)
-{
-    const int *subject = r->data.index + r->data.first[HF_TRAIN], count = r->data.count[HF_TRAIN];
-    const int classes = r->recipe.train.oversample ? r->fixed.target.n_trained : 1;
-    const int T = r->fixed.target.T; /* the last of them is the class that is trained */
-    int of[HF_MAX_CLASSES] = { 0 }, most = 0;
-    uint32_t *order;
-    for (int i = 0; i < count; i++) {
-        const int class = classes > 1 ? (int)r->data.truth[subject[i] * T + T - 1] : 0;
-        if (++of[class] > most) most = of[class];
-    }
-    HF_TRY(hf_alloc(&r->sample, (size_t)most * (size_t)classes, sizeof *r->sample, "the training samples"));
-    HF_TRY(hf_alloc(&order, (size_t)count, sizeof *order, "the training samples"));
-    hf_random_permutation(order, (uint32_t)count, (uint64_t)r->recipe.train.seed, hf_random_stream("oversample", 0, 0));
-    for (int class = 0; class < classes; class ++)
-        for (int shown = 0; shown < most;) /* once with shown < count: the last time around ends in the middle */
-            for (int i = 0; i < count && shown < most; i++) {
-                const int s = shown < of[class] ? subject[i] : subject[order[i]];
-                if (classes > 1 && (int)r->data.truth[s * T + T - 1] != class) continue;
-                r->sample[r->n_samples++] = s;
-                shown++;
-            }
-    free(order);
-    return HF_OK;
-}
-
 static hf_status open_network(run *r, const char *device)
 {
     float *rows = NULL;
-    const int samples = r->n_samples, wanted = (int)r->recipe.train.batch_size;
+    const int samples = r->samples.count, wanted = (int)r->recipe.train.batch_size;
     const int batch = samples < wanted ? samples : wanted;
     const int sizes[HF_N_STEPS] = { batch, samples % batch, batch < EVALUATE_BATCH ? batch : EVALUATE_BATCH };
     hf_status status = training_rows(&rows, r);
@@ -259,6 +247,7 @@ static hf_status open_network(run *r, const char *device)
 
 static hf_augment augment_of(const hf_recipe *recipe)
 {
+    if (recipe->train.overfit_batches) return (hf_augment){ .seed = (uint64_t)recipe->train.seed };
     hf_augment a = { .flip = recipe->train.flip ? recipe->train.flip_rate : 0,
                      .shift = (int)recipe->train.shift,
                      .affine = recipe->train.affine,
@@ -283,38 +272,36 @@ static hf_status open_loaders(run *r)
                                       .augment = &augment };
     const hf_loader_options valid = { .batch_size = r->network.step[HF_STEP_EVALUATE].batch,
                                       .no_volumes = r->network.row_only };
-    const size_t count = (size_t)d->count[HF_VALID];
-    HF_TRY(hf_loader_new(&r->train, d->dataset, r->sample, r->n_samples, &train));
+    const size_t count = (size_t)r->samples.n_judges;
+    HF_TRY(hf_loader_new(&r->train, d->dataset, r->samples.index, r->samples.count, &train));
     if (count == 0) return HF_OK;
     const hf_target *t = &r->fixed.target;
     HF_TRY(hf_alloc(&r->output, count * (size_t)t->outputs, sizeof *r->output, "predictions"));
     HF_TRY(hf_alloc(&r->truth, count * (size_t)t->T, sizeof *r->truth, "targets"));
     HF_TRY(hf_alloc(&r->residual, count, sizeof *r->residual, "residuals"));
     HF_TRY(hf_alloc(&r->scored, count * (size_t)(t->P + t->T), sizeof *r->scored, "predictions"));
-    return hf_loader_new(&r->valid, d->dataset, d->index + d->first[HF_VALID], d->count[HF_VALID], &valid);
+    return hf_loader_new(&r->valid, d->dataset, r->samples.judge, r->samples.n_judges, &valid);
 }
 
 /* ---- one epoch --------------------------------------------------------------------------------------------------- */
 
-static void set_learning_rate(const run *r)
+static void set_learning_rate(run *r)
 {
-    if (strcmp(r->recipe.train.schedule, "cosine") != 0) return;
-    const int64_t batch = r->network.step[HF_STEP_TRAIN].batch;
-    const int64_t steps = r->recipe.train.epochs * ((r->n_samples + batch - 1) / batch);
-    const double done = (double)r->progress.step / (double)steps;
-    hf_optimizer_set_learning_rate(r->network.optimizer,
-                                   r->recipe.train.learning_rate * 0.5 * (1 + cos(pi * fmin(done, 1))));
+    const int64_t batch = r->network.step[HF_STEP_TRAIN].batch, steps = (r->samples.count + batch - 1) / batch;
+    r->learning_rate = hf_run_learning_rate(&r->recipe, &r->progress, steps);
+    hf_optimizer_set_learning_rate(r->network.optimizer, r->learning_rate);
 }
 
 /* One pass over the training subjects; *loss is the mean over samples. */
 static hf_status train_pass(double *loss, run *r, int64_t epoch)
 {
-    const int total = r->n_samples;
+    const int total = r->samples.count;
+    const bool same_batches = r->recipe.train.overfit_batches > 0;
     const uint64_t seed = (uint64_t)r->recipe.train.seed;
     const hf_batch *batch;
     double sum = 0;
     int done = 0;
-    HF_TRY(hf_loader_start(r->train, (uint64_t)epoch));
+    HF_TRY(hf_loader_start(r->train, same_batches ? 1 : (uint64_t)epoch));
     for (int step = 1;; step++) {
         float value;
         HF_TRY(hf_loader_next(r->train, &batch));
@@ -353,7 +340,7 @@ static hf_status score(hf_epoch *out, run *r, int count)
 
 static hf_status validate(hf_epoch *out, run *r)
 {
-    const int count = r->data.count[HF_VALID];
+    const int count = r->samples.n_judges;
     for (int c = 0; c < r->n_columns; c++)
         out->valid[c] = NAN;
     out->valid_loss = NAN;
@@ -369,13 +356,14 @@ static hf_status finish_epoch(run *r, hf_epoch *e)
 {
     const double value = e->valid[e->select];
     r->progress.epoch = e->epoch;
-    e->best = r->data.count[HF_VALID] == 0 || r->progress.best_epoch == 0 ||
+    e->best = r->samples.n_judges == 0 || r->progress.best_epoch == 0 ||
               hf_metric_better(r->column[e->select].metric, value, r->progress.best_value);
     if (e->best) {
         r->progress.best_epoch = e->epoch;
         r->progress.best_value = value;
         HF_TRY(save(r, HF_BEST_FILE, false));
     }
+    (void)hf_run_note_plateau(&r->progress, &r->recipe);
     HF_TRY(hf_run_log_append(r->folder, e));
     return save(r, HF_LAST_FILE, true);
 }
@@ -392,14 +380,45 @@ static hf_status train_epoch(run *r, int64_t epoch)
     const double trained = hf_seconds() - start;
     e.waited_seconds = hf_loader_waited(r->train) - waited;
     HF_TRY(validate(&e, r));
+    e.learning_rate = r->learning_rate;
     e.seconds = hf_seconds() - start;
-    e.samples_per_second = r->n_samples / trained;
+    e.samples_per_second = r->samples.count / trained;
     HF_TRY(finish_epoch(r, &e));
     if (r->watch->epoch) r->watch->epoch(r->watch->user, &e);
     return HF_OK;
 }
 
+static const char *selecting(const run *r)
+{
+    return r->column[hf_target_select(&r->fixed.target)].label;
+}
+
+static hf_status train_epochs(run *r)
+{
+    while (r->progress.epoch < r->recipe.train.epochs && !hf_run_out_of_patience(&r->progress, &r->recipe)) {
+        const int64_t reductions = r->progress.reductions;
+        HF_TRY(train_epoch(r, r->progress.epoch + 1));
+        if (r->progress.reductions > reductions)
+            hf_watch_say(r->watch, "%lld epochs without a better %s: the learning rate is reduced",
+                         (long long)r->recipe.train.decay_epochs, selecting(r));
+    }
+    if (r->progress.epoch < r->recipe.train.epochs)
+        hf_watch_say(r->watch, "stopped early: no better %s since epoch %lld (train.patience)", selecting(r),
+                     (long long)r->progress.best_epoch);
+    return HF_OK;
+}
+
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
+
+static void say_overfit(const run *r)
+{
+    if (r->recipe.train.overfit_batches)
+        hf_watch_say(
+            r->watch,
+            "DEBUGGING RUN: train.overfit_batches trains on %d samples alone, without augmentation and dropout, "
+            "and judges by the same subjects. Nothing it says holds for others; the test subjects are not used",
+            r->samples.count);
+}
 
 static hf_status train_all(run *r, const hf_train_options *options)
 {
@@ -411,9 +430,11 @@ static hf_status train_all(run *r, const hf_train_options *options)
     if (options->resume && !resume) hf_watch_say(r->watch, "nothing to resume in '%s' yet", r->folder);
     if (resume) HF_TRY(check_same_recipe(r));
     HF_TRY(open_data(r, resume));
-    HF_TRY(hf_run_subjects(&r->subjects, &r->data, &r->fixed.encoder, r->recipe.cohort.target));
+    HF_TRY(hf_run_subjects(&r->subjects, &r->data, &r->fixed.encoder, &r->fixed.target));
     r->n_columns = hf_target_columns(r->column, &r->fixed.target);
-    HF_TRY(list_samples(r));
+    HF_TRY(hf_run_samples_list(&r->samples, &r->data, &r->fixed.target, &r->recipe));
+    HF_TRY(hf_run_check_selecting(&r->recipe, r->samples.n_judges));
+    say_overfit(r);
     HF_TRY(open_network(r, options->device));
     HF_TRY(open_loaders(r));
     if (resume && hf_run_has(r->folder, HF_LAST_FILE)) {
@@ -424,9 +445,7 @@ static hf_status train_all(run *r, const hf_train_options *options)
         if (hf_run_pretrains(&r->recipe))
             HF_TRY(hf_run_pretrain(&r->fixed.stage, &r->network, &r->recipe, r->subjects, r->folder, options));
     }
-    for (int64_t epoch = r->progress.epoch + 1; epoch <= r->recipe.train.epochs; epoch++)
-        HF_TRY(train_epoch(r, epoch));
-    return HF_OK;
+    return train_epochs(r);
 }
 
 static void close_run(run *r)
@@ -436,7 +455,7 @@ static void close_run(run *r)
     hf_run_network_free(&r->network);
     hf_run_data_free(&r->data);
     hf_encoder_free(&r->fixed.encoder);
-    free(r->sample);
+    hf_run_samples_free(&r->samples);
     free(r->output);
     free(r->truth);
     free(r->scored);
@@ -447,7 +466,7 @@ static void close_run(run *r)
 }
 
 /* The best weights on the test subjects, into predictions and report. */
-static hf_status judge(hf_predictions *out, const char *folder, const hf_train_options *options)
+static hf_status judge(hf_predictions *out, const char *folder, bool overfit, const hf_train_options *options)
 {
     hf_status status;
     char *path = NULL;
@@ -457,6 +476,7 @@ static hf_status judge(hf_predictions *out, const char *folder, const hf_train_o
                                       .part = HF_TEST,
                                       .needs_truth = true,
                                       .watch = { .progress = options->watch.progress, .user = options->watch.user } };
+    if (overfit) return hf_run_report(folder, NULL, &quiet); /* no score of the test subjects may come of it */
     HF_TRY_OUT(hf_run_predict(&test, folder, &how));
     HF_TRY_OUT(hf_run_file(&path, folder, HF_PREDICTIONS_FILE));
     HF_TRY_OUT(hf_predictions_write(&test, path));
@@ -490,7 +510,7 @@ hf_status hf_run_train(hf_predictions *test, const hf_recipe *recipe, const char
     close_run(&r);
     if (status != HF_OK && r.lock.fd >= 0 && r.made) hf_run_remove_empty(folder, r.made);
     free(r.made);
-    if (status == HF_OK) status = judge(test, folder, options);
+    if (status == HF_OK) status = judge(test, folder, recipe->train.overfit_batches > 0, options);
     hf_lock_release(&r.lock);
     return status;
 }

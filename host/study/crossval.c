@@ -139,6 +139,8 @@ hf_status hf_study_run(const hf_recipe *recipe, const char *folder, const hf_stu
     crossval c = { .recipe = recipe, .folder = folder, .options = options ? options : &defaults };
     hf_study study = { 0 };
     hf_status status = hf_recipe_check(recipe);
+    if (status == HF_OK && recipe->train.overfit_batches)
+        status = hf_fail(HF_ERR_ARGUMENT, "train.overfit_batches is for debugging a single run: a study needs results");
     if (status == HF_OK) status = run_all(&c);
     if (status == HF_OK) status = hf_study_read(&study, folder);
     if (status == HF_OK) status = hf_study_write(&study);

@@ -9,7 +9,7 @@
  * Labels outside 0..F-1 make loss and gradients not-a-number; no memory outside the operands is read. */
 #include "each.h"
 
-#define CHUNK 512 /* elements of one partial sum, as in loss.cl */
+#define CHUNK 512 /* elements of one partial sum, as in sum.h */
 
 /* ---- classification ---------------------------------------------------------------------------------------------- */
 

@@ -3,14 +3,16 @@
  *     adam(theta, grad, m, v, schedule)  -> theta, m, v      weight decay added to the gradient
  *     adamw(theta, grad, m, v, schedule) -> theta, m, v      weight decay taken from theta directly
  *     sgd(theta, grad, m, schedule)      -> theta, m
+ *     clip(grad [n], schedule)           -> schedule         with a smaller factor where the gradients are too long
  *
- * Results may overwrite theta, m and v. schedule F32[8] = { learning rate, 1 - beta1^t, 1 - beta2^t, factor of the
+ * Results may overwrite theta, m, v and schedule. schedule F32[8] = { learning rate, 1 - beta1^t, 1 - beta2^t, factor of the
  * gradients, 0, 0, 0, 0 } changes from step to step (t = 1, 2, ...; made in double precision on the host). Options:
- * params.beta1 (0: 0.9), beta2 (0: 0.999), eps (0: 1e-8), weight_decay, momentum_sgd. Formulas are in
+ * params.beta1 (0: 0.9), beta2 (0: 0.999), eps (0: 1e-8), weight_decay, momentum_sgd, limit. Formulas are in
  * cl_kernels/optimizer.cl. */
 #include "each.h"
 
-#define SCHEDULE 8 /* numbers in a schedule */
+#define SCHEDULE 8   /* numbers in a schedule */
+#define CHUNK    512 /* elements of one partial sum, as in sum.h */
 
 static const hf_op adamw;
 
@@ -97,4 +99,57 @@ static const hf_op sgd = {
     .replaces = { 1 + 0, 1 + 2 },
 };
 
-const hf_op *const hf_ops_optimizer[] = { &adam, &adamw, &sgd, NULL };
+/* ---- clipping ---------------------------------------------------------------------------------------------------- */
+
+static hf_status infer_clip(const hf_query *q, hf_desc *out)
+{
+    HF_TRY(hf_expect_type(q, 0, HF_F32));
+    HF_TRY(hf_expect_rank(q, 0, 1));
+    HF_TRY(hf_expect_type(q, 1, HF_F32));
+    HF_TRY(hf_expect_shape(q, 1, HF_SHAPE(SCHEDULE)));
+    if (!(q->params->limit > 0))
+        return hf_fail(HF_ERR_ARGUMENT, "clip: params.limit is %g, expected a norm above 0", (double)q->params->limit);
+    out[0] = hf_desc_f32(HF_SHAPE(SCHEDULE));
+    return HF_OK;
+}
+
+static int64_t clip_chunks(const hf_call *call)
+{
+    return (int64_t)hf_ceil_div((size_t)hf_stored(&call->in[0]), CHUNK);
+}
+
+static size_t clip_scratch(const hf_call *call)
+{
+    return (size_t)clip_chunks(call) * sizeof(float);
+}
+
+static hf_status clip_prepare(hf_call *call)
+{
+    const int64_t n = hf_stored(&call->in[0]), chunks = clip_chunks(call);
+    HF_TRY(hf_launch(call, "optimizer", "squares", hf_vector_define(call), hf_range_over(chunks, 64, 1),
+                     HF_ARGS(HF_T(&call->in[0]), HF_T(&call->scratch), HF_L(n))));
+    return hf_launch(
+        call, "optimizer", "clip", hf_vector_define(call), hf_range_over(1, 1, 1),
+        HF_ARGS(HF_T(&call->scratch), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_L(chunks), HF_F(call->params.limit)));
+}
+
+static uint64_t clip_flop(const hf_query *q)
+{
+    return 2 * (uint64_t)hf_shape_count(&q->in[0].shape);
+}
+
+static const hf_op clip = {
+    .name = "clip",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .in_names = "grad schedule",
+    .out_names = "schedule",
+    .formula = "s = s min(1, limit / (s |grad| + 1e-6)), |grad| the norm of all of it",
+    .infer = infer_clip,
+    .flop = clip_flop,
+    .impls = { { .name = "plain", .layouts = "PP>P", .scratch = clip_scratch, .prepare = clip_prepare } },
+    .replaces = { 1 + 1 },
+};
+
+const hf_op *const hf_ops_optimizer[] = { &adam, &adamw, &sgd, &clip, NULL };

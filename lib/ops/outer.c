@@ -60,57 +60,46 @@ static hf_status prepare_outer(hf_call *call)
                              HF_I(e[1])));
 }
 
-static hf_status prepare_outer_dx_plain(hf_call *call)
+/* Both gradients as products: each sample's factor [k] with its dz, a matrix [n,k] or [k,n], whose element (k,n) lies at
+ * k k_stride + n n_stride. */
+static hf_matmul product_of(const hf_call *call, int64_t k_stride, int64_t n_stride)
 {
-    const int64_t *x = call->params.shape.dim, *e = call->in[1].desc.shape.dim;
-    return hf_launch(
-        call, "outer", "outer_dx_plain", NULL, hf_range_over(x[0] * x[1], GROUP, 1),
-        HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0]), HF_I(x[1]), HF_I(e[1])));
-}
-
-static hf_status prepare_outer_de_plain(hf_call *call)
-{
-    const int64_t *x = call->in[1].desc.shape.dim, *e = call->params.shape.dim;
-    return hf_launch(
-        call, "outer", "outer_de_plain", NULL, hf_range_over(e[0] * e[1], GROUP, 1),
-        HF_ARGS(HF_T(&call->in[0]), HF_T(&call->in[1]), HF_T(&call->out[0]), HF_I(x[0]), HF_I(x[1]), HF_I(e[1])));
-}
-
-static hf_matmul outer_dx_matmul(const hf_call *call)
-{
-    int64_t n = call->params.shape.dim[0], i = call->params.shape.dim[1], j = call->in[1].desc.shape.dim[1];
+    const int64_t n = call->params.shape.dim[1], k = call->in[1].desc.shape.dim[1];
     hf_matmul p = hf_matmul_of(call);
-    p.a = &call->in[1]; /* e */
+    p.a = &call->in[1]; /* the factor */
     p.b = &call->in[0]; /* dz */
     p.m = 1;
-    p.n = i;
-    p.k = j;
-    p.batch = n;
-    p.a_stride[0] = p.a_stride[2] = p.b_stride[1] = j;
-    p.a_stride[1] = p.b_stride[0] = p.c_stride[1] = 1;
-    p.b_stride[2] = i * j;
-    p.c_stride[0] = p.c_stride[2] = i;
+    p.n = n;
+    p.k = k;
+    p.batch = call->params.shape.dim[0];
+    p.a_stride[0] = p.a_stride[2] = k;
+    p.a_stride[1] = p.c_stride[1] = 1;
+    p.b_stride[0] = k_stride;
+    p.b_stride[1] = n_stride;
+    p.b_stride[2] = n * k;
+    p.c_stride[0] = p.c_stride[2] = n;
     return p;
 }
 
-static hf_matmul outer_de_matmul(const hf_call *call)
+static hf_matmul dx_of(const hf_call *call)
 {
-    int64_t n = call->params.shape.dim[0], j = call->params.shape.dim[1], i = call->in[1].desc.shape.dim[1];
-    hf_matmul p = hf_matmul_of(call);
-    p.a = &call->in[1]; /* x */
-    p.b = &call->in[0]; /* dz */
-    p.m = 1;
-    p.n = j;
-    p.k = i;
-    p.batch = n;
-    p.a_stride[0] = p.a_stride[2] = i;
-    p.a_stride[1] = p.b_stride[1] = p.c_stride[1] = 1;
-    p.b_stride[0] = p.c_stride[0] = p.c_stride[2] = j;
-    p.b_stride[2] = i * j;
-    return p;
+    return product_of(call, 1, call->in[1].desc.shape.dim[1]);
 }
 
-static const hf_product dx_product = { outer_dx_matmul }, de_product = { outer_de_matmul };
+static hf_matmul de_of(const hf_call *call)
+{
+    return product_of(call, call->params.shape.dim[1], 1);
+}
+
+static const hf_product dx_product = { dx_of }, de_product = { de_of };
+
+static hf_status prepare_gradient_plain(hf_call *call)
+{
+    const hf_matmul p = ((const hf_product *)call->impl->variant)->of(call);
+    return hf_launch(call, "outer", "outer_gradient_plain", NULL, hf_range_over(p.batch * p.n, GROUP, 1),
+                     HF_ARGS(HF_T(p.b), HF_T(p.a), HF_T(p.c), HF_L(p.batch * p.n), HF_I(p.n), HF_I(p.k),
+                             HF_I(p.b_stride[0]), HF_I(p.b_stride[1])));
+}
 
 static const hf_op outer = {
     .name = "outer",
@@ -142,7 +131,7 @@ static const hf_op outer_dx = {
                  .scratch = hf_tiled_scratch,
                  .prepare = hf_tiled_prepare,
                  .variant = &dx_product },
-               { .name = "plain", .layouts = "PP>P", .prepare = prepare_outer_dx_plain } },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_gradient_plain, .variant = &dx_product } },
 };
 
 static const hf_op outer_de = {
@@ -160,7 +149,7 @@ static const hf_op outer_de = {
                  .scratch = hf_tiled_scratch,
                  .prepare = hf_tiled_prepare,
                  .variant = &de_product },
-               { .name = "plain", .layouts = "PP>P", .prepare = prepare_outer_de_plain } },
+               { .name = "plain", .layouts = "PP>P", .prepare = prepare_gradient_plain, .variant = &de_product } },
 };
 
 const hf_op *const hf_ops_outer[] = { &outer, &outer_dx, &outer_de, NULL };

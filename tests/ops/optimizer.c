@@ -168,11 +168,57 @@ static void sgd_reference(const hf_params *params, const hf_desc *in, double *co
     }
 }
 
+/* ---- clip -------------------------------------------------------------------------------------------------------- */
+
+/* Letter l: the limit in tenths. */
+static int clip_setup(const hf_case *test_case, hf_params *params, hf_desc *in)
+{
+    params->limit = 0.1f * (float)hf_case_get(test_case, 'l', 10);
+    in[0] = hf_vector(hf_case_get(test_case, 'n', 1));
+    in[1] = hf_vector(8);
+    return 2;
+}
+
+static void clip_draw(hf_case *test_case, hf_draw *draw)
+{
+    hf_case_set(test_case, 'n', hf_draw_int(draw, 1, hf_draw_int(draw, 0, 1) ? 70 : 3000));
+    hf_case_set(test_case, 'l', hf_draw_int(draw, 1, 400));
+    hf_case_set(test_case, 'g', hf_draw_int(draw, 1, 8));
+}
+
+static bool clip_fill(int index, double *values, int64_t count, bool integers, hf_draw *draw, const hf_case *test_case)
+{
+    (void)integers, (void)count, (void)draw;
+    return index == 1 && fill_schedule(values, test_case);
+}
+
+/* The norm: a product and n sums, halved by the root, and ROOT; a product, a sum, a quotient and a product behind it.
+ * Where the quotient is 1 but for rounding, either side of the choice differs by as much. */
+static void clip_reference(const hf_params *params, const hf_desc *in, double *const *in_values, const hf_desc *out,
+                           double *const *out_values, double *const *bound)
+{
+    (void)out;
+    const double count = (double)hf_count(&in[0]), factor = in_values[1][3];
+    double squares = 0;
+    for (int64_t i = 0; i < hf_count(&in[0]); i++)
+        squares += in_values[0][i] * in_values[0][i];
+    const double relative = hf_gamma(count + 1) / 2 + ROOT + DIVIDE + hf_gamma(4);
+    const double part = (double)params->limit / (factor * sqrt(squares) + 1e-6);
+    for (int k = 0; k < 8; k++)
+        out_values[0][k] = in_values[1][k];
+    if (part < 1 + MORE * relative) {
+        out_values[0][3] = factor * fmin(part, 1);
+        bound[0][3] = MORE * relative * factor + TINY;
+    }
+}
+
+static const char *const clip_cases[] = { "n1", "n64l3", "n5000l20g8", "n120l100", NULL };
 static const char *const cases[] = { "n1c1_t1", "n7c33_t2y5", "n100c100_t100b5m9g2", NULL };
 
 HF_OP_TESTS(optimizer) = {
     { "adam", cases, false, adam_setup, draw_case, adam_fill, adam_reference },
     { "adamw", cases, false, adam_setup, draw_case, adam_fill, adamw_reference },
     { "sgd", cases, false, sgd_setup, draw_case, sgd_fill, sgd_reference },
+    { "clip", clip_cases, false, clip_setup, clip_draw, clip_fill, clip_reference },
     { 0 },
 };

@@ -256,6 +256,16 @@ static void voxels_beyond_int(hf_problem *p)
     p->in[0].shape = HF_SHAPE(1, 1, 1 << 11, 1 << 11, 1 << 11);
 }
 
+static void limit_zero(hf_problem *p)
+{
+    p->params.limit = 0;
+}
+
+static void limit_nan(hf_problem *p)
+{
+    p->params.limit = NAN;
+}
+
 static void three_operands(hf_problem *p)
 {
     p->n_in = 3;
@@ -278,6 +288,8 @@ static const struct {
     { "dropout", "n1c2_d2h2w2", voxels_beyond_int, "more than 2^31" },
     { "dropout_dx", "n1c2_d2h2w2", p_one, "p is 1" },
     { "softmax_cross_entropy_dx", "n2f3", three_operands, "dloss is missing" },
+    { "clip", "n6", limit_zero, "limit is 0" },
+    { "clip", "n6", limit_nan, "limit is nan" },
     { "concat", "n2c3w4_k2a1", axis_negative, "axis is -1" },
     { "concat", "n2c3w4_k2a1", axis_of_5, "axis is 5" },
     { "slice", "n2c3_d2h2w2_a1i3", kernel_negative, "from index -1" },

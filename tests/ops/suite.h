@@ -3,7 +3,7 @@
  *   list.c      every operator under test, through lib/ops/ops.def
  *   case.c      case strings and random draws
  *   fill.c      a case with values: operands, and what the double reference makes of them
- *   bed.c       one device and one implementation: guard bands, runs, comparison
+ *   bed.c       one device and one implementation: runs, comparison; with place.c and surround.c: guard bands
  *   gradient.c  the reference gradients against central differences
  *   refuse.c    operands that the shape rule must refuse
  *   selftest.c  defects put in on purpose, each of which the driver must notice

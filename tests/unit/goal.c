@@ -47,6 +47,12 @@ static void test_refused(void)
           "found '0', expected a number above 0" },
         { { "goal=classes", "goal.classes=[a, b]", "train.loss=mse" },
           "with train.loss mse: cross-entropy is expected" },
+        { { "goal=ordinal", "goal.classes=[a]" }, "goal.classes: found 1" },
+        { { "goal=ordinal", "goal.classes=[a, b]", "train.class_weights=inverse" },
+          "goal ordinal: train.class_weights do not go with it" },
+        { { "goal=ordinal", "goal.classes=[a, b, c]", "goal.collapse=c=b" }, "goal ordinal: goal.collapse does not" },
+        { { "goal=ordinal", "goal.classes=[a, b]", "train.loss=mse" }, "with train.loss mse: coral is expected" },
+        { { "goal=ordinal", "goal.classes=[a, b]", "goal.event=c" }, "goal ordinal has no use for a second column" },
         { { "goal=classes", "goal.classes=[a, b, c]", "goal.collapse=d=a" },
           "goal.collapse: found 'd=a', expected CLASS" },
         { { "goal=classes", "goal.classes=[a, b, c]", "goal.collapse=b" }, "goal.collapse: found 'b'" },
@@ -142,9 +148,17 @@ static void test_learn(void)
     for (int k = 0; k < 3; k++)
         CHECK_NEAR(predicted[k], t.baseline[0][k], 1e-7);
     CHECK_STATUS(hf_target_learn(&t, truth, 3), HF_ERR_ARGUMENT, "no training subject is of class 'AD'");
+    SET("goal=ordinal", "goal.classes=[CN, MCI, AD]", "train.oversample=true");
+    t = target_of();
+    CHECK(t.units == 1 && t.outputs == 2 && t.P == 3);
+    CHECK_OK(hf_target_learn(&t, truth, 8));
+    t.goal->start(bias, &t);
+    t.goal->link(predicted, bias, &t);
+    for (int k = 0; k < 3; k++)
+        CHECK_NEAR(predicted[k], t.baseline[0][k], 1e-7);
     SET("goal=binary", "goal.classes=[CN, AD]");
     t = target_of();
-    CHECK(t.outputs == 1 && t.P == 2);
+    CHECK(t.units == 1 && t.outputs == 1 && t.P == 2);
     CHECK_OK(hf_target_learn(&t, (const double[]){ 0, 1, 1, 1 }, 4));
     t.goal->start(bias, &t);
     t.goal->link(predicted, bias, &t);
@@ -227,6 +241,17 @@ static void test_unlink(void)
         for (int k = 0; k < 3; k++)
             CHECK(isfinite(output[k]) && fabs(again[k] - three[i][k]) < 1e-6);
     }
+    SET("goal=ordinal", "goal.classes=[a, b, c]");
+    t = target_of();
+    for (int i = 0; i < 3; i++) {
+        t.goal->unlink(output, three[i], &t);
+        t.goal->link(again, output, &t);
+        for (int k = 0; k < 3; k++)
+            CHECK(isfinite(output[k % 2]) && fabs(again[k] - three[i][k]) < 1e-6);
+    }
+    t.goal->link(again, (const float[]){ -1, 2 }, &t); /* biases that contradict each other: nothing is negative */
+    CHECK_NEAR(again[0], 1 / (1 + exp(-1)), 1e-7);
+    CHECK(again[1] == 0 && fabs(again[0] + again[2] - 1) < 1e-15);
     SET("goal=binary", "goal.classes=[a, b]");
     t = target_of();
     t.goal->unlink(output, (const double[]){ 0.25, 0.75 }, &t);
@@ -454,6 +479,10 @@ static void test_predictions(const char *folder)
     t = target_of();
     CHECK_OK(hf_target_learn(&t, (const double[]){ 0, 1, 2, 1 }, 4));
     check_file_and_scores(&t, "participant_id\tsex\tdx\tpredicted\tp_CN\tp_MCI\tp_AD\nsub-0\tF\tCN\t", folder);
+    SET("goal=ordinal", "goal.classes=[CN, MCI, AD]", "cohort.target=dx");
+    hf_target ordered = target_of();
+    CHECK_OK(hf_target_learn(&ordered, (const double[]){ 0, 1, 2, 1 }, 4));
+    check_file_and_scores(&ordered, "participant_id\tsex\tdx\tpredicted\tp_CN\tp_MCI\tp_AD\nsub-0\tF\tCN\t", folder);
     SET(FIVE, "cohort.target=dx");
     hf_target five = target_of();
     CHECK_OK(hf_target_learn(&five, (const double[]){ 0, 0, 1, 1, 1, 2, 1, 3, 2, 4 }, 5));

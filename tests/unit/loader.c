@@ -277,6 +277,40 @@ static void test_augmented(void)
     CHECK_STATUS(hf_loader_new(&loader, dataset, all, N, &options), HF_ERR_ARGUMENT, "noise is 2");
 }
 
+/* The copies of a subject are augmented each for itself, the first like the subject alone, whoever stands before it in
+ * the list; and each the same in a second pass of the same number. */
+static void test_copies(void)
+{
+    enum { LIST = 7 };
+    static const int list[LIST] = { 3, 1, 3, 3, 0, 1, 3 }, copy[LIST] = { 0, 0, 1, 2, 0, 1, 3 };
+    static float got[LIST][VOXELS];
+    float room[VOXELS], want[VOXELS];
+    hf_loader *loader = NULL;
+    const hf_batch *batch;
+    const hf_loader_options options = { .batch_size = 2, .depth = 2, .threads = 3, .augment = &everything };
+    int equal = 0;
+    if (!CHECK_OK(hf_loader_new(&loader, dataset, list, LIST, &options))) return;
+    for (int pass = 0; pass < 2; pass++) {
+        int at = 0;
+        CHECK_OK(hf_loader_start(loader, 5));
+        while (CHECK_OK(hf_loader_next(loader, &batch)) && batch)
+            for (int k = 0; k < batch->count; k++, at++) {
+                const uint64_t draw = (uint64_t)list[at] + ((uint64_t)copy[at] << 32);
+                memcpy(want, expected[list[at]], sizeof want);
+                hf_augment_volume(want, hf_dataset_shape(dataset), &everything, 5, draw, room);
+                CHECK(batch->index[k] == list[at] && hf_augment_copy(list[at], copy[at]) == draw);
+                CHECK(memcmp(want, batch->volume + k * VOXELS, sizeof want) == 0);
+                memcpy(got[at], want, sizeof want);
+            }
+        CHECK(at == LIST);
+    }
+    for (int a = 0; a < LIST; a++)
+        for (int b = 0; b < a; b++)
+            equal += list[a] == list[b] && memcmp(got[a], got[b], sizeof got[a]) == 0;
+    CHECK(equal == 0);
+    hf_loader_free(&loader);
+}
+
 /* Two sides: judged, both of each subject, one after the other, normalised together; in training a random one, alone. */
 static void test_sides(bool no_cache)
 {
@@ -462,6 +496,7 @@ int main(void)
         test_without_volumes();
         test_without_rows(no_cache);
         test_augmented();
+        test_copies();
         test_sides(no_cache);
         test_restart();
         test_held_batch();

@@ -426,10 +426,9 @@ static void test_written_text(void)
     hf_text text = { 0 };
     if (!CHECK_OK(parse(&r, "cohort: {path: my folder, spacing: [1.75, 1.75, 1.75]}"))) return;
     CHECK_OK(hf_recipe_write(&r, &text));
-    CHECK(
-        strstr(text.data,
-               "goal:\n  name: regression\n  classes: []\n  merge: []\n  collapse: []\n  unit: years\nmodel:\n  name: "
-               "brain-age-hyperfusion\n  hyper_layers: \"\"\n") == text.data);
+    CHECK(strstr(text.data, "goal:\n  name: regression\n  classes: []\n  event: \"\"\n  merge: []\n  collapse: []\n  "
+                            "unit: years\nmodel:\n  name: "
+                            "brain-age-hyperfusion\n  hyper_layers: \"\"\n") == text.data);
     CHECK(strstr(text.data, "\ncohort:\n  path: \"my folder\"\n") != NULL);
     CHECK(strstr(text.data, "\n  spacing: [1.75, 1.75, 1.75]\n") != NULL);
     CHECK(strstr(text.data, "\n  tabular: [\"sex:onehot(F,M)\"]\n  fit_on: train\n  cache: true\n") != NULL);
