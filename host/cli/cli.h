@@ -41,7 +41,7 @@ struct cli_command {
 };
 
 extern const cli_command cli_devices, cli_cohort_make, cli_cohort_check, cli_plan, cli_train, cli_evaluate, cli_predict,
-    cli_report, cli_crossval, cli_compare, cli_select_layers, cli_convert;
+    cli_report, cli_crossval, cli_ensembles, cli_compare, cli_select_layers, cli_ablate, cli_convert;
 extern const cli_command *const cli_commands[]; /* ended by NULL */
 
 /* Parses the words after the command's name. CLI_OK, or CLI_USAGE with the reason printed. */
@@ -74,6 +74,11 @@ hf_status cli_resolve_cohort(hf_recipe *recipe) HF_MUST_USE;
 
 /* Interruptions (INT, TERM) from now on make `watch` ask for a stop. */
 void cli_listen(hf_watch *watch);
+
+/* Reads studies, puts their models together by a rule, compares them (names NULL: their folders), prints them as --format
+ * says and writes all of it into --out when that is given. */
+hf_status cli_compare_studies(const char *const *folders, int count, const char *const *names,
+                              const hf_study_rule *rule, const cli_args *args) HF_MUST_USE;
 
 /* A path that means the same from every folder; freed with free(). A NULL stays NULL. */
 hf_status cli_absolute(char **out, const char *path) HF_MUST_USE;

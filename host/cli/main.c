@@ -4,8 +4,9 @@
 #include <string.h>
 
 const cli_command *const cli_commands[] = {
-    &cli_devices, &cli_cohort_make, &cli_cohort_check, &cli_plan,          &cli_train,   &cli_evaluate, &cli_predict,
-    &cli_report,  &cli_crossval,    &cli_compare,      &cli_select_layers, &cli_convert, NULL,
+    &cli_devices,  &cli_cohort_make,   &cli_cohort_check, &cli_plan,     &cli_train,
+    &cli_evaluate, &cli_predict,       &cli_report,       &cli_crossval, &cli_ensembles,
+    &cli_compare,  &cli_select_layers, &cli_ablate,       &cli_convert,  NULL,
 };
 
 /* How many of the words name this command; 0: another one. */

@@ -14,7 +14,7 @@ static int run(const cli_args *args)
     if (out)
         printf("report: %s\n", out);
     else
-        printf("report: %s/report.html\n", args->argument[0]);
+        printf("report: %s/" HF_REPORT_FILE "\n", args->argument[0]);
     return CLI_OK;
 }
 

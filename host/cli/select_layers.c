@@ -35,7 +35,7 @@ static int run(const cli_args *args)
 static const cli_option options[] = {
     { "draws", "N", "how often each layer is drawn; default 100", false },
     { "layers", "A,B,...", "only these; default: every convolution and linear layer", false },
-    { "format", "F", "text (default), tsv, latex or html", false },
+    { "format", "F", "text (default), tsv, latex or html (a page with a plot)", false },
     { "set", "KEY=VALUE", "replace a value of the recipe; repeats", true },
     { "device", "D", "gpu:0, cpu:0, or part of a device's name; see 'hyperfusion devices'", false },
     { 0 },

@@ -169,6 +169,10 @@ void hf_predictions_free(hf_predictions *predictions);
 /* Removes subjects from the list, those that are not kept[count]; the others stay in order. */
 void hf_predictions_keep(hf_predictions *predictions, const bool *keep);
 
+/* Everybody with a truth, in the order of their ids, into index[count]: intervals taken in this order do not depend on the
+ * one they come in. */
+hf_status hf_predictions_known(int *index, int *n, const hf_predictions *predictions) HF_MUST_USE;
+
 /* As a table: participant_id, groups, the goal's columns, then low_90 and high_90 where there is an interval; as text, or
  * as a file. Numbers come back exactly. */
 hf_status hf_predictions_text(const hf_predictions *predictions, hf_text *out) HF_MUST_USE;

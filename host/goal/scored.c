@@ -178,9 +178,9 @@ static int by_id(const void *a, const void *b)
     return order ? order : (x->at > y->at) - (x->at < y->at);
 }
 
-/* Everybody with a truth, in the order of their ids, into index[count]; returns how many. */
-static hf_status ordered(int *index, int *n, const hf_predictions *p)
+hf_status hf_predictions_known(int *index, int *n, const hf_predictions *predictions)
 {
+    const hf_predictions *p = predictions;
     place *places;
     *n = 0;
     HF_TRY(hf_alloc(&places, (size_t)p->count, sizeof *places, "subjects"));
@@ -272,7 +272,7 @@ static hf_status score_seen(hf_scores *scores, const hf_predictions *p, bool see
 static hf_status make_scores(hf_scores *out, const hf_predictions *p, int *index, double *constant)
 {
     int n, *members = index + p->count;
-    HF_TRY(ordered(index, &n, p));
+    HF_TRY(hf_predictions_known(index, &n, p));
     if (n == 0) return hf_fail(HF_ERR_ARGUMENT, "none of the %d subjects has a known '%s'", p->count, p->target.column);
     HF_TRY(score_row(out, p, NULL, NULL, index, n, constant));
     for (int seen = 1; p->seen && seen >= 0; seen--)

@@ -1,15 +1,8 @@
 /* calibration.c: the reliability curve, its error (Guo et al. 2017), and Brier's score (1950, summed over classes). */
 #include "calibration.h"
+#include "sum.h"
 
 #include <math.h>
-
-static int top_class(const double *p, int classes)
-{
-    int top = 0;
-    for (int c = 1; c < classes; c++)
-        if (p[c] > p[top]) top = c;
-    return top;
-}
 
 static int bin_of(double confidence)
 {
@@ -17,22 +10,10 @@ static int bin_of(double confidence)
     return bin < 0 ? 0 : bin < HF_CALIBRATION_BINS ? bin : HF_CALIBRATION_BINS - 1;
 }
 
-static hf_status check_subject(const double *p, int label, int subject, int classes)
-{
-    if (label < 0 || label >= classes)
-        return hf_fail(HF_ERR_ARGUMENT, "calibration: the label of subject %d is %d, expected 0 to %d", subject, label,
-                       classes - 1);
-    for (int c = 0; c < classes; c++)
-        if (!(p[c] >= 0 && p[c] <= 1))
-            return hf_fail(HF_ERR_NUMBER, "calibration: probability %d of subject %d is %g, expected from 0 to 1", c,
-                           subject, p[c]);
-    return HF_OK;
-}
-
 /* Sums while counting; finish() makes means of them. */
 static void add(hf_calibration *sums, const double *p, int label, int classes)
 {
-    const int top = top_class(p, classes);
+    const int top = hf_most_probable(p, classes);
     hf_calibration_bin *bin = &sums->bin[bin_of(p[top])];
     bin->count++;
     bin->confidence += p[top];
@@ -52,16 +33,48 @@ static void finish(hf_calibration *sums, int count)
     }
 }
 
-hf_status hf_calibration_of(hf_calibration *out, const double *probability, const int *label, int count, int classes)
+static hf_calibration calibrate(const hf_scored *s, const int *index, int n)
 {
     hf_calibration sums = { 0 };
-    if (count < 1) return hf_fail(HF_ERR_ARGUMENT, "calibration of %d subjects: at least one is needed", count);
-    for (int i = 0; i < count; i++) {
-        const double *p = probability + (size_t)i * (size_t)classes;
-        HF_TRY(check_subject(p, label[i], i, classes));
-        add(&sums, p, label[i], classes);
+    for (int i = 0; i < n; i++) {
+        const size_t at = (size_t)(index ? index[i] : i);
+        add(&sums, s->predicted + at * (size_t)s->P, (int)s->truth[at * (size_t)s->T], s->P);
     }
-    finish(&sums, count);
-    *out = sums;
+    finish(&sums, n);
+    return sums;
+}
+
+double hf_ece(const hf_scored *s, const int *index, int n, int k, double *scratch)
+{
+    (void)k, (void)scratch;
+    return calibrate(s, index, n).ece;
+}
+
+double hf_brier(const hf_scored *s, const int *index, int n, int k, double *scratch)
+{
+    (void)k, (void)scratch;
+    return calibrate(s, index, n).brier;
+}
+
+static hf_status check_subject(const hf_scored *s, size_t at)
+{
+    const double truth = s->truth[at * (size_t)s->T], *p = s->predicted + at * (size_t)s->P;
+    if (!(truth >= 0 && truth < s->P && truth == floor(truth)))
+        return hf_fail(HF_ERR_ARGUMENT,
+                       "calibration: the true value of subject %zu is %g, expected a class from 0 to %d", at, truth,
+                       s->P - 1);
+    for (int c = 0; c < s->P; c++)
+        if (!(p[c] >= 0 && p[c] <= 1))
+            return hf_fail(HF_ERR_NUMBER, "calibration: probability %d of subject %zu is %g, expected from 0 to 1", c,
+                           at, p[c]);
+    return HF_OK;
+}
+
+hf_status hf_calibration_of(hf_calibration *out, const hf_scored *s, const int *index, int n)
+{
+    if (n < 1) return hf_fail(HF_ERR_ARGUMENT, "calibration of %d subjects: at least one is needed", n);
+    for (int i = 0; i < n; i++)
+        HF_TRY(check_subject(s, (size_t)(index ? index[i] : i)));
+    *out = calibrate(s, index, n);
     return HF_OK;
 }

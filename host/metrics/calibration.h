@@ -2,7 +2,7 @@
 #ifndef HF_CALIBRATION_H
 #define HF_CALIBRATION_H
 
-#include "hfbase.h"
+#include "metrics.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -23,9 +23,9 @@ typedef struct hf_calibration {
     double brier; /* mean over subjects of the squared distance between probabilities and the one-hot truth, 0 to 2 */
 } hf_calibration;
 
-/* From probability[count,classes] and the class indices label[count]. */
-hf_status hf_calibration_of(hf_calibration *out, const double *probability, const int *label, int count,
-                            int classes) HF_MUST_USE;
+/* Of the subjects index[n] (NULL: the first n). HF_ERR_ARGUMENT for n < 1 or a truth that is no class, HF_ERR_NUMBER for a
+ * probability that is not between 0 and 1. The metrics "ece" and "brier" (metrics.h) are its two numbers. */
+hf_status hf_calibration_of(hf_calibration *out, const hf_scored *s, const int *index, int n) HF_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -199,6 +199,8 @@ const hf_metric hf_metrics_of_classes[] = {
       false, 3, auc },
     { "accuracy", "ACC", "accuracy", HF_UNIT_NONE, HF_HIGHER, false, 3, accuracy },
     { "recall", "recall", "recall of each class", HF_UNIT_NONE, HF_HIGHER, true, 3, recall },
+    { "ece", "ECE", "expected calibration error", HF_UNIT_NONE, HF_LOWER, false, 3, hf_ece },
+    { "brier", "Brier", "Brier score, summed over classes", HF_UNIT_NONE, HF_LOWER, false, 3, hf_brier },
     { "rank_mae", "rank MAE", "mean distance of the most probable class", HF_UNIT_NONE, HF_LOWER, false, 3, rank_mae },
     { "kappa", "kappa", "quadratic weighted kappa", HF_UNIT_NONE, HF_HIGHER, false, 3, kappa },
     { 0 },

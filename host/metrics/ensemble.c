@@ -1,5 +1,6 @@
 /* ensemble.c: one prediction out of several models'. */
 #include "ensemble.h"
+#include "metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -9,20 +10,24 @@
 #define ZERO    1e-7
 #define EPSILON 1e-14
 
-static const char *const names[] = { [HF_ENSEMBLE_MEAN] = "mean",
-                                     [HF_ENSEMBLE_ENTROPY] = "entropy",
-                                     [HF_ENSEMBLE_VOTE] = "vote",
-                                     [HF_ENSEMBLE_CONFIDENT] = "confident" };
-enum { N_NAMES = sizeof names / sizeof names[0] };
+static const char *const names[HF_N_ENSEMBLES] = { [HF_ENSEMBLE_MEAN] = "mean",
+                                                   [HF_ENSEMBLE_ENTROPY] = "entropy",
+                                                   [HF_ENSEMBLE_VOTE] = "vote",
+                                                   [HF_ENSEMBLE_CONFIDENT] = "confident" };
+
+const char *hf_ensemble_name(hf_ensemble kind)
+{
+    return names[kind];
+}
 
 hf_status hf_ensemble_find(hf_ensemble *out, const char *name)
 {
-    for (int i = 0; i < N_NAMES; i++) {
+    for (int i = 0; i < HF_N_ENSEMBLES; i++) {
         if (strcmp(names[i], name) != 0) continue;
         *out = (hf_ensemble)i;
         return HF_OK;
     }
-    const char *nearest = hf_nearest(name, names, N_NAMES);
+    const char *nearest = hf_nearest(name, names, HF_N_ENSEMBLES);
     return hf_fail(HF_ERR_ARGUMENT, "ensemble '%s'%s%s%s: mean, entropy, vote or confident are expected", name,
                    nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
@@ -38,14 +43,6 @@ static double entropy(const double *p, int classes)
     for (int c = 0; c < classes; c++)
         h -= kept(p[c]) * log(kept(p[c]) + EPSILON);
     return h;
-}
-
-static int most_probable(const double *p, int classes)
-{
-    int best = 0;
-    for (int c = 1; c < classes; c++)
-        if (p[c] > p[best]) best = c;
-    return best;
 }
 
 /* w[models] for one subject, whose probabilities by model j stand at p + j * stride. */
@@ -70,7 +67,7 @@ static void combine(double *out, const double *w, const double *p, size_t stride
     for (int j = 0; j < models; j++) {
         const double *of = p + (size_t)j * stride;
         if (kind == HF_ENSEMBLE_VOTE)
-            out[most_probable(of, classes)] += w[j];
+            out[hf_most_probable(of, classes)] += w[j];
         else
             for (int c = 0; c < classes; c++)
                 out[c] += w[j] * (kind == HF_ENSEMBLE_ENTROPY ? kept(of[c]) : of[c]);

@@ -15,10 +15,12 @@ typedef enum hf_ensemble {
     HF_ENSEMBLE_ENTROPY,   /* sum of w_j p_j */
     HF_ENSEMBLE_VOTE,      /* sum of w_j over the models for which the class is the most probable */
     HF_ENSEMBLE_CONFIDENT, /* p_j of the model with the least entropy */
+    HF_N_ENSEMBLES,
 } hf_ensemble;
 
 /* By name: "mean", "entropy", "vote", "confident". HF_ERR_ARGUMENT names the nearest. */
 hf_status hf_ensemble_find(hf_ensemble *out, const char *name) HF_MUST_USE;
+const char *hf_ensemble_name(hf_ensemble kind);
 
 /* out[count,classes] from probability[models,count,classes]. Ties go to the first model, and to the first class.
  * HF_ERR_NUMBER for a probability that is not between 0 and 1. */

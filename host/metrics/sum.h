@@ -15,6 +15,10 @@ double hf_sum_total(const hf_sum *sum);
 /* Between the order statistics around (count - 1) q. */
 double hf_quantile(const double *sorted, int64_t count, double q);
 
+/* Values of the metrics of calibration (calibration.c). */
+double hf_ece(const hf_scored *s, const int *index, int n, int k, double *scratch);
+double hf_brier(const hf_scored *s, const int *index, int n, int k, double *scratch);
+
 /* Metrics of numbers, of classes, of times until an event; each ended by a row without name. */
 extern const hf_metric hf_metrics_of_numbers[], hf_metrics_of_classes[], hf_metrics_of_times[];
 

@@ -240,6 +240,8 @@ const hf_key hf_recipe_keys[] = {
       "runs from other initial weights for each seed and fold", SAME },
     { "crossval.folds", HF_KEY_INTEGER, AT(crossval.folds), "1", 1, 1000, NULL,
       "folds that take their turn, split.fold from 0 on", SAME },
+    { "crossval.over", HF_KEY_TEXT, AT(crossval.over), "folds", 0, 0, "folds, versions",
+      "what an ensemble is of: the folds of a version, or all versions and folds of a split seed", SAME },
     { "crossval.best", HF_KEY_INTEGER, AT(crossval.best), "0", 0, 1000, NULL,
       "models of an ensemble, the best on validation; 0: all", SAME },
     { "crossval.ensemble", HF_KEY_TEXT, AT(crossval.ensemble), "entropy", 0, 0, "entropy, mean, vote, confident",

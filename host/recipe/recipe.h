@@ -111,6 +111,7 @@ typedef struct hf_recipe {
     } evaluate;
     struct {
         int64_t seeds, versions, folds; /* runs: seeds x versions x folds */
+        char *over;                     /* an ensemble is of "folds" or of "versions" */
         int64_t best;                   /* of an ensemble's models, by validation; 0: all */
         char *ensemble;                 /* "entropy", "mean", "vote", "confident" */
     } crossval;

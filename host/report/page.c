@@ -7,7 +7,6 @@
 
 #include "html.h"
 #include "plot.h"
-#include "style.h"
 #include "slice.h"
 
 #include <ctype.h>
@@ -17,22 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- head, learning curves --------------------------------------------------------------------------------------- */
-
-static void add_head(hf_text *out, const hf_report_data *data)
-{
-    hf_text_add(out, "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n"
-                     "<meta charset=\"utf-8\"/>\n"
-                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>");
-    hf_text_add_escaped(out, data->title);
-    hf_text_add(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n<h1>", hf_report_style);
-    hf_text_add_escaped(out, data->title);
-    hf_text_add(out, "</h1>\n");
-    if (!data->subtitle) return;
-    hf_text_add(out, "<p class=\"sub\">");
-    hf_text_add_escaped(out, data->subtitle);
-    hf_text_add(out, "</p>\n");
-}
+/* ---- warnings, learning curves ------------------------------------------------------------------------------------- */
 
 static void add_warnings(hf_text *out, const hf_report_data *data)
 {
@@ -108,6 +92,7 @@ static hf_status add_slice(hf_text *out, const hf_report_image *image, hf_plane 
     static const int axes[][2] = { [HF_AXIAL] = { 0, 1 }, [HF_CORONAL] = { 0, 2 }, [HF_SAGITTAL] = { 1, 2 } };
     unsigned char *pixels;
     int width, height;
+    char alt[32], style[64];
     hf_text png = { 0 };
     HF_TRY(hf_slice_pixels(&pixels, &width, &height, image->volume, image->shape, plane));
     hf_status status = hf_png_encode(&png, pixels, width, height);
@@ -115,10 +100,9 @@ static hf_status add_slice(hf_text *out, const hf_report_image *image, hf_plane 
     if (status != HF_OK) goto out;
     double right = image->spacing[axes[plane][0]], up = image->spacing[axes[plane][1]];
     if (!(right > 0) || !(up > 0)) right = up = 1;
-    hf_text_add(out, "<img alt=\"%s slice\" style=\"flex:%d 1 0;aspect-ratio:%.4f\" src=\"data:image/png;base64,",
-                names[plane], share, width * right / (height * up));
-    hf_text_add_base64(out, png.data, png.size);
-    hf_text_add(out, "\"/>\n");
+    snprintf(alt, sizeof alt, "%s slice", names[plane]);
+    snprintf(style, sizeof style, "style=\"flex:%d 1 0;aspect-ratio:%.4f\"", share, width * right / (height * up));
+    hf_html_png(out, &png, alt, style);
 out:
     hf_text_free(&png);
     return status;
@@ -200,11 +184,11 @@ out:
 
 static hf_status add_page(hf_text *out, const hf_report_data *data)
 {
-    add_head(out, data);
+    hf_html_head(out, data->title, data->subtitle);
     add_warnings(out, data);
     HF_TRY(add_predictions(out, data));
     add_making(out, data);
-    hf_text_add(out, "</main>\n</body>\n</html>\n");
+    hf_html_foot(out);
     return hf_text_check(out);
 }
 
@@ -224,7 +208,8 @@ hf_status hf_report_write(const hf_report_data *data, const char *path)
 {
     hf_text page = { 0 };
     hf_status status = hf_report_text(data, &page);
-    if (status == HF_OK) status = hf_file_write(path, page.data, page.size);
+    if (status == HF_OK) status = hf_report_pictures(data, path);
+    if (status == HF_OK) status = hf_file_write(path, page.data, page.size); /* the last: who has the page has all */
     hf_text_free(&page);
     return status == HF_OK ? HF_OK : hf_fail_in(status, "report '%s'", path);
 }

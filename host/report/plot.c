@@ -3,29 +3,15 @@
  * An axis maps values to pixels linearly or by logarithm. Its range is widened to ticks that are 1, 2 or 5 times a power
  * of ten. Everything is laid out in a view box of fixed size that the page scales. */
 #include "plot.h"
+#include "axis.h"
 
 #include <math.h>
 #include <string.h>
 
 /* Pixels of the view box. */
-enum { WIDTH = 560, SQUARE = 480, HEIGHT = 340, LEFT = 58, RIGHT = 14, TOP = 34, BOTTOM = 46, MAX_TICKS = 12 };
+enum { WIDTH = 560, SQUARE = 480, HEIGHT = 340, LEFT = 58, RIGHT = 14, TOP = 34, BOTTOM = 46 };
 
-typedef struct axis {
-    double low, high;
-    bool log;
-    double from, to; /* pixels of low and high */
-    int n_ticks;
-    double tick[MAX_TICKS];
-} axis;
-
-/* ---- axes -------------------------------------------------------------------------------------------------------- */
-
-static double position(const axis *a, double value)
-{
-    double low = a->low, high = a->high;
-    if (a->log) low = log10(low), high = log10(high), value = log10(value);
-    return a->from + (value - low) / (high - low) * (a->to - a->from);
-}
+/* ---- ranges ----------------------------------------------------------------------------------------------------- */
 
 static void widen(double range[2], double value)
 {
@@ -47,63 +33,18 @@ static void data_range(const hf_plot *plot, double x[2], double y[2])
         }
 }
 
-/* 1, 2 or 5 times a power of ten, at least `raw`. */
-static double round_step(double raw)
-{
-    double power = pow(10, floor(log10(raw)));
-    double rest = raw / power;
-    return power * (rest <= 1 ? 1 : rest <= 2 ? 2 : rest <= 5 ? 5 : 10);
-}
-
-static void linear_ticks(axis *a, bool integer, bool exact_ends)
-{
-    if (a->high <= a->low) {
-        double room = a->low == 0 ? 1 : fabs(a->low) / 10;
-        a->low -= room;
-        a->high += room;
-    }
-    double step = round_step((a->high - a->low) / 6);
-    if (integer && step < 1) step = 1;
-    double first = floor(a->low / step + 1e-9), last = ceil(a->high / step - 1e-9);
-    if (exact_ends) first = ceil(a->low / step - 1e-9), last = floor(a->high / step + 1e-9);
-    for (double k = first; k <= last && a->n_ticks < MAX_TICKS; k++)
-        a->tick[a->n_ticks++] = k * step;
-    if (exact_ends || a->n_ticks == 0) return;
-    a->low = a->tick[0];
-    a->high = a->tick[a->n_ticks - 1];
-}
-
-/* Ticks at 1, 2, 5, 10, ...; at powers of ten alone when those are too many. */
-static void log_ticks(axis *a)
-{
-    static const double factor[] = { 1, 2, 5 };
-    int dense = a->high / a->low < 2000 ? 3 : 1;
-    double low = a->low, high = a->high;
-    int first = (int)floor(log10(low)), last = (int)ceil(log10(high));
-    for (int power = first; power <= last; power++)
-        for (int f = 0; f < dense; f++) {
-            double tick = factor[f] * pow(10, power);
-            double next = f + 1 < dense ? factor[f + 1] * pow(10, power) : pow(10, power + 1);
-            bool needed = next > low * (1 + 1e-9) && (a->n_ticks == 0 || a->tick[a->n_ticks - 1] < high * (1 - 1e-9));
-            if (needed && a->n_ticks < MAX_TICKS) a->tick[a->n_ticks++] = tick;
-        }
-    if (a->n_ticks < 2) a->tick[a->n_ticks++] = a->tick[0] * 10;
-    a->low = a->tick[0];
-    a->high = fmax(a->tick[a->n_ticks - 1], high);
-}
-
 /* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
-static void draw_axes(hf_text *out, const hf_plot *plot, const axis *x, const axis *y)
+static void draw_axes(hf_text *out, const hf_plot *plot, const hf_axis *x, const hf_axis *y)
 {
     for (int i = 0; i < y->n_ticks; i++) {
-        double at = position(y, y->tick[i]);
+        double at = hf_axis_position(y, y->tick[i]);
         hf_text_add(out, "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/>", x->from, at, x->to);
         hf_text_add(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%.6g</text>\n", x->from - 7,
                     at + 4, y->tick[i]);
     }
     for (int i = 0; i < x->n_ticks; i++) {
-        double at = position(x, x->tick[i]);
+        double at = hf_axis_position(x, x->tick[i]);
         if (plot->diagonal) hf_text_add(out, "<path class=\"grid\" d=\"M%.1f %.1fV%.1f\"/>", at, y->from, y->to);
         hf_text_add(out, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%.6g</text>\n", at,
                     y->from + 17, x->tick[i]);
@@ -151,7 +92,7 @@ static bool any_drawable(const hf_series *s)
     return false;
 }
 
-static void draw_line(hf_text *out, const hf_series *s, int index, const axis *x, const axis *y)
+static void draw_line(hf_text *out, const hf_series *s, int index, const hf_axis *x, const hf_axis *y)
 {
     bool drawing = false, any = false;
     for (int i = 0; i < s->count; i++) {
@@ -160,13 +101,14 @@ static void draw_line(hf_text *out, const hf_series *s, int index, const axis *x
             continue;
         }
         if (!any) hf_text_add(out, "<path class=\"line s%d\" d=\"", index);
-        hf_text_add(out, "%c%.1f %.1f", drawing ? 'L' : 'M', position(x, s->x[i]), position(y, s->y[i]));
+        hf_text_add(out, "%c%.1f %.1f", drawing ? 'L' : 'M', hf_axis_position(x, s->x[i]),
+                    hf_axis_position(y, s->y[i]));
         any = drawing = true;
     }
     if (any) hf_text_add(out, "\"/>\n");
 }
 
-static void draw_series(hf_text *out, const hf_plot *plot, int index, const axis *x, const axis *y)
+static void draw_series(hf_text *out, const hf_plot *plot, int index, const hf_axis *x, const hf_axis *y)
 {
     enum { MARKED_LINE = 40 }; /* longer lines need no dots */
     const hf_series *s = &plot->series[index];
@@ -174,7 +116,7 @@ static void draw_series(hf_text *out, const hf_plot *plot, int index, const axis
     if (!plot->points && s->count > MARKED_LINE) return;
     for (int i = 0; i < s->count; i++)
         if (drawable(s, i))
-            draw_mark(out, index, position(x, s->x[i]), position(y, s->y[i]), plot->points ? 1 : 0.6,
+            draw_mark(out, index, hf_axis_position(x, s->x[i]), hf_axis_position(y, s->y[i]), plot->points ? 1 : 0.6,
                       s->label ? s->label[i] : NULL);
 }
 
@@ -213,10 +155,10 @@ void hf_plot_svg(hf_text *out, const hf_plot *plot)
         return;
     }
     if (plot->diagonal) make_square(x_range, y_range);
-    axis x = { x_range[0], x_range[1], false, LEFT, width - RIGHT, 0, { 0 } };
-    axis y = { y_range[0], y_range[1], plot->log_y && y_range[0] > 0, height - BOTTOM, TOP, 0, { 0 } };
-    linear_ticks(&x, plot->integer_x, !plot->diagonal);
-    y.log ? log_ticks(&y) : linear_ticks(&y, false, false);
+    hf_axis x = { x_range[0], x_range[1], false, LEFT, width - RIGHT, 0, { 0 } };
+    hf_axis y = { y_range[0], y_range[1], plot->log_y && y_range[0] > 0, height - BOTTOM, TOP, 0, { 0 } };
+    hf_axis_linear(&x, plot->integer_x, !plot->diagonal);
+    y.log ? hf_axis_log(&y) : hf_axis_linear(&y, false, false);
     draw_axes(out, plot, &x, &y);
     for (int s = 0; s < plot->n_series; s++)
         draw_series(out, plot, s, &x, &y);

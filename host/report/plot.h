@@ -1,4 +1,4 @@
-/* plot.h: line and scatter plots as inline SVG. Colours come from the page: series i has class "s<i>", axes "axis", grid
+/* plot.h: line, scatter and bar plots as inline SVG. Colours come from the page: series i has class "s<i>", axes "axis", grid
  * lines "grid"; nothing but text sizes and shapes is fixed here. */
 #ifndef HF_PLOT_H
 #define HF_PLOT_H
@@ -26,5 +26,24 @@ typedef struct hf_plot {
 
 /* Appends one <svg> element. */
 void hf_plot_svg(hf_text *out, const hf_plot *plot);
+
+typedef struct hf_bar {
+    const char *name;
+    double value, low, high; /* not finite: no bar, no interval */
+    int series;              /* its colour */
+} hf_bar;
+
+typedef struct hf_bars {
+    const char *title, *label; /* label: of the values */
+    int digits;                /* of the number behind a bar */
+    int count;
+    const hf_bar *bar; /* [count] from top to bottom */
+} hf_bars;
+
+/* Appends one <svg> element: horizontal bars from 0, with their intervals. */
+void hf_bars_svg(hf_text *out, const hf_bars *bars);
+
+/* Writes such an element to a file of its own, with the colours of the light page. */
+hf_status hf_svg_write(const hf_text *svg, const char *path) HF_MUST_USE;
 
 #endif

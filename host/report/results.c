@@ -1,5 +1,6 @@
 /* results.c: how good the predictions are: the goal's metrics for all and for each group with intervals, beside what guessing
- * would give, because an error means little without; who was taken for what; predicted against true. */
+ * would give, because an error means little without; the same as bars; predicted against true. What only classes have is in
+ * classes.c. */
 #include "html.h"
 #include "plot.h"
 
@@ -115,52 +116,52 @@ static void add_table(hf_text *out, const hf_report_data *data, const hf_scores 
                 (long long)(resamples ? resamples : 2000));
 }
 
-/* ---- who was taken for what -------------------------------------------------------------------------------------- */
+/* ---- bars -------------------------------------------------------------------------------------------------------- */
 
-static void add_counts(hf_text *out, const hf_target *t, int64_t counts[HF_MAX_CLASSES][HF_MAX_CLASSES], bool share)
+/* Metrics without a unit side by side, where the selecting one has none; else the selecting one, group by group. Returns how
+ * many bars there are. */
+static int fill_bars(hf_bar *bar, hf_text *names, const hf_scores *scores)
 {
-    hf_text_add(out, "<div class=\"scroll\"><table>\n<tr><th>true</th>");
-    for (int k = 0; k < t->n_classes; k++) {
-        hf_text_add(out, "<th>predicted ");
-        hf_text_add_escaped(out, t->class_name[k]);
-        hf_text_add(out, "</th>");
+    const bool by_metric = scores->column[scores->select].metric->unit == HF_UNIT_NONE;
+    const int count = by_metric ? scores->n_columns : scores->n_rows;
+    int n = 0;
+    for (int i = 0; i < count; i++) {
+        const hf_score_row *row = &scores->row[by_metric ? 0 : i];
+        const hf_interval *of = &row->of[by_metric ? i : scores->select];
+        if (by_metric)
+            hf_text_add(&names[n], "%s", scores->column[i].label);
+        else
+            hf_text_add(&names[n], "%s%s%s", row->column ? row->column : "", row->column ? " " : "",
+                        row->value ? row->value : "all");
+        bar[n] = (hf_bar){ names[n].data, of->value, of->low, of->high, by_metric ? 0 : i > 0 };
+        n += names[n].data != NULL;
     }
-    hf_text_add(out, "</tr>\n");
-    for (int row = 0; row < t->n_classes; row++) {
-        int64_t sum = 0;
-        hf_text_add(out, "<tr><td>");
-        hf_text_add_escaped(out, t->class_name[row]);
-        hf_text_add(out, "</td>");
-        for (int k = 0; k < t->n_classes; k++)
-            sum += counts[row][k];
-        for (int k = 0; k < t->n_classes; k++) {
-            hf_text_add(out, "<td>");
-            hf_html_number(out, share ? (double)counts[row][k] / (double)sum : (double)counts[row][k], share ? 3 : 0);
-            hf_text_add(out, "</td>");
-        }
-        hf_text_add(out, "</tr>\n");
-    }
-    hf_text_add(out, "</table></div>\n");
+    return n;
 }
 
-static hf_status add_confusion(hf_text *out, const hf_report_data *data)
+static hf_status add_bars(hf_text *out, const hf_report_data *data, const hf_scores *scores)
 {
-    const hf_predictions *p = data->predictions;
-    int64_t counts[HF_MAX_CLASSES][HF_MAX_CLASSES];
-    int *index, n = 0;
-    HF_TRY(hf_alloc(&index, (size_t)p->count, sizeof *index, "subjects"));
-    for (int i = 0; i < p->count; i++)
-        if (!isnan(p->truth[i * p->target.T])) index[n++] = i;
-    hf_confusion(counts, &(hf_scored){ p->count, p->target.T, p->target.P, p->truth, p->predicted }, index, n);
-    free(index);
-    hf_html_section(out, NULL, "Confusion matrix");
-    hf_text_add(out, "<div class=\"pair\">\n");
-    add_counts(out, &p->target, counts, false);
-    add_counts(out, &p->target, counts, true);
-    hf_text_add(out,
-                "</div>\n<p class=\"note\">Subjects, and shares of the subjects of a class: on the diagonal is its "
-                "recall.</p>\n</section>\n");
-    return HF_OK;
+    hf_status status;
+    const hf_metric *select = scores->column[scores->select].metric;
+    const size_t most = (size_t)(scores->n_columns > scores->n_rows ? scores->n_columns : scores->n_rows);
+    char label[128];
+    hf_bar *bar = NULL;
+    hf_text *names = NULL;
+    HF_TRY_OUT(hf_alloc(&bar, most, sizeof *bar, "bars"));
+    HF_TRY_OUT(hf_alloc(&names, most, sizeof *names, "bars"));
+    const char *unit = unit_of(data, select);
+    snprintf(label, sizeof label, "%s%s%s", unit[0] ? select->label : "test subjects", unit[0] ? ", " : "", unit);
+    hf_bars bars = { .title = "95 % intervals", .label = label, .digits = digits_of(select), .bar = bar };
+    bars.count = fill_bars(bar, names, scores);
+    hf_html_section(out, NULL, "Results and intervals");
+    hf_bars_svg(out, &bars);
+    hf_text_add(out, "</section>\n");
+out:
+    for (size_t i = 0; names && i < most; i++)
+        hf_text_free(&names[i]);
+    free(names);
+    free(bar);
+    return status;
 }
 
 /* ---- predicted against true -------------------------------------------------------------------------------------- */
@@ -231,7 +232,8 @@ hf_status hf_report_results(hf_text *out, const hf_report_data *data, const hf_s
 {
     const unsigned sections = data->predictions->target.goal->sections;
     add_table(out, data, scores);
-    if (sections & HF_SHOW_CONFUSION) HF_TRY(add_confusion(out, data));
+    HF_TRY(add_bars(out, data, scores));
+    if (sections & HF_SHOW_CONFUSION) HF_TRY(hf_report_classes(out, data));
     if (sections & HF_SHOW_SURVIVAL) HF_TRY(hf_report_survival(out, data->predictions));
     if (sections & HF_SHOW_SCATTER) HF_TRY(add_scatter(out, data, scores));
     return HF_OK;

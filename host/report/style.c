@@ -1,5 +1,6 @@
 /* style.c: how the report page looks. Every colour is one of the variables at the top, once for light and once for
- * dark pages; s0 to s3 are the series of plots. */
+ * dark pages; s0 to s3 are the series of plots; and how a plot looks that
+ * is a file of its own. */
 #include "style.h"
 
 const char hf_report_style[] =
@@ -33,6 +34,9 @@ const char hf_report_style[] =
     ".mark{stroke:var(--card);stroke-width:.6;fill-opacity:.85}"
     ".line.s0{stroke:var(--s0)}.line.s1{stroke:var(--s1)}.line.s2{stroke:var(--s2)}.line.s3{stroke:var(--s3)}"
     ".mark.s0{fill:var(--s0)}.mark.s1{fill:var(--s1)}.mark.s2{fill:var(--s2)}.mark.s3{fill:var(--s3)}\n"
+    ".bar{fill-opacity:.8}.bar.s0{fill:var(--s0)}.bar.s1{fill:var(--s1)}.bar.s2{fill:var(--s2)}.bar.s3{fill:var(--s3)}"
+    ".whisker{fill:none;stroke:var(--text);stroke-width:1.5}"
+    "img.matrix{display:block;max-width:100%;height:auto;margin:0 auto;border-radius:6px}\n"
     "figure{margin:0}figcaption{font-size:.875rem;margin:0 0 .4rem}figcaption span{color:var(--soft)}"
     ".two{grid-template-columns:repeat(auto-fit,minmax(min(100%,24rem),1fr))}"
     ".slices{display:flex;gap:2px;background:#000;border-radius:6px;overflow:hidden;padding:4px}"
@@ -41,3 +45,12 @@ const char hf_report_style[] =
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:0}dt{color:var(--soft)}"
     "dd{margin:0;overflow-wrap:anywhere}summary{cursor:pointer;font-weight:600}details pre{margin-top:.75rem}\n"
     "@media print{body{background:#fff}section{break-inside:avoid}}\n";
+
+/* Colours are fixed: what shows a picture by itself seldom knows variables. */
+const char hf_svg_style[] =
+    "svg{font-family:sans-serif;background:#fff}text{fill:#444950;font-size:12px}"
+    ".grid,.axis,.diagonal{fill:none;stroke:#e2e2df}.axis,.diagonal{stroke:#666b73}.diagonal{stroke-dasharray:5 4}"
+    ".line{fill:none;stroke-width:2}.whisker{fill:none;stroke:#1c1e22;stroke-width:1.5}.bar{fill-opacity:.8}"
+    ".line.s0{stroke:#2563a8}.line.s1{stroke:#c2541a}.line.s2{stroke:#3d8b58}.line.s3{stroke:#8250a8}"
+    ".mark.s0,.bar.s0{fill:#2563a8}.mark.s1,.bar.s1{fill:#c2541a}.mark.s2,.bar.s2{fill:#3d8b58}"
+    ".mark.s3,.bar.s3{fill:#8250a8}\n";

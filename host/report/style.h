@@ -1,7 +1,7 @@
-/* style.h: the style sheet of the report page. */
+/* style.h: the style sheets of the report page, and of a plot by itself. */
 #ifndef HF_REPORT_STYLE_H
 #define HF_REPORT_STYLE_H
 
-extern const char hf_report_style[];
+extern const char hf_report_style[], hf_svg_style[];
 
 #endif

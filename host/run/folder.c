@@ -29,6 +29,11 @@ bool hf_run_has(const char *folder, const char *name)
     return has;
 }
 
+bool hf_run_finished(const char *folder)
+{
+    return hf_run_has(folder, HF_PREDICTIONS_FILE) && hf_run_has(folder, HF_REPORT_FILE);
+}
+
 /* The next name that is neither the lock nor a temporary of a process that was killed; NULL: no other. */
 static const char *next_used(DIR *open)
 {

@@ -244,13 +244,11 @@ hf_status hf_run_pretrain(hf_run_stage *out, hf_run_network *network, const hf_r
 
 /* ---- folder ------------------------------------------------------------------------------------------------------ */
 
-#define HF_BEST_FILE        "best.safetensors"
-#define HF_LAST_FILE        "last.safetensors"
-#define HF_SPLIT_FILE       "split.tsv"
-#define HF_PREDICTIONS_FILE "predictions-test.tsv"
-#define HF_RECIPE_TEXT      "run.recipe" /* in the metadata of a checkpoint */
-#define HF_SUBJECTS_TEXT    "run.subjects"
-#define HF_RECIPE_FILE      "recipe.yaml"
+#define HF_BEST_FILE     "best.safetensors"
+#define HF_LAST_FILE     "last.safetensors"
+#define HF_SPLIT_FILE    "split.tsv"
+#define HF_RECIPE_TEXT   "run.recipe" /* in the metadata of a checkpoint */
+#define HF_SUBJECTS_TEXT "run.subjects"
 
 /* Reads one of the checkpoints and what it holds beside the weights; the caller frees archive and recipe. */
 hf_status hf_run_checkpoint_read(hf_archive *archive, hf_run_fixed *fixed, hf_run_progress *progress, hf_recipe *recipe,

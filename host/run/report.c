@@ -281,7 +281,7 @@ hf_status hf_run_report(const char *folder, const char *path, const hf_watch *wa
         p.warnings[p.n_warnings++] = p.warning;
     }
     add_facts(&p);
-    if (!path) HF_TRY_OUT(hf_run_file(&inside, folder, "report.html"));
+    if (!path) HF_TRY_OUT(hf_run_file(&inside, folder, HF_REPORT_FILE));
     HF_TRY_OUT(write_page(&p, path ? path : inside));
 out:
     free(inside);

@@ -7,7 +7,7 @@
  *   best.safetensors      the weights of the best epoch, preprocessing, table statistics: all that predicting needs
  *   last.safetensors      the same after the last whole epoch, with the optimiser: all that resuming needs
  *   predictions-test.tsv  the test subjects, by the best weights
- *   report.html
+ *   report.html           of classes with report-confusion.png and report-confusion-shares.png
  *   embedding/            where the recipe asks for it (pretrain): the run in which the embedding was trained alone
  *
  * Everything random is a function of (seed, epoch or step, subject), so a run that was killed and resumed ends with the
@@ -24,6 +24,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#define HF_RECIPE_FILE      "recipe.yaml"
+#define HF_PREDICTIONS_FILE "predictions-test.tsv"
+#define HF_REPORT_FILE      "report.html"
 
 /* One finished epoch. Without validation subjects valid_loss and valid[] are NaN. */
 typedef struct hf_epoch {
@@ -82,6 +86,9 @@ typedef struct hf_evaluate_options {
  * truth is needed, out->seen says who trained or validated in the run. There, and where the cohort is the run's own, a
  * number that is not finite ends it all (HF_ERR_NUMBER): nothing bad is dropped from what is judged. */
 hf_status hf_run_predict(hf_predictions *out, const char *folder, const hf_evaluate_options *options) HF_MUST_USE;
+
+/* Whether the run in a folder is through: it has its predictions and its report, which is written last. */
+bool hf_run_finished(const char *folder);
 
 /* What a trained run says of itself. */
 typedef struct hf_run_summary {

@@ -2,7 +2,6 @@
  * other is started or resumed, so that a study can be killed at any point. */
 #include "study.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@ typedef struct crossval {
     const hf_study_options *options;
     hf_member *member;
     int count, at; /* the run under way */
-    double epochs_done, best;
+    double epochs_done;
     int64_t epochs;
 } crossval;
 
@@ -54,7 +53,6 @@ static void count_epoch(void *user, const hf_epoch *epoch)
     crossval *c = user;
     if (epoch->stage) return; /* a run counts by its own epochs */
     c->epochs_done = epoch->epoch;
-    if (epoch->best) c->best = epoch->valid[epoch->select];
 }
 
 static bool stop(void *user)
@@ -64,17 +62,6 @@ static bool stop(void *user)
 }
 
 /* ---- runs -------------------------------------------------------------------------------------------------------- */
-
-static hf_status is_done(bool *out, const char *run)
-{
-    char *predictions = NULL, *report = NULL;
-    hf_status status = hf_path_join(&predictions, run, "predictions-test.tsv");
-    if (status == HF_OK) status = hf_path_join(&report, run, "report.html");
-    if (status == HF_OK) *out = hf_path_exists(predictions) && hf_path_exists(report);
-    free(predictions);
-    free(report);
-    return status;
-}
 
 static hf_status train_run(crossval *c, const char *run)
 {
@@ -87,7 +74,6 @@ static hf_status train_run(crossval *c, const char *run)
     HF_TRY(hf_study_recipe(&recipe, c->recipe, c->member, c->at));
     c->epochs = recipe.train.epochs;
     c->epochs_done = 0;
-    c->best = NAN;
     const hf_status status = hf_run_train(NULL, &recipe, run, &how);
     hf_recipe_free(&recipe);
     if (status != HF_OK) return hf_fail_in(status, "run '%s'", run);
@@ -98,11 +84,12 @@ static hf_status train_run(crossval *c, const char *run)
 static hf_status next_run(crossval *c)
 {
     char *run = NULL;
-    bool done;
+    hf_status status = HF_OK;
     HF_TRY(hf_path_join(&run, c->folder, c->member[c->at].place));
-    hf_status status = is_done(&done, run);
-    if (status == HF_OK && !done) status = hf_make_dirs(run);
-    if (status == HF_OK && !done) status = train_run(c, run);
+    if (!hf_run_finished(run)) {
+        status = hf_make_dirs(run);
+        if (status == HF_OK) status = train_run(c, run);
+    }
     free(run);
     return status;
 }
@@ -125,7 +112,7 @@ static hf_status begin(const crossval *c)
     char *path = NULL;
     hf_text text = { 0 };
     HF_TRY(hf_make_dirs(c->folder));
-    hf_status status = hf_path_join(&path, c->folder, "recipe.yaml");
+    hf_status status = hf_path_join(&path, c->folder, HF_RECIPE_FILE);
     if (status == HF_OK && hf_path_exists(path)) {
         status = check_same(path, c->recipe);
     } else if (status == HF_OK) {

@@ -1,9 +1,12 @@
 /* select.c: which layers are worth generating, by the entropy of the loss when each is drawn anew. */
 #include "metrics/entropy.h"
-#include "sheet.h"
-#include "study.h"
+#include "parts.h"
+#include "report/html.h"
+#include "report/plot.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { BINS = 30, BAR_CELLS = 32 };
 
@@ -21,7 +24,7 @@ static void insert(ranked *sorted, int count, const char *layer, double bits)
     sorted[at] = (ranked){ layer, bits };
 }
 
-static hf_status fill(hf_sheet *sheet, const ranked *sorted, int count)
+static hf_status fill(hf_sheet *sheet, const ranked *sorted, int count, bool bars)
 {
     static const char bar[] = "################################";
     const double most = sorted[0].bits > 0 ? sorted[0].bits : 1;
@@ -30,23 +33,47 @@ static hf_status fill(hf_sheet *sheet, const ranked *sorted, int count)
     for (int i = 0; i < count; i++) {
         HF_TRY(hf_sheet_set(sheet, i + 1, 0, "%s", sorted[i].layer));
         HF_TRY(hf_sheet_set(sheet, i + 1, 1, "%.3f", sorted[i].bits));
-        HF_TRY(hf_sheet_set(sheet, i + 1, 2, "%-*.*s", BAR_CELLS, (int)(sorted[i].bits / most * BAR_CELLS + 0.5), bar));
+        if (bars)
+            HF_TRY(hf_sheet_set(sheet, i + 1, 2, "%-*.*s", BAR_CELLS, (int)(sorted[i].bits / most * BAR_CELLS + 0.5),
+                                bar));
     }
     return HF_OK;
+}
+
+static void draw(hf_text *out, const ranked *sorted, int count)
+{
+    hf_bar bar[HF_MAX_LAYERS];
+    for (int i = 0; i < count; i++)
+        bar[i] = (hf_bar){ sorted[i].layer, sorted[i].bits, NAN, NAN, 0 };
+    hf_bars_svg(out, &(hf_bars){ "entropy of the loss", "bits", 3, count, bar });
+}
+
+static hf_status write_html(hf_text *out, const hf_sheet *sheet, const ranked *sorted, int count)
+{
+    hf_html_head(out, "HyperFusion: layers by the entropy of the loss", NULL);
+    hf_html_section(out, NULL, NULL);
+    draw(out, sorted, count);
+    hf_text_add(out, "</section>\n");
+    hf_html_section(out, NULL, NULL);
+    hf_sheet_format_find("html")(out, sheet);
+    hf_text_add(out, "</section>\n");
+    hf_html_foot(out);
+    return hf_text_check(out);
 }
 
 static hf_status rank(hf_text *out, const hf_layer_losses *losses, const double *bits, const char *format)
 {
     ranked sorted[HF_MAX_LAYERS];
     hf_sheet sheet;
-    hf_sheet_format *write = hf_sheet_format_find(format ? format : "text");
-    if (!write)
-        return hf_fail(HF_ERR_ARGUMENT, "there is no format '%s': text, tsv, latex or html are expected", format);
+    hf_sheet_format *write;
+    HF_TRY(hf_sheet_format_choose(&write, format));
     for (int l = 0; l < losses->n_layers; l++)
         insert(sorted, l, losses->layer[l], bits[l]);
-    HF_TRY(hf_sheet_new(&sheet, losses->n_layers + 1, 3));
-    const hf_status status = fill(&sheet, sorted, losses->n_layers);
-    if (status == HF_OK) write(out, &sheet);
+    const bool page = format && strcmp(format, "html") == 0;
+    HF_TRY(hf_sheet_new(&sheet, losses->n_layers + 1, page ? 2 : 3));
+    hf_status status = fill(&sheet, sorted, losses->n_layers, !page);
+    if (status == HF_OK && page) status = write_html(out, &sheet, sorted, losses->n_layers);
+    if (status == HF_OK && !page) write(out, &sheet);
     hf_sheet_free(&sheet);
     return status == HF_OK ? hf_text_check(out) : status;
 }

@@ -88,16 +88,33 @@ static void write_tsv(hf_text *out, const hf_sheet *sheet)
             hf_text_add(out, "%s%s", text_of(sheet, r, c), c + 1 < sheet->columns ? "\t" : "\n");
 }
 
+/* What a character is in LaTeX when it is not itself; NULL: it is. */
+static const char *latex_of(const char *text)
+{
+    static const char *const known[][2] = { { "\xc2\xb1", "$\\pm$" },
+                                            { "<", "$<$" },
+                                            { ">", "$>$" },
+                                            { "\\", "\\textbackslash{}" },
+                                            { "~", "\\~{}" },
+                                            { "^", "\\^{}" },
+                                            { "&", "\\&" },
+                                            { "%", "\\%" },
+                                            { "$", "\\$" },
+                                            { "#", "\\#" },
+                                            { "_", "\\_" },
+                                            { "{", "\\{" },
+                                            { "}", "\\}" } };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strncmp(text, known[i][0], strlen(known[i][0])) == 0) return known[i][1];
+    return NULL;
+}
+
 static void add_latex(hf_text *out, const char *text)
 {
-    static const char special[] = "&%$#_{}";
     for (; *text; text++) {
-        if (strncmp(text, "\xc2\xb1", 2) == 0) { /* plus or minus */
-            hf_text_add(out, "$\\pm$");
-            text++;
-        } else {
-            hf_text_add(out, "%s%c", strchr(special, *text) ? "\\" : "", *text);
-        }
+        const char *other = latex_of(text);
+        hf_text_add(out, "%.*s", other ? (int)strlen(other) : 1, other ? other : text);
+        if (other && (*text & '\x80')) text++; /* two bytes */
     }
 }
 
@@ -131,12 +148,22 @@ static void write_html(hf_text *out, const hf_sheet *sheet)
     hf_text_add(out, "</table>\n");
 }
 
-const char *const hf_sheet_formats[] = { "text", "tsv", "latex", "html", NULL };
-static hf_sheet_format *const writers[] = { write_text, write_tsv, write_latex, write_html };
+static const struct {
+    const char *name;
+    hf_sheet_format *write;
+} formats[] = { { "text", write_text }, { "tsv", write_tsv }, { "latex", write_latex }, { "html", write_html } };
 
 hf_sheet_format *hf_sheet_format_find(const char *name)
 {
-    for (int i = 0; hf_sheet_formats[i]; i++)
-        if (strcmp(hf_sheet_formats[i], name) == 0) return writers[i];
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+        if (strcmp(formats[i].name, name) == 0) return formats[i].write;
     return NULL;
+}
+
+hf_status hf_sheet_format_choose(hf_sheet_format **out, const char *name)
+{
+    hf_sheet_format *found = hf_sheet_format_find(name ? name : "text");
+    if (!found) return hf_fail(HF_ERR_ARGUMENT, "there is no format '%s': text, tsv, latex or html are expected", name);
+    *out = found;
+    return HF_OK;
 }

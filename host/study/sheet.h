@@ -19,6 +19,7 @@ hf_status hf_sheet_set(hf_sheet *sheet, int row, int column, const char *format,
 /* The formats by name: "text" (columns aligned), "tsv", "latex" (a tabular), "html" (a table). */
 typedef void hf_sheet_format(hf_text *out, const hf_sheet *sheet);
 hf_sheet_format *hf_sheet_format_find(const char *name); /* NULL when there is none */
-extern const char *const hf_sheet_formats[];             /* ended by NULL */
+/* The same for what a user asked for: NULL is text; HF_ERR_ARGUMENT says which there are. */
+hf_status hf_sheet_format_choose(hf_sheet_format **out, const char *name) HF_MUST_USE;
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/sh
-# crossval.sh: a study over seeds and folds, stopped and continued, has the same tables as one that was left alone; two
-# methods side by side; layers ranked.
+# crossval.sh: a study over seeds and folds, stopped and continued, has the same tables as one that was left alone; its runs
+# put together by every rule; two methods side by side; layers ranked; other layers tried.
 . "$(dirname "$0")/common.sh"
 
 run 0 cohort make cohort --subjects 16 --shape 36,36,36 --seed 4
@@ -56,6 +56,27 @@ run 0 compare whole other
 says out "minus whole"
 run 0 compare whole other --format latex
 says out "tabular"
+run 0 compare whole other --name HyperFusion --name "image <only>" --out compared --over versions
+says out "minus HyperFusion"
+for file in compare.txt compare.tsv compare.tex compare.html metrics.tsv differences.tsv bars-mae.svg bars-valid-mae.svg; do
+    check "compare writes $file" test -s "compared/$file"
+done
+check "it writes what it prints" cmp out compared/compare.txt
+check "the page is well-formed" python3 -c 'import xml.dom.minidom as x; x.parse("compared/compare.html")'
+check "plots are well-formed" python3 -c 'import xml.dom.minidom as x; x.parse("compared/bars-mae.svg")'
+check "names are escaped" grep -qF "image &lt;only&gt;" compared/compare.html
+run 2 compare whole other --name one
+says err "1 names for 2 folders"
+run 2 compare whole other --best none
+says err "--best: found 'none'"
+run 1 compare whole other --ensemble median
+says err "crossval.ensemble"
+run 0 ensembles whole --best 1
+says out "mean, best 1"
+run 0 ensembles whole --over versions --format tsv
+check "an ensemble for each seed" grep -qE "^mean[[:space:]]2[[:space:]]" out
+run 1 ensembles whole --over folder
+says err "crossval.over"
 run 1 compare whole other --format word
 says err "text, tsv, latex or html are expected"
 run 1 compare whole nowhere
@@ -68,9 +89,51 @@ if study whole crossval.versions=2; then
 else
     says err "crossval.versions"
 fi
-run 0 select-layers tiny.yaml --draws 3 --layers final_layer,linear2
+run 0 select-layers tiny.yaml --draws 3 --layers final_layer,linear2 --format html
 says out "entropy, bits"
+says out "<svg "
 run 1 select-layers tiny.yaml --draws 3 --layers last
 says err "no layer 'last'"
 
+
+# ---- other hyper layers: planned before anything is trained, one bar for all, continued where it was
+run 1 ablate tiny.yaml --layers linear2 --layers linear2,last --out ablation
+says err "hyper layers 'linear2,last'"
+run 1 ablate tiny.yaml --layers linear2 --layers linear2 --out ablation
+says err "named twice"
+check "nothing was begun" test ! -e ablation
+run 2 ablate tiny.yaml --out ablation
+says err "'--layers A,B,...' is missing"
+cat >ablate.py <<'END'
+import os, pty, re, signal, subprocess, sys
+command = [sys.argv[1], "ablate", "tiny.yaml", "--layers", "linear2", "--layers", "linear2,final_layer", "--out", "ablation",
+           "--set", "train.batch_size=3"]
+process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+while process.poll() is None and not os.path.exists("ablation/linear2+final_layer/seed-1/version-1/fold-0/recipe.yaml"):
+    pass
+process.send_signal(signal.SIGKILL)
+process.wait()
+first = os.stat("ablation/linear2/seed-1/version-1/fold-0/best.safetensors")
+screen, terminal = pty.openpty()
+process = subprocess.Popen(command, stdout=open("out", "w"), stderr=terminal)
+os.close(terminal)
+shown = b""
+try:
+    while part := os.read(screen, 65536):
+        shown += part
+except OSError:  # the other end was closed
+    pass
+assert process.wait() == 0, shown
+bars = re.findall(rb"\x1b\[K(\w+) \[[#.]{24}\] (\d+)/(\d+)", shown)
+counts = [int(done) for _, done, _ in bars]
+assert bars and {(what, total) for what, _, total in bars} == {(b"study", b"2000")}, bars
+assert counts == sorted(counts) and counts[0] >= 1000, counts  # the first candidate was through
+again = os.stat("ablation/linear2/seed-1/version-1/fold-0/best.safetensors")
+assert (first.st_ino, first.st_mtime_ns) == (again.st_ino, again.st_mtime_ns)
+END
+check "killed and continued" python3 ablate.py "$program"
+says out "minus linear2"
+says out "linear2,final_layer"
+check "its table is kept" cmp out ablation/compare.txt
+check "the validation bars are there" test -s ablation/bars-valid-mae.svg
 finish "cli crossval"

@@ -18,8 +18,10 @@ usage: hyperfusion COMMAND ...
   predict        predict for new subjects
   report         write a run's report again
   crossval       train a recipe over split seeds, versions and folds
+  ensembles      judge every way to combine the runs of a study
   compare        set the studies of several methods side by side
   select-layers  rank layers as candidates for hyper layers
+  ablate         train a recipe with other layers as hyper layers
   convert        weights from PyTorch and to PyTorch
 
 'hyperfusion COMMAND --help' tells more about a command, 'hyperfusion --version' the version.
@@ -92,6 +94,13 @@ says err "expected three sizes D,H,W"
 run 2 cohort make x --task cat
 says err "expected brain-age, ad or interaction"
 
+run 2 compare one
+says err "an argument is missing: expected DIR DIR..."
+run 2 ensembles
+says err "an argument is missing: expected DIR"
+run 2 ablate recipe.yaml --layers fc1
+says err "'--out DIR' is missing"
+
 # ---- failures: status 1 and a message
 run 1 plan missing.yaml
 says err "hyperfusion: 'missing.yaml'"
@@ -126,8 +135,8 @@ run 1 plan "$source_root/recipes/brain-age.yaml" --set cohort.shape=20,20,20
 says err "conv"
 
 # ---- the manual page keeps step
-for command in devices "cohort make" "cohort check" plan train evaluate predict report crossval compare \
-    select-layers convert; do
+for command in devices "cohort make" "cohort check" plan train evaluate predict report crossval ensembles \
+    compare select-layers ablate convert; do
     # shellcheck disable=SC2086 # two words
     run 0 $command --help
     sed -n 's/^  --\([a-z]*\).*/\1/p' out >options.list

@@ -70,17 +70,28 @@ static void test_best(void)
 static void test_calibration(void)
 {
     const double p[] = { .7, .3, .65, .35, .2, .8, 1, 0 };
-    const int label[] = { 0, 1, 1, 0 };
+    const double label[] = { 0, 1, 1, 0 }, wrong[] = { 2 };
+    hf_scored s = { 4, 1, 2, label, p };
     hf_calibration c;
-    CHECK_OK(hf_calibration_of(&c, p, label, 4, 2));
+    double value;
+    CHECK_OK(hf_calibration_of(&c, &s, NULL, 4));
     CHECK(c.bin[6].count == 2 && c.bin[7].count == 1 && c.bin[9].count == 1 && c.bin[0].count == 0);
     CHECK_NEAR(c.bin[6].confidence, .675, 1e-15);
     CHECK_NEAR(c.bin[6].accuracy, .5, 1e-15);
     CHECK(isnan(c.bin[0].accuracy));
     CHECK_NEAR(c.ece, (2 * .175 + .2 + 0) / 4, 1e-15);
     CHECK_NEAR(c.brier, (2 * .09 + 2 * .4225 + 2 * .04 + 0) / 4, 1e-15);
-    CHECK_STATUS(hf_calibration_of(&c, p, (const int[]){ 2 }, 1, 2), HF_ERR_ARGUMENT, "subject 0 is 2");
-    CHECK_STATUS(hf_calibration_of(&c, p, label, 0, 2), HF_ERR_ARGUMENT, "0 subjects");
+    CHECK_OK(hf_metric_of(&value, hf_metric_find("ece"), 0, &s, NULL, 4));
+    CHECK(value == c.ece);
+    CHECK_OK(hf_metric_of(&value, hf_metric_find("brier"), 0, &s, NULL, 4));
+    CHECK(value == c.brier);
+    CHECK_OK(hf_calibration_of(&c, &s, (const int[]){ 3, 2, 3 }, 3));
+    CHECK_NEAR(c.brier, 0.08 / 3, 1e-15);
+    CHECK_STATUS(hf_calibration_of(&c, &s, NULL, 0), HF_ERR_ARGUMENT, "0 subjects");
+    s.truth = wrong;
+    CHECK_STATUS(hf_calibration_of(&c, &s, NULL, 1), HF_ERR_ARGUMENT, "subject 0 is 2");
+    s = (hf_scored){ 1, 1, 2, label, (const double[]){ 1.5, 0 } };
+    CHECK_STATUS(hf_calibration_of(&c, &s, NULL, 1), HF_ERR_NUMBER, "probability 0 of subject 0 is 1.5");
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 /* Checks the report page: well-formed whatever ids and texts hold, standing alone, its numbers those of the scores, its
  * pictures decodable and the right way up, sections left out when there is nothing to show, and plots of odd data. */
 #include "check.h"
+#include "report/matrix.h"
 #include "report/plot.h"
 #include "report/report.h"
 #include "report/slice.h"
@@ -224,7 +225,9 @@ static void test_page(bool classes)
     CHECK(strstr(page.data, "<script") == NULL && strstr(page.data, "http-equiv") == NULL);
     CHECK(count_of(page.data, "http") == 1 && count_of(page.data, "url(") == 0); /* the XML namespace alone */
     CHECK(count_of(page.data, "&lt;script&gt;&quot;x&quot; &amp; &#39;y&#39;&lt;/td&gt;\xef\xbf\xbd\xef\xbf\xbd") >= 7);
-    CHECK(count_of(page.data, "<svg ") == (classes ? 2 : 3) && count_of(page.data, "data:image/png;base64,") == 6);
+    CHECK(count_of(page.data, "<svg ") == 4); /* two curves, bars, reliability or scatter */
+    CHECK(count_of(page.data, "data:image/png;base64,") == (classes ? 8 : 6));
+    CHECK((strstr(page.data, "<h2>Calibration</h2>") != NULL) == classes);
     CHECK(strstr(page.data, "prefers-color-scheme:dark") && strstr(page.data, "# &lt;&amp;&gt;\n"));
     CHECK((strstr(page.data, "<h2>Confusion matrix</h2>") != NULL) == classes);
     CHECK((strstr(page.data, "<h2>Predicted against true</h2>") != NULL) == !classes);
@@ -276,6 +279,33 @@ static void test_confusion(void)
                 (double)count[1] / sum, (double)count[2] / sum);
     CHECK(strstr(page.data, row.data) != NULL);
     hf_text_free(&row);
+    hf_text_free(&page);
+    hf_predictions_free(&e.predictions);
+}
+
+/* Bars and calibration say what the metrics say. */
+static void test_intervals(void)
+{
+    static example e;
+    hf_text page = { 0 };
+    hf_interval brier;
+    char row[256];
+    int index[PREDICTIONS], n;
+    fill(&e, true);
+    const hf_predictions *p = &e.predictions;
+    const hf_scored s = { p->count, 1, 3, p->truth, p->predicted };
+    CHECK_OK(hf_predictions_known(index, &n, p));
+    CHECK(n == PREDICTIONS - 1 && strcmp(p->id[index[0]], hostile) == 0 && strcmp(p->id[index[4]], "sub-005") == 0);
+    if (!CHECK_OK(hf_metric_interval(&brier, hf_metric_find("brier"), 0, &s, index, n, &p->bootstrap))) return;
+    if (!CHECK_OK(hf_report_text(&e.data, &page))) return;
+    snprintf(row, sizeof row, "<dd>%.3f <small>(%.3f to %.3f)</small></dd>", brier.value, brier.low, brier.high);
+    CHECK(strstr(page.data, row) != NULL);
+    CHECK(count_of(page.data, "class=\"bar s0\"") == 9 && count_of(page.data, "class=\"whisker\"") == 9);
+    hf_text_free(&page);
+    hf_predictions_free(&e.predictions);
+    fill(&e, false); /* a number: everybody, F, M by the selecting metric */
+    if (!CHECK_OK(hf_report_text(&e.data, &page))) return;
+    CHECK(count_of(page.data, "class=\"bar s0\"") == 1 && count_of(page.data, "class=\"bar s1\"") == 2);
     hf_text_free(&page);
     hf_predictions_free(&e.predictions);
 }
@@ -405,6 +435,60 @@ static void test_png(void)
     hf_text_free(&png);
 }
 
+/* Cells are the darker the more they hold, and hold their values. */
+static void test_matrix(void)
+{
+    static const char *const names[] = { "CN", "<&>", "a very long name" };
+    static const double value[] = { 10, 0, 5, 0, 8, NAN, 1, 2, 3 };
+    hf_matrix matrix = { 3, names, value, 0, 0 };
+    hf_text png = { 0 }, again = { 0 };
+    png_image image = { .version = PNG_IMAGE_VERSION };
+    if (!CHECK_OK(hf_matrix_png(&png, &matrix))) return;
+    if (!CHECK(png_image_begin_read_from_memory(&image, png.data, png.size))) return;
+    unsigned char *pixels = malloc(PNG_IMAGE_SIZE(image));
+    if (CHECK(pixels && png_image_finish_read(&image, NULL, pixels, 0, NULL))) {
+        const int right = (int)image.width - 6 - 4, bottom = (int)image.height - 8 - 4; /* within the last cell */
+        int corner[9];
+        for (int i = 0; i < 9; i++)
+            corner[i] = pixels[(bottom - (2 - i / 3) * HF_MATRIX_CELL_HEIGHT) * (int)image.width + right -
+                               (2 - i % 3) * HF_MATRIX_CELL_WIDTH];
+        CHECK(corner[0] < corner[4] && corner[4] < corner[2] && corner[2] < corner[8] && corner[8] < corner[7]);
+        CHECK(corner[1] == 255 && corner[3] == 255 && corner[5] == 255);
+    }
+    free(pixels);
+    matrix.digits = 2; /* other figures: another picture */
+    CHECK_OK(hf_matrix_png(&again, &matrix));
+    CHECK(again.size != png.size || memcmp(again.data, png.data, png.size) != 0);
+    hf_text_free(&png);
+    hf_text_free(&again);
+}
+
+static bool is_png(const char *path)
+{
+    void *bytes = NULL;
+    size_t size = 0;
+    const bool good =
+        hf_file_read(&bytes, &size, path, 1 << 20) == HF_OK && size > 100 && memcmp(bytes, "\x89PNG", 4) == 0;
+    free(bytes);
+    remove(path);
+    return good;
+}
+
+/* Beside the page of classes lie its pictures. */
+static void test_pictures(const char *folder)
+{
+    static example e;
+    char page[64], counts[64], shares[64];
+    fill(&e, true);
+    snprintf(page, sizeof page, "%s/page.html", folder);
+    snprintf(counts, sizeof counts, "%s/page-confusion.png", folder);
+    snprintf(shares, sizeof shares, "%s/page-confusion-shares.png", folder);
+    CHECK_OK(hf_report_write(&e.data, page));
+    CHECK(is_png(counts) && is_png(shares));
+    remove(page);
+    hf_predictions_free(&e.predictions);
+}
+
 /* ---- plots ------------------------------------------------------------------------------------------------------- */
 
 static void check_plot(const double *x, const double *y, int count, int flags)
@@ -445,6 +529,38 @@ static void test_plots(void)
                     check_plot(values[i], values[j], count, flags);
 }
 
+static void test_bars(const char *folder)
+{
+    static const hf_bar bar[] = { { hostile, 0.7, 0.6, 0.8, 0 },
+                                  { "no interval", -0.2, NAN, NAN, 1 },
+                                  { "no value", NAN, NAN, NAN, 2 },
+                                  { "huge", 1e300, -1e300, INFINITY, 3 } };
+    for (int count = 0; count <= 4; count++) {
+        hf_text svg = { 0 };
+        hf_bars_svg(&svg, &(hf_bars){ .title = hostile, .label = "x", .digits = 3, .count = count, .bar = bar });
+        CHECK(malformed(svg.data, NULL) == NULL && !strstr(svg.data, "nan") && !strstr(svg.data, "inf"));
+        CHECK(count_of(svg.data, "class=\"bar") == (count > 2 ? count - 1 : count));
+        CHECK(count_of(svg.data, "class=\"whisker") == (count > 0));
+        hf_text_free(&svg);
+    }
+    /* As a file it is a document of its own. */
+    hf_text svg = { 0 };
+    char path[64];
+    void *bytes = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof path, "%s/bars.svg", folder);
+    hf_bars_svg(&svg, &(hf_bars){ .title = hostile, .label = "x", .digits = 3, .count = 2, .bar = bar });
+    CHECK_OK(hf_svg_write(&svg, path));
+    if (CHECK_OK(hf_file_read(&bytes, &size, path, 1 << 20))) {
+        const char *text = bytes, *element = strstr(text, "<svg ");
+        CHECK(element && malformed(element, NULL) == NULL && strstr(text, "xmlns=\"http://www.w3.org/2000/svg\""));
+        CHECK(strstr(text, "<style>") && strstr(text, "0.700</text>"));
+    }
+    free(bytes);
+    hf_text_free(&svg);
+    remove(path);
+}
+
 int main(void)
 {
     char folder[] = "/tmp/hf-report-XXXXXX";
@@ -454,7 +570,11 @@ int main(void)
     test_page(true);
     test_numbers();
     test_confusion();
+    test_intervals();
     test_little();
+    test_matrix();
+    test_pictures(folder);
+    test_bars(folder);
     test_file(folder);
     test_base64();
     test_slices();
