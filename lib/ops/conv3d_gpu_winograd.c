@@ -2,8 +2,8 @@
  * gradient by the input, which is the same with mirrored weights.
  * cl_kernels/conv3d_gpu_winograd.cl says how the kernel works.
  *
- * It stands behind gpu_direct in the list, so that it runs only where a tuning row or the user names it: it saves 2.25 of
- * the multiplications, but no GPU has been seen to gain yet. */
+ * It stands behind gpu_direct in the list, so that it runs only where a tuning row or the user names it. The rows name it
+ * for NVIDIA's devices, where it gains in prediction and in simulation (doc/performance.md); no GPU has run it yet. */
 #include "conv3d_gpu_winograd.h"
 #include "conv3d.h"
 #include "conv3d_gpu_direct.h"
@@ -14,6 +14,10 @@
 #define PACK_GROUP 64          /* PACK_WG */
 #define POINTS     64          /* of a tile */
 #define LOCAL      (42 * 1024) /* bytes of local memory of a group */
+#define FEW_INPUTS 8           /* channels up to which gpu_first reads them without padding to a block */
+#define BRICK      128         /* output voxels of a brick */
+#define MOST_WASTE 1.25        /* voxels computed for one that is written, above which gpu_direct is nearly as fast */
+#define MOST_BANK  (1 << 28)   /* bytes of transformed weights */
 
 /* Tiles of a group along depth, height and width. */
 static const int bricks[][3] = { { 2, 2, 4 }, { 2, 4, 2 }, { 4, 2, 2 } };
@@ -33,16 +37,6 @@ static problem problem_of(const hf_call *call)
                       .samples = pass.n / banks,
                       .from_blocks = hf_blocks(pass.from_channels),
                       .to_blocks = hf_blocks(pass.to_channels) };
-}
-
-const char *hf_conv3d_gpu_winograd_refuse(const hf_call *call)
-{
-    const hf_conv3d_size s = hf_conv3d_size_of(call);
-    if (s.k != 3) return "K is not 3";
-    if (s.stride != 1) return "stride is not 1";
-    if (hf_conv3d_gpu_few_registers(call) && !hf_context_any_device(call->context))
-        return "the device has few registers";
-    return hf_conv3d_gpu_refuse(call, LOCAL, WORK_ITEMS);
 }
 
 /* Filters of 27 taps, which become POINTS values each. */
@@ -82,6 +76,32 @@ static const int *best_brick(const problem *p)
     for (size_t i = 1; i < sizeof bricks / sizeof bricks[0]; i++)
         if (count_bricks(p, bricks[i]) < count_bricks(p, best)) best = bricks[i];
     return best;
+}
+
+/* Why gpu_direct is to be preferred, or NULL. */
+static const char *prefer_direct(const hf_call *call)
+{
+    const problem p = problem_of(call);
+    const double count = (double)count_bricks(&p, best_brick(&p));
+    const double voxels = (double)p.samples * (double)hf_conv3d_voxels(p.pass.to_size);
+    if (p.pass.from_channels <= FEW_INPUTS) return "at most 8 input channels";
+    if (hf_context_matrix_defines(call->context)) return "matrix units are asked for";
+    if (filters(&p) * POINTS > MOST_BANK / (int64_t)sizeof(float)) return "transformed weights take more than 256 MB";
+    if (count * BRICK > MOST_WASTE * voxels) return "too many voxels of its bricks lie outside";
+    if (count * (double)(p.to_blocks * p.banks) < hf_context_device(call->context)->compute_units)
+        return "fewer groups than the device has compute units";
+    return NULL;
+}
+
+const char *hf_conv3d_gpu_winograd_refuse(const hf_call *call)
+{
+    const hf_conv3d_size s = hf_conv3d_size_of(call);
+    const bool any = hf_context_any_device(call->context);
+    if (s.k != 3) return "K is not 3";
+    if (s.stride != 1) return "stride is not 1";
+    if (hf_conv3d_gpu_few_registers(call) && !any) return "the device has few registers";
+    const char *refusal = hf_conv3d_gpu_refuse(call, LOCAL, WORK_ITEMS);
+    return refusal || any ? refusal : prefer_direct(call);
 }
 
 hf_status hf_conv3d_gpu_winograd_prepare(hf_call *call)

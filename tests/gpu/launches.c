@@ -6,7 +6,7 @@
  *   - every operator under test: its named cases and SHAPES drawn ones (default 40), by the implementation that is
  *     chosen, in every layout that it takes,
  *   - the convolution layers of cases.c, all passes, at several batch sizes,
- *   - those that `asked` below names, which no rule chooses, where they fit,
+ *   - the same by those that `asked` below names, where they fit,
  *   - a training step of every network,
  * and prints each launch as a line of JSON. Nothing is computed: contexts are described ones, operands have no memory.
  * tests/gpu/check.py compiles what is listed here and judges it. */
@@ -45,18 +45,22 @@ void hf_print_task(const hf_origin *o, const hf_task *task)
         print_launch(o, &launch);
 }
 
-/* Implementations that run only where a user asks for them. */
+/* Implementations that run on some devices only where a user asks for them. */
 static const struct {
     const char *by, *force;
+    bool tensor_cores;
 } asked[] = {
-    { "gpu_winograd", "conv3d=gpu_winograd,conv3d_dx=gpu_winograd" },
-    { "gpu_tensor", "conv3d=gpu_tensor,conv3d_dx=gpu_tensor" },
+    { "gpu_direct", "conv3d=gpu_direct,conv3d_dx=gpu_direct", false },
+    { "gpu_winograd", "conv3d=gpu_winograd,conv3d_dx=gpu_winograd", false },
+    { "gpu_tensor", "conv3d=gpu_tensor,conv3d_dx=gpu_tensor", true },
 };
 
 static hf_status run_asked(const char *id, const hf_device_info *device, int i)
 {
     hf_context *context = NULL;
-    const hf_context_options options = { .described = device, .force = asked[i].force, .tensor_cores = true };
+    const hf_context_options options = { .described = device,
+                                         .force = asked[i].force,
+                                         .tensor_cores = asked[i].tensor_cores };
     HF_TRY(hf_context_new(&context, NULL, &options));
     const hf_status status = hf_list_layers(id, context, asked[i].by);
     hf_context_free(&context);

@@ -1,6 +1,7 @@
 /* described.c: what the library decides for a device that is not here, and that it never touches one. */
 #include "check.h"
 #include "hfcl.h"
+#include <stdio.h>
 
 /* A GPU with this largest group and local memory. */
 static hf_device_info gpu(size_t group, size_t local_memory)
@@ -82,6 +83,40 @@ out:
     hf_context_free(&context);
 }
 
+/* On NVIDIA's devices 3x3x3 is by Winograd where its bricks fit the volume and fill the device; elsewhere, and where they do
+ * not, by the direct kernel. */
+static const struct {
+    const char *platform, *op;
+    int channels, edge; /* of x or dx: a cube, two samples */
+    const char *impl;
+} winograd_cases[] = {
+    { "NVIDIA CUDA", "conv3d", 16, 34, "gpu_winograd" },    /* of 32: 8 x 8 x 4 bricks, all inside */
+    { "NVIDIA CUDA", "conv3d", 16, 36, "gpu_direct" },      /* of 34: 9 x 9 x 5 bricks, 1.32 of the voxels */
+    { "NVIDIA CUDA", "conv3d_dx", 16, 32, "gpu_winograd" }, /* the same the other way round: dx is what is written */
+    { "NVIDIA CUDA", "conv3d_dx", 16, 34, "gpu_direct" },
+    { "NVIDIA CUDA", "conv3d", 16, 18, "gpu_direct" },   /* 64 groups for 80 multiprocessors, */
+    { "NVIDIA CUDA", "conv3d", 32, 18, "gpu_winograd" }, /* 128 */
+    { "NVIDIA CUDA", "conv3d", 8, 34, "gpu_first" },
+    { "NVIDIA CUDA", "conv3d", 1 << 11, 18, "gpu_direct" }, /* a GB of transformed weights */
+    { "AMD Accelerated Parallel Processing", "conv3d", 16, 34, "gpu_direct" },
+};
+
+static void check_winograd(int i)
+{
+    hf_device_info info = gpu(1024, 48 << 10);
+    snprintf(info.platform, sizeof info.platform, "%s", winograd_cases[i].platform);
+    hf_context *context = open_described(&info);
+    const int channels = winograd_cases[i].channels, edge = winograd_cases[i].edge;
+    const int from = edge - 2 * (strcmp(winograd_cases[i].op, "conv3d_dx") == 0);
+    const hf_desc in[] = { { HF_SHAPE(2, channels, from, from, from), HF_F32, HF_BLOCKED },
+                           { HF_SHAPE(channels, channels, 3, 3, 3), HF_F32, HF_PLAIN } };
+    const hf_op *op = hf_op_find(winograd_cases[i].op);
+    const hf_params params = { .kernel = 3, .shape = HF_SHAPE(2, channels, edge, edge, edge) }; /* dx reads them */
+    const int impl = context ? hf_op_choose(context, op, &params, in, 2) : 0;
+    CHECK(strcmp(hf_op_impl_name(op, impl), winograd_cases[i].impl) == 0);
+    hf_context_free(&context);
+}
+
 /* Matrix units: only where the device has those that are known, and only where they were asked for. */
 static void check_tensor_cores(void)
 {
@@ -136,6 +171,8 @@ int main(void)
     check_choice();
     check_launches(1024, "-DVEC=4", 64);
     check_launches(32, "-DVEC=4 -DWG=32", 32);
+    for (size_t i = 0; i < sizeof winograd_cases / sizeof winograd_cases[0]; i++)
+        check_winograd((int)i);
     check_tensor_cores();
     check_real_tensor_cores();
     check_memory();
