@@ -1,5 +1,8 @@
 /* check.c: a cohort judged as a recipe or a finished run would judge it, without training or predicting. */
-#include "parts.h"
+#include "data.h"
+#include "folder.h"
+#include "learned.h"
+#include "network.h"
 #include <stdlib.h>
 #include <string.h>
 

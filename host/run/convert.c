@@ -6,7 +6,14 @@
  * when all of it is known, best.safetensors last; last.safetensors has an optimiser that has done nothing, so that
  * `train --resume` goes on with these weights. */
 #include "convert/convert.h"
-#include "parts.h"
+#include "data.h"
+#include "folder.h"
+#include "guard.h"
+#include "learned.h"
+#include "network.h"
+#include "samples.h"
+#include "stage.h"
+#include "watch.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,9 @@
 /* data.c: from a recipe to preprocessed subjects: cohort, split, truth, table statistics (from training rows only),
  * and the volumes on the recipe's grid. Nobody is left out without being named. */
-#include "parts.h"
+#include "data.h"
+#include "learned.h"
+#include "network.h"
+#include "watch.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>

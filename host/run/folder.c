@@ -1,6 +1,7 @@
 /* folder.c: the run folder as files: its lock, its log (one line an epoch, on disk before the checkpoint that
  * follows it), its split. */
-#include "parts.h"
+#include "folder.h"
+#include "learned.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* former.c: the table's encoder as version 0.1 kept it in a checkpoint: a list of features in JSON, each a one-hot or a number
  * with the training median where it is missing. */
-#include "parts.h"
+#include "learned.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>

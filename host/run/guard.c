@@ -2,7 +2,7 @@
  * training volumes is compared with what those reach themselves. Wrong orientation, a missing skull strip, noise or
  * another organ fall far below. The limit is robust, so that a few bad scans among the training volumes do not move it;
  * how many of them it would flag is kept, and a report says so. */
-#include "parts.h"
+#include "guard.h"
 #include <math.h>
 #include <stdlib.h>
 

@@ -4,7 +4,8 @@
 #ifndef HF_RUN_JUDGE_H
 #define HF_RUN_JUDGE_H
 
-#include "parts.h"
+#include "data.h"
+#include "learned.h"
 
 /* What speaks against a prediction, added to `out`, nothing where nothing does: numbers of its table row outside of the
  * training range, and a volume [D,H,W] unlike the training volumes. */

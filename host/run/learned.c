@@ -2,7 +2,8 @@
  * volumes and table rows become input ("run.preprocess"), how far training has come ("run.progress"), and the
  * guard's mean volume as the tensor "run.guard". Numbers are written with 17 digits, so that they come back
  * exactly. */
-#include "parts.h"
+#include "folder.h"
+#include "learned.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,8 @@
  * remainder of an epoch, and the evaluation batch. They share parameters and one arena, because they never run at
  * the same time. In evaluation samples do not see each other, so the last batch is filled up with zeros rather
  * than planned anew. */
-#include "parts.h"
+#include "network.h"
+#include "watch.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

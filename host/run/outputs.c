@@ -1,7 +1,7 @@
 /* outputs.c: several outputs for one subject become one: those of a network's parts, then those of the views of an
  * image. They are put together as predictions (of classes: as probabilities), and the result is an output whose link
  * says so. */
-#include "parts.h"
+#include "network.h"
 #include <string.h>
 
 int hf_run_outputs(const hf_run_network *network)

@@ -1,6 +1,7 @@
 /* plan.c: what training a recipe would take, from the recipe alone where it says enough, else with one look at the
  * cohort: the first image for the shape, the table for categories. */
-#include "parts.h"
+#include "data.h"
+#include "network.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,9 @@
 /* predict.c: the best weights of a run applied to a cohort or to one image. Everything needed comes from
  * best.safetensors; only who belongs to which part is read from the run's split file. */
+#include "folder.h"
 #include "judge.h"
+#include "network.h"
+#include "watch.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

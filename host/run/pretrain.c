@@ -4,7 +4,12 @@
  * The stage is a run of its own in the folder "embedding" of the run: the same recipe, subjects and split, with another
  * network and the settings of `pretrain`. So it can be killed and resumed like any run, it has a log, checkpoints and a
  * report, and its best epoch is chosen by the validation subjects. */
-#include "parts.h"
+#include "data.h"
+#include "folder.h"
+#include "learned.h"
+#include "network.h"
+#include "stage.h"
+#include "watch.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* report.c: a run folder as one page: reads its log, its test predictions and its best checkpoint, looks up
  * slices of the subjects predicted best and worst when their cohort is still there, and hands it all to report.h. */
 #include "report/report.h"
+#include "folder.h"
 #include "judge.h"
 #include <inttypes.h>
 #include <jansson.h>

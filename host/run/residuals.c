@@ -2,6 +2,7 @@
  * prediction interval that follows. Validation subjects did not train, but they chose the epoch, so the interval is a
  * little too narrow; test subjects are not touched. */
 #include "judge.h"
+#include "watch.h"
 #include <math.h>
 #include <stdlib.h>
 

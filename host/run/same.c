@@ -1,7 +1,9 @@
 /* same.c: is what a run finds now what its checkpoint learned? A resumed run computes with what is open (volumes, rows,
  * network) and with what the checkpoint says, and the two must be one: buffers have the size of the first, loops may
  * run to that of the second. Nor is training gone on with on other data without a word. */
-#include "parts.h"
+#include "data.h"
+#include "folder.h"
+#include "learned.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* samples.c: who is shown in an epoch: every training subject once, those of rarer classes again where the recipe says so,
  * or only a few batches of them, to see whether a network can learn those by heart. */
-#include "parts.h"
+#include "data.h"
+#include "samples.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,7 @@
 /* schedule.c: the learning rate of a step, and when an epoch without progress has consequences. All of it is a function of
  * the recipe and of how far training has come, both of which a checkpoint keeps, so a resumed run goes the same way. */
-#include "parts.h"
+#include "learned.h"
+#include "samples.h"
 #include <math.h>
 #include <string.h>
 

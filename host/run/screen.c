@@ -1,7 +1,9 @@
 /* screen.c: what speaks against predicting for a subject. A network answers whatever it is asked; an answer is worth
  * something where the question is like those it was trained on. So a row with numbers outside of the training range and a
  * volume unlike the training ones are said, and refused by who is strict. */
+#include "guard.h"
 #include "judge.h"
+#include "watch.h"
 #include <math.h>
 #include <stdlib.h>
 

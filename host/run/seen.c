@@ -1,7 +1,9 @@
 /* seen.c: which subjects of another cohort has a run learned from? Those that trained or validated in it, by their id or by
  * the bytes of their image, under whatever name. A network does better on them than on strangers, so they are judged
  * apart. Checkpoints keep ids and digests of images; of older runs, which have no digests, ids alone are compared. */
+#include "folder.h"
 #include "judge.h"
+#include "watch.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

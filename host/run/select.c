@@ -1,7 +1,10 @@
 /* select.c: how the loss of an untrained network varies when one layer is drawn anew (Lutati and Wolf 2021; HyperFusion
  * paper): the layers whose loss varies most are candidates for hyper layers. The network is in evaluation mode, all of its
  * layers ordinary, and every loss is that of all training subjects. */
-#include "parts.h"
+#include "data.h"
+#include "learned.h"
+#include "network.h"
+#include "watch.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,7 @@
 /* start.c: what training begins with. */
-#include "parts.h"
+#include "data.h"
+#include "learned.h"
+#include "network.h"
 #include <stdio.h>
 
 hf_status hf_run_training_rows(float **rows, const hf_run_data *data, const hf_run_fixed *fixed)

@@ -1,5 +1,6 @@
 /* summary.c: what a trained run says of itself, read from its best checkpoint. */
-#include "parts.h"
+#include "folder.h"
+#include "learned.h"
 
 hf_status hf_run_summary_read(hf_run_summary *out, const char *folder)
 {

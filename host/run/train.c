@@ -3,7 +3,13 @@
  * An epoch ends in this order, each file whole on disk before the next: best.safetensors (when the epoch is the best),
  * its line in log.jsonl, last.safetensors. Resuming starts from last.safetensors and drops later lines of the log,
  * so an epoch that was cut short anywhere is done again, with the same random numbers, and leaves the same bits. */
+#include "folder.h"
+#include "guard.h"
 #include "judge.h"
+#include "network.h"
+#include "samples.h"
+#include "stage.h"
+#include "watch.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
