@@ -63,7 +63,7 @@ static hf_status write_html(hf_text *out, const hf_sheet *sheet, const ranked *s
 
 static hf_status rank(hf_text *out, const hf_layer_losses *losses, const double *bits, const char *format)
 {
-    ranked sorted[HF_MAX_LAYERS];
+    ranked sorted[HF_MAX_LAYERS] = { 0 };
     hf_sheet sheet;
     hf_sheet_format *write;
     HF_TRY(hf_sheet_format_choose(&write, format));
