@@ -22,7 +22,7 @@ class Source:
     def __init__(self, root):
         self.root = root
         text = (root / "host/recipe/keys.c").read_text()
-        self.keys = set(re.findall(r"^    [A-Z]+\(([a-z_]+\.[a-z_.]+),", text, re.M))
+        self.keys = set(re.findall(r"^    [A-Z]+\(\s*([a-z_]+\.[a-z_.]+),", text, re.M))
         self.commands = {name for file in (root / "host/cli").glob("*.c")
                          for name in re.findall(r'\.name = "([a-z -]+)"', file.read_text())}
 
