@@ -30,7 +30,8 @@ check "one line of log an epoch" python3 -c '
 import json
 rows = [json.loads(line) for line in open("run/log.jsonl")]
 assert [r["epoch"] for r in rows] == [1]
-keys = {"epoch", "train_loss", "valid_loss", "valid", "seconds", "samples_per_second", "waited_seconds"}
+keys = {"epoch", "train_loss", "valid_loss", "valid", "seconds", "samples_per_second", "waited_seconds",
+        "learning_rate"}
 assert all(set(r) == keys for r in rows), rows
 assert set(rows[0]["valid"]) == {"mae", "mse", "bias", "r"}, rows'
 check "nobody on two sides" python3 -c '
