@@ -130,7 +130,7 @@ static hf_status read_file(void **file, header *h, const char *path)
 
 hf_status hf_cached_open(hf_cached *out, const char *path)
 {
-    header h;
+    header h = { 0 };
     void *file;
     *out = (hf_cached){ 0 };
     HF_TRY(read_file(&file, &h, path));
@@ -181,7 +181,7 @@ hf_status hf_cached_write(const char *path, const float *voxels, const hf_cached
 
 hf_status hf_cached_read(float *voxels, bool *whole, const hf_cached *cached)
 {
-    header h;
+    header h = { 0 };
     void *file;
     HF_TRY(read_file(&file, &h, cached->path));
     *whole = file && memcmp(h.shape, cached->shape, sizeof h.shape) == 0 && strcmp(h.source, cached->source) == 0;

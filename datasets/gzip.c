@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#define ZLIB_CONST /* what it reads is const */
 #include <zlib.h>
 
 #define GZIP_MIN_SIZE  18 /* header 10, checksum 4, inflated size 4 */
@@ -128,7 +129,7 @@ out:
 
 size_t hf_gunzip_start(unsigned char *out, size_t room, const void *bytes, size_t size)
 {
-    z_stream z = { .next_in = (unsigned char *)(uintptr_t)bytes, /* zlib only reads there */
+    z_stream z = { .next_in = bytes,
                    .avail_in = size > UINT_MAX ? UINT_MAX : (unsigned)size,
                    .next_out = out,
                    .avail_out = (unsigned)room };

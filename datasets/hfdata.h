@@ -61,13 +61,13 @@ typedef struct hf_grid {
     int shape[3];               /* D,H,W of the window; 0,0,0: as stored (all subjects must then agree) */
     double spacing[3];          /* mm; 0,0,0: as stored. Otherwise trilinear resampling, with a Gaussian of the standard
                           width against aliasing along axes that get coarser */
-    bool zscore;                /* zero mean and unit variance (population) over non-zero voxels; zeros stay zero */
     double spacing_expected[3]; /* mm; when spacing is 0,0,0 and this is not: a volume whose spacing differs by more
                                    than 1 % is refused, because the model was trained on that grid */
     hf_centre centre;
     int crop[3][2];       /* first voxel of the window and the one after the last; all 0: all of it */
     double crop_mm[3][2]; /* in place of a window: low and high faces of a box, mm in the space of the affine (RAS+);
                              the voxels whose centres lie inside it. All 0: none */
+    bool zscore;          /* zero mean and unit variance (population) over non-zero voxels; zeros stay zero */
     bool resize;     /* the box that holds the non-zero voxels is stretched to the shape, axis by axis, whatever the
                              voxels measure; goes with a shape, without spacing and box */
     bool both_sides; /* the result is two samples, its right half and its left half mirrored: hf_views_make */
@@ -75,6 +75,8 @@ typedef struct hf_grid {
 
 bool hf_grid_has_crop(const hf_grid *grid);
 bool hf_grid_has_box(const hf_grid *grid);
+/* Whether both make the same voxels of a volume. */
+bool hf_grid_equal(const hf_grid *a, const hf_grid *b);
 
 /* "21:149, 55:151, 25:89", as for a crop; "-64:64, -72:24, -50:14", or the name of a known box ("hippocampi": both, with
  * room around, in the space of the MNI templates), as for crop_mm. Empty: none. HF_ERR_ARGUMENT says what is wrong. */

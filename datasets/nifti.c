@@ -207,14 +207,20 @@ static double first_voxel(const header *h)
     return offset == 0 ? (double)h->layout->first_voxel : offset;
 }
 
+/* What there is of voxels: what the first bytes of a file say. */
+static hf_status open_stored(header *h, hf_stored *stored, const unsigned char *start, size_t size, const char *name)
+{
+    HF_TRY(open_header(h, start, size, name));
+    HF_TRY(check_magic(h));
+    HF_TRY(read_shape(stored, h));
+    return read_type(stored, h);
+}
+
 hf_status hf_nifti_extent(size_t *out, const unsigned char *start, size_t size, const char *name)
 {
     header h;
     hf_stored stored = { 0 };
-    HF_TRY(open_header(&h, start, size, name));
-    HF_TRY(check_magic(&h));
-    HF_TRY(read_shape(&stored, &h));
-    HF_TRY(read_type(&stored, &h));
+    HF_TRY(open_stored(&h, &stored, start, size, name));
     double bytes = (double)stored.type->bytes;
     for (int i = 0; i < 3; i++)
         bytes *= stored.shape[i];
@@ -360,10 +366,7 @@ hf_status hf_nifti_parse(hf_stored *out, const unsigned char *bytes, size_t size
 {
     header h;
     hf_stored stored = { 0 };
-    HF_TRY(open_header(&h, bytes, size, name));
-    HF_TRY(check_magic(&h));
-    HF_TRY(read_shape(&stored, &h));
-    HF_TRY(read_type(&stored, &h));
+    HF_TRY(open_stored(&h, &stored, bytes, size, name));
     HF_TRY(read_voxels(&stored, &h, size));
     HF_TRY(read_scaling(&stored, &h));
     HF_TRY(read_affine(&stored, &h));

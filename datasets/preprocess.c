@@ -40,6 +40,21 @@ bool hf_grid_has_box(const hf_grid *grid)
     return grid->crop_mm[0][0] < grid->crop_mm[0][1];
 }
 
+static bool equal_numbers(const double *a, const double *b, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (a[i] != b[i]) return false;
+    return true;
+}
+
+bool hf_grid_equal(const hf_grid *a, const hf_grid *b)
+{
+    return memcmp(a->shape, b->shape, sizeof a->shape) == 0 && memcmp(a->crop, b->crop, sizeof a->crop) == 0 &&
+           equal_numbers(a->spacing, b->spacing, 3) && equal_numbers(a->spacing_expected, b->spacing_expected, 3) &&
+           equal_numbers(a->crop_mm[0], b->crop_mm[0], 6) && a->zscore == b->zscore && a->centre == b->centre &&
+           a->resize == b->resize && a->both_sides == b->both_sides;
+}
+
 static hf_status check_crops(const hf_grid *grid)
 {
     const bool crop = hf_grid_has_crop(grid), box = hf_grid_has_box(grid);

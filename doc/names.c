@@ -1,11 +1,7 @@
 /* names.c: writes doc/names.md: what the tensors of every network are called, here and in the authors' modules. With the
  * path of that page as an argument it only says whether the page is what it would write. */
 #include "hyperfusion.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define MAX_PAGE ((size_t)1 << 20) /* bytes */
+#include "page.h"
 
 /* A network's tensors under our names, at its published size; the values do not count. */
 static hf_status tensors_of(hf_archive *out, const hf_network *network, hf_context *context)
@@ -128,28 +124,7 @@ static hf_status write_page(hf_text *page)
     return status == HF_OK ? hf_text_check(page) : status;
 }
 
-static bool is_up_to_date(const hf_text *page, const char *path)
-{
-    void *found = NULL;
-    size_t size = 0;
-    const bool good = hf_file_read(&found, &size, path, MAX_PAGE) == HF_OK && size == page->size &&
-                      memcmp(found, page->data, size) == 0;
-    free(found);
-    if (!good) fprintf(stderr, "%s is not what the table of names says; write it anew with this program\n", path);
-    return good;
-}
-
 int main(int argc, char **argv)
 {
-    hf_text page = { 0 };
-    bool good = write_page(&page) == HF_OK;
-    if (!good)
-        fprintf(stderr, "%s\n", hf_error_message());
-    else if (argc == 1)
-        good = fwrite(page.data, 1, page.size, stdout) == page.size;
-    else
-        good = is_up_to_date(&page, argv[1]);
-    if (argc > 1) printf("names: %d passed, %d failed\n", good, !good);
-    hf_text_free(&page);
-    return !good;
+    return page_main("names", write_page, argc, argv);
 }

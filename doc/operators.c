@@ -3,12 +3,7 @@
  *     operators > doc/operators.md     writes it
  *     operators doc/operators.md       fails unless the file is what would be written */
 #include "op.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define MAX_PAGE ((size_t)1 << 20)
+#include "page.h"
 
 #define HF_OP(stem) extern const hf_op *const hf_ops_##stem[];
 #include "ops/ops.def"
@@ -114,30 +109,7 @@ static hf_status write_page(hf_text *page)
     return hf_text_check(page);
 }
 
-/* Whether the file at `path` holds exactly this page. */
-static bool is_up_to_date(const hf_text *page, const char *path)
-{
-    void *found = NULL;
-    size_t size = 0;
-    const bool good = hf_file_read(&found, &size, path, MAX_PAGE) == HF_OK && size == page->size &&
-                      memcmp(found, page->data, size) == 0;
-    free(found);
-    if (!good) fprintf(stderr, "%s is not what the operator tables say; write it anew with this program\n", path);
-    return good;
-}
-
 int main(int argc, char **argv)
 {
-    hf_text page = { 0 };
-    bool good = write_page(&page) == HF_OK;
-    if (good && argc > 1) {
-        good = is_up_to_date(&page, argv[1]);
-        printf("operators: %d passed, %d failed\n", good, !good);
-    } else if (good) {
-        good = fwrite(page.data, 1, page.size, stdout) == page.size;
-    } else {
-        fprintf(stderr, "%s\n", hf_error_message());
-    }
-    hf_text_free(&page);
-    return !good;
+    return page_main("operators", write_page, argc, argv);
 }

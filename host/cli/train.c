@@ -34,7 +34,7 @@ static int train(const cli_args *args, hf_recipe *recipe, const char *folder)
     if (status == HF_OK && tested) status = hf_scores_make(&scores, &test);
     if (status == HF_OK && tested) cli_scores_print(&scores, &test, "test subjects");
     if (status == HF_OK && !tested) printf("a debugging run (train.overfit_batches): no test results\n");
-    if (status == HF_OK) printf("report: %s/report.html\n", folder);
+    if (status == HF_OK) printf("report: %s/" HF_REPORT_FILE "\n", folder);
     hf_scores_free(&scores);
     hf_predictions_free(&test);
     if (status == HF_OK) return CLI_OK;
@@ -45,7 +45,7 @@ static int train(const cli_args *args, hf_recipe *recipe, const char *folder)
 static int recipe_of_run(hf_recipe *out, const cli_args *args, const char *folder)
 {
     char *path = NULL;
-    hf_status status = hf_path_join(&path, folder, "recipe.yaml");
+    hf_status status = hf_path_join(&path, folder, HF_RECIPE_FILE);
     if (status == HF_OK && !hf_path_exists(path))
         status =
             hf_fail(HF_ERR_IO,

@@ -219,7 +219,7 @@ static double log_sum(const double *logit, int n, double *greatest)
 
 static void softmax(double *predicted, const float *output, const hf_target *t)
 {
-    double logit[HF_MAX_CLASSES], greatest, sum = 0;
+    double logit[HF_MAX_CLASSES] = { 0 }, greatest, sum = 0;
     logits_of(logit, output, t);
     (void)log_sum(logit, t->n_trained, &greatest);
     for (int k = 0; k < t->n_trained; k++)

@@ -169,6 +169,8 @@ void hf_predictions_free(hf_predictions *predictions);
 /* Removes subjects from the list, those that are not kept[count]; the others stay in order. */
 void hf_predictions_keep(hf_predictions *predictions, const bool *keep);
 
+/* Truth and predictions as metrics read them; they stay the predictions'. */
+hf_scored hf_predictions_scored(const hf_predictions *predictions);
 /* Everybody with a truth, in the order of their ids, into index[count]: intervals taken in this order do not depend on the
  * one they come in. */
 hf_status hf_predictions_known(int *index, int *n, const hf_predictions *predictions) HF_MUST_USE;

@@ -178,6 +178,12 @@ static int by_id(const void *a, const void *b)
     return order ? order : (x->at > y->at) - (x->at < y->at);
 }
 
+hf_scored hf_predictions_scored(const hf_predictions *predictions)
+{
+    const hf_predictions *p = predictions;
+    return (hf_scored){ p->count, p->target.T, p->target.P, p->truth, p->predicted };
+}
+
 hf_status hf_predictions_known(int *index, int *n, const hf_predictions *predictions)
 {
     const hf_predictions *p = predictions;
@@ -233,7 +239,7 @@ static hf_status score_row(hf_scores *scores, const hf_predictions *p, const cha
                            const int *index, int n, double *constant)
 {
     hf_score_row *row = &scores->row[scores->n_rows++];
-    const hf_scored s = { p->count, p->target.T, p->target.P, p->truth, p->predicted };
+    const hf_scored s = hf_predictions_scored(p);
     *row = (hf_score_row){ .column = column, .value = value, .count = n };
     for (int c = 0; c < scores->n_columns; c++)
         HF_TRY(hf_metric_interval(&row->of[c], scores->column[c].metric, scores->column[c].k, &s, index, n,

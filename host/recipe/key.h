@@ -24,12 +24,12 @@ typedef enum hf_key_resume {
 typedef struct hf_key {
     const char *name; /* "train.epochs" */
     hf_key_type type;
+    hf_key_resume resume;
     size_t offset;          /* of the field in hf_recipe */
     const char *preset;     /* the default, as behind "--set KEY=" */
     double lowest, highest; /* of numbers, both allowed */
     const char *words;      /* of a text: the allowed ones, "a, b, c"; NULL: any */
     const char *about;
-    hf_key_resume resume;
 } hf_key;
 
 extern const hf_key hf_recipe_keys[];

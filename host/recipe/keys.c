@@ -16,7 +16,7 @@
 /* clang-format off */
 /* A row by the type of its value; the field of hf_recipe is the name of the key. */
 #define ROW(type, field, preset, low, high, words, about, resume)                                                      \
-    { #field, HF_KEY_##type, offsetof(hf_recipe, field), preset, low, high, words, about, resume }
+    { #field, HF_KEY_##type, resume, offsetof(hf_recipe, field), preset, low, high, words, about }
 #define TEXT(field, preset, about, resume)                ROW(TEXT, field, preset, 0, 0, NULL, about, resume)
 #define WORD(field, preset, words, about, resume)         ROW(TEXT, field, preset, 0, 0, words, about, resume)
 #define TEXTS(field, preset, about, resume)               ROW(TEXTS, field, preset, 0, 0, NULL, about, resume)

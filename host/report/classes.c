@@ -15,11 +15,6 @@ typedef struct confusion {
     double count[HF_MAX_CLASSES * HF_MAX_CLASSES], share[HF_MAX_CLASSES * HF_MAX_CLASSES]; /* [n,n] */
 } confusion;
 
-static hf_scored scored_of(const hf_predictions *p)
-{
-    return (hf_scored){ p->count, p->target.T, p->target.P, p->truth, p->predicted };
-}
-
 static void fill(confusion *out, const hf_target *t, int64_t counts[HF_MAX_CLASSES][HF_MAX_CLASSES])
 {
     out->n = t->n_classes;
@@ -38,7 +33,7 @@ static void fill(confusion *out, const hf_target *t, int64_t counts[HF_MAX_CLASS
 static hf_status count(confusion *out, const hf_predictions *p)
 {
     int64_t counts[HF_MAX_CLASSES][HF_MAX_CLASSES];
-    const hf_scored s = scored_of(p);
+    const hf_scored s = hf_predictions_scored(p);
     int *index, n;
     HF_TRY(hf_alloc(&index, (size_t)p->count, sizeof *index, "subjects"));
     const hf_status status = hf_predictions_known(index, &n, p);
@@ -73,21 +68,9 @@ static void add_table(hf_text *out, const confusion *c, const double *value, int
     hf_text_add(out, "</table></div>\n");
 }
 
-static hf_status picture(hf_text *png, const confusion *c, bool shares)
+static hf_matrix matrix_of(const confusion *c, bool shares)
 {
-    const hf_matrix matrix = { c->n, c->name, shares ? c->share : c->count, .full = shares ? 1 : 0,
-                               .digits = shares ? 3 : 0 };
-    return hf_matrix_png(png, &matrix);
-}
-
-static hf_status add_picture(hf_text *out, const confusion *c, bool shares)
-{
-    hf_text png = { 0 };
-    const hf_status status = picture(&png, c, shares);
-    if (status == HF_OK)
-        hf_html_png(out, &png, shares ? "confusion matrix, shares" : "confusion matrix, subjects", "class=\"matrix\"");
-    hf_text_free(&png);
-    return status;
+    return (hf_matrix){ c->n, c->name, shares ? c->share : c->count, .full = shares ? 1 : 0, .digits = shares ? 3 : 0 };
 }
 
 static hf_status add_confusion(hf_text *out, const confusion *c)
@@ -96,8 +79,9 @@ static hf_status add_confusion(hf_text *out, const confusion *c)
     hf_text_add(out, "<div class=\"pair\">\n");
     add_table(out, c, c->count, 0);
     add_table(out, c, c->share, 3);
-    HF_TRY(add_picture(out, c, false));
-    HF_TRY(add_picture(out, c, true));
+    const hf_matrix counts = matrix_of(c, false), shares = matrix_of(c, true);
+    HF_TRY(hf_matrix_html(out, &counts, "subjects"));
+    HF_TRY(hf_matrix_html(out, &shares, "shares"));
     hf_text_add(out,
                 "</div>\n<p class=\"note\">Subjects, and shares of the subjects of a class: on the diagonal is its "
                 "recall.</p>\n</section>\n");
@@ -145,7 +129,7 @@ static hf_status add_figure(hf_text *out, const char *metric, const hf_scored *s
 static hf_status add_calibration(hf_text *out, const hf_predictions *p, const int *index, int n)
 {
     hf_calibration calibration;
-    const hf_scored s = scored_of(p);
+    const hf_scored s = hf_predictions_scored(p);
     HF_TRY(hf_calibration_of(&calibration, &s, index, n));
     hf_html_section(out, NULL, "Calibration");
     hf_reliability_svg(out, &calibration, "test subjects");
@@ -183,7 +167,8 @@ static hf_status write_picture(const confusion *c, bool shares, const char *path
     hf_text png = { 0 }, name = { 0 };
     hf_text_add(&name, "%.*s-confusion%s.png", stem, path, shares ? "-shares" : "");
     hf_status status = hf_text_check(&name);
-    if (status == HF_OK) status = picture(&png, c, shares);
+    const hf_matrix matrix = matrix_of(c, shares);
+    if (status == HF_OK) status = hf_matrix_png(&png, &matrix);
     if (status == HF_OK) status = hf_file_write(name.data, png.data, png.size);
     hf_text_free(&png);
     hf_text_free(&name);

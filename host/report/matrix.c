@@ -1,6 +1,7 @@
 /* matrix.c: a confusion matrix as a picture: a cell is the darker the more subjects it has. */
 #include "matrix.h"
 
+#include "html.h"
 #include "letters.h"
 #include "slice.h"
 
@@ -80,5 +81,16 @@ hf_status hf_matrix_png(hf_text *out, const hf_matrix *matrix)
     draw(&picture, matrix);
     const hf_status status = hf_png_encode(out, picture.pixels, picture.width, picture.height);
     free(picture.pixels);
+    return status;
+}
+
+hf_status hf_matrix_html(hf_text *out, const hf_matrix *matrix, const char *of)
+{
+    char alt[64];
+    hf_text png = { 0 };
+    const hf_status status = hf_matrix_png(&png, matrix);
+    snprintf(alt, sizeof alt, "confusion matrix, %s", of);
+    if (status == HF_OK) hf_html_png(out, &png, alt, "class=\"matrix\"");
+    hf_text_free(&png);
     return status;
 }

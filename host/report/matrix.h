@@ -16,5 +16,7 @@ typedef struct hf_matrix {
 
 /* Appends a grey PNG: columns are predicted classes, the values stand in their cells. Long names are cut. */
 hf_status hf_matrix_png(hf_text *out, const hf_matrix *matrix) HF_MUST_USE;
+/* Appends it as an image of a page; `of` says what the values are. */
+hf_status hf_matrix_html(hf_text *out, const hf_matrix *matrix, const char *of) HF_MUST_USE;
 
 #endif

@@ -195,7 +195,7 @@ static hf_status add_scatter(hf_text *out, const hf_report_data *data, const hf_
 {
     hf_status status;
     const hf_predictions *p = data->predictions;
-    const char *unit = p->target.unit, *comma = unit[0] ? ", " : "", *name[HF_MAX_SERIES];
+    const char *unit = p->target.unit, *comma = unit[0] ? ", " : "", *name[HF_MAX_SERIES] = { NULL };
     char x_label[128], y_label[128];
     double *xy = NULL; /* [2][count] */
     const char **label = NULL;

@@ -82,11 +82,7 @@ static hf_status same_input(const hf_recipe *was, const hf_recipe *is)
         return hf_fail(HF_ERR_ARGUMENT,
                        "the statistics belong to the goal '%s' of column '%s', the recipe has '%s' of '%s'",
                        was->goal.name, was->cohort.target, is->goal.name, is->cohort.target);
-    bool same = memcmp(a.shape, b.shape, sizeof a.shape) == 0 && memcmp(a.spacing, b.spacing, sizeof a.spacing) == 0 &&
-                memcmp(a.crop, b.crop, sizeof a.crop) == 0 && memcmp(a.crop_mm, b.crop_mm, sizeof a.crop_mm) == 0;
-    same = same && a.zscore == b.zscore && a.centre == b.centre && a.resize == b.resize;
-    same = same && a.both_sides == b.both_sides;
-    if (same) return HF_OK;
+    if (hf_grid_equal(&a, &b)) return HF_OK;
     return hf_fail(HF_ERR_ARGUMENT, "the recipe brings volumes to another grid than the one the statistics belong to");
 }
 

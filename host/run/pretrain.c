@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STAGE     "embedding"
-#define DONE_FILE "report.html" /* the last thing that a run writes */
+#define STAGE "embedding"
 
 bool hf_run_pretrains(const hf_recipe *recipe)
 {
@@ -38,8 +37,9 @@ static hf_status find_table(const hf_network **out, const hf_recipe *recipe)
 
 static hf_status set_network(hf_recipe *recipe, const char *network)
 {
-    static const char *const settings[] = { "model.hyper_layers=", "model.concat_layers=", "pretrain.embedding=fresh",
-                                            "train.schedule=constant" };
+    static const char *const settings[] = { "model.hyper_layers=",      "model.concat_layers=",
+                                            "pretrain.embedding=fresh", "train.schedule=constant",
+                                            "train.warmup_epochs=0",    "train.patience=0" };
     hf_text name = { 0 };
     hf_text_add(&name, "model.name=%s", network);
     hf_status status = hf_text_check(&name);
@@ -189,7 +189,7 @@ static hf_status train(const hf_recipe *recipe, const char *folder, const hf_tra
         .resume = hf_run_has(folder, HF_RECIPE_FILE),
         .watch = { .say = say, .progress = progress, .epoch = epoch, .stop = stop, .user = (void *)&options->watch }
     };
-    if (hf_run_has(folder, DONE_FILE)) return HF_OK;
+    if (hf_run_has(folder, HF_REPORT_FILE)) return HF_OK; /* the last thing that a run writes */
     HF_TRY(stage_recipe(&stage, recipe));
     const hf_status status = hf_run_train(NULL, &stage, folder, &how);
     hf_recipe_free(&stage);

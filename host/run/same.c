@@ -59,19 +59,8 @@ static hf_status same_encoder(const hf_encoder *was, const hf_encoder *is, bool 
     return former ? HF_OK : same_texts(was, is);
 }
 
-static bool same_numbers(const double a[3], const double b[3])
-{
-    return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
-}
-
-static bool same_box(const double a[3][2], const double b[3][2])
-{
-    for (int axis = 0; axis < 3; axis++)
-        if (a[axis][0] != b[axis][0] || a[axis][1] != b[axis][1]) return false;
-    return true;
-}
-
-static hf_status same_cut(const hf_grid *was, const hf_grid *is)
+/* The rules that a newer version may have changed, by name. */
+static hf_status same_rules(const hf_grid *was, const hf_grid *is)
 {
     static const char *const centres[] = { [HF_CENTRE_MASS] = "mass", [HF_CENTRE_MIDDLE] = "middle" };
     if (was->centre != is->centre)
@@ -82,9 +71,6 @@ static hf_status same_cut(const hf_grid *was, const hf_grid *is)
     if (was->resize != is->resize)
         return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on %s volumes: set cohort.fit=%s",
                        was->resize ? "resized" : "cropped", was->resize ? "resize" : "crop");
-    if (memcmp(was->crop, is->crop, sizeof was->crop) != 0 || !same_box(was->crop_mm, is->crop_mm) ||
-        was->both_sides != is->both_sides)
-        return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on another crop of the volumes than now");
     return HF_OK;
 }
 
@@ -95,14 +81,13 @@ static hf_status same_grid(const hf_run_fixed *was, const hf_run_fixed *is)
     if (memcmp(a, b, sizeof was->shape) != 0)
         return hf_fail(HF_ERR_SHAPE, "the checkpoint was trained on volumes of [%d,%d,%d], they are [%d,%d,%d] now",
                        a[0], a[1], a[2], b[0], b[1], b[2]);
-    if (!same_numbers(x, y))
+    if (x[0] != y[0] || x[1] != y[1] || x[2] != y[2])
         return hf_fail(HF_ERR_SHAPE, "the checkpoint was trained on voxels of %gx%gx%g mm, they are %gx%gx%g mm now",
                        x[0], x[1], x[2], y[0], y[1], y[2]);
-    if (memcmp(was->grid.shape, is->grid.shape, sizeof was->grid.shape) != 0 ||
-        !same_numbers(was->grid.spacing, is->grid.spacing) || was->grid.zscore != is->grid.zscore ||
-        was->oriented != is->oriented)
-        return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on volumes brought to another grid than now");
-    return same_cut(&was->grid, &is->grid);
+    HF_TRY(same_rules(&was->grid, &is->grid));
+    if (!hf_grid_equal(&was->grid, &is->grid) || was->oriented != is->oriented)
+        return hf_fail(HF_ERR_ARGUMENT, "the checkpoint was trained on another grid or crop of the volumes than now");
+    return HF_OK;
 }
 
 static hf_status same_target(const hf_target *was, const hf_target *is)

@@ -5,15 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static hf_scored scored_of(const hf_predictions *p)
-{
-    return (hf_scored){ p->count, p->target.T, p->target.P, p->truth, p->predicted };
-}
-
 /* value[2,P,P,n_ensembles]: counts, and shares of the class (NaN of a class that has nobody). */
 static void count_ensemble(double *value, const hf_study *study, int e)
 {
-    const hf_scored s = scored_of(&study->ensemble[e].predictions);
+    const hf_scored s = hf_predictions_scored(&study->ensemble[e].predictions);
     const size_t n = (size_t)study->n_ensembles, half = (size_t)s.P * (size_t)s.P * n;
     int64_t counts[HF_MAX_CLASSES][HF_MAX_CLASSES];
     hf_confusion(counts, &s, NULL, s.count);
@@ -54,7 +49,7 @@ static hf_status spread_calibration(hf_compared_method *m)
     hf_status status = HF_OK;
     HF_TRY(hf_alloc(&value, (size_t)n * 2, sizeof *value, "calibration"));
     for (int e = 0; status == HF_OK && e < n; e++) {
-        const hf_scored s = scored_of(&m->study->ensemble[e].predictions);
+        const hf_scored s = hf_predictions_scored(&m->study->ensemble[e].predictions);
         hf_calibration c;
         status = hf_calibration_of(&c, &s, NULL, s.count);
         if (status == HF_OK) value[e] = c.ece, value[n + e] = c.brier;

@@ -23,7 +23,7 @@ static hf_status whole_seed(double **predicted, const hf_predictions **of, const
 
 static bool same_subjects(const hf_predictions *a, const hf_predictions *b)
 {
-    bool same = a && b && a->count == b->count;
+    bool same = a->count == b->count;
     for (int i = 0; same && i < a->count; i++)
         same = strcmp(a->id[i], b->id[i]) == 0;
     return same;
@@ -48,7 +48,7 @@ static hf_status add_pair(hf_comparison *c, int method, int64_t seed, const hf_b
     hf_status status;
     HF_TRY_OUT(whole_seed(&x, &of_a, study, seed));
     HF_TRY_OUT(whole_seed(&y, &of_b, first, seed));
-    if (!same_subjects(of_a, of_b)) goto out;
+    if (!of_a || !of_b || !same_subjects(of_a, of_b)) goto out;
     hf_paired *pair = &c->paired[c->n_paired];
     *pair = (hf_paired){ .method = method, .seed = seed };
     const hf_scored a = { of_a->count, of_a->target.T, study->target.P, of_a->truth, x };

@@ -57,18 +57,22 @@ static bool all_whole(const double *value, int count)
     return true;
 }
 
-static hf_status draw_confusion(hf_text *png, const hf_compared_method *m, bool shares)
-{
-    const hf_target *t = &m->study->target;
+/* What a matrix of means points to. */
+typedef struct means {
     const char *name[HF_MAX_CLASSES];
     double value[HF_MAX_CLASSES * HF_MAX_CLASSES];
+} means;
+
+static hf_matrix matrix_of(means *room, const hf_compared_method *m, bool shares)
+{
+    const hf_target *t = &m->study->target;
     const int n = t->n_classes;
     for (int i = 0; i < n * n; i++) {
-        name[i / n] = t->class_name[i / n];
-        value[i] = (shares ? m->share : m->count)[i / n][i % n].mean;
+        room->name[i / n] = t->class_name[i / n];
+        room->value[i] = (shares ? m->share : m->count)[i / n][i % n].mean;
     }
-    const int digits = shares ? 3 : all_whole(value, n * n) ? 0 : 1;
-    return hf_matrix_png(png, &(hf_matrix){ n, name, value, shares ? 1 : 0, digits });
+    const int digits = shares ? 3 : all_whole(room->value, n * n) ? 0 : 1;
+    return (hf_matrix){ n, room->name, room->value, shares ? 1 : 0, digits };
 }
 
 /* ---- the page ---------------------------------------------------------------------------------------------------- */
@@ -78,8 +82,7 @@ static hf_status add_tables(hf_text *out, const hf_comparison *c)
     static const char note[] =
         "Mean and standard deviation over ensembles. p: Mann and Whitney's test over them, one-sided that the first "
         "method is better, and two-sided; Holm's correction over all metrics of all methods. Differences: on equal "
-        "test "
-        "subjects, the ensembles of a split seed as one; in brackets 95 % intervals by a paired bootstrap over "
+        "test subjects, the ensembles of a split seed as one; in brackets 95 % intervals by a paired bootstrap over "
         "subjects.";
     hf_sheet sheet[HF_MAX_SHEETS] = { 0 };
     int count = 0;
@@ -109,12 +112,9 @@ static hf_status add_bars(hf_text *out, const hf_comparison *c)
 
 static hf_status add_confusion(hf_text *out, const hf_compared_method *m, bool shares)
 {
-    hf_text png = { 0 };
-    const hf_status status = draw_confusion(&png, m, shares);
-    if (status == HF_OK)
-        hf_html_png(out, &png, shares ? "confusion matrix, shares" : "confusion matrix, subjects", "class=\"matrix\"");
-    hf_text_free(&png);
-    return status;
+    means room;
+    const hf_matrix matrix = matrix_of(&room, m, shares);
+    return hf_matrix_html(out, &matrix, shares ? "shares" : "subjects");
 }
 
 static hf_status add_method(hf_text *out, const hf_compared_method *m)
@@ -194,7 +194,9 @@ static hf_status write_confusion(const hf_comparison *c, const char *folder, int
 {
     hf_text png = { 0 }, file = { 0 };
     name_method(&file, c, method, shares ? "confusion-shares" : "confusion", ".png");
-    hf_status status = draw_confusion(&png, &c->method[method], shares);
+    means room;
+    const hf_matrix matrix = matrix_of(&room, &c->method[method], shares);
+    hf_status status = hf_matrix_png(&png, &matrix);
     if (status == HF_OK) status = finish(&file, folder, &png);
     hf_text_free(&png);
     hf_text_free(&file);

@@ -58,6 +58,24 @@ j = json.load(open("out"))
 assert isinstance(j, dict) and eval(sys.argv[1]), j' "$1"
 }
 
+# killed_at FILE LINES ARGUMENT...: runs the program and kills it (SIGKILL) as soon as the file has so many lines. Fails
+# when the program had ended by itself before.
+killed_at() {
+    python3 -c '
+import subprocess, sys, time
+program, file, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3])
+def lines():
+    try:
+        return sum(1 for _ in open(file))
+    except OSError:
+        return 0
+process = subprocess.Popen([program] + sys.argv[4:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+while process.poll() is None and lines() < wanted:
+    time.sleep(0.001)
+process.kill()
+sys.exit(process.wait() >= 0)' "$program" "$@"
+}
+
 finish() {
     echo "$1: $passed passed, $failed failed"
     [ "$failed" -eq 0 ]

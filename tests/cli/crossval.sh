@@ -20,19 +20,10 @@ ids = [line.split("\t")[0] for line in open("whole/seed-1/version-1/predictions-
 each = [open(f"whole/seed-1/version-1/fold-{f}/predictions-test.tsv").read().count("\n") - 1 for f in (0, 1)]
 assert len(ids) == len(set(ids)) == sum(each), (ids, each)'
 
-cat >kill.py <<'END'
-import os, signal, subprocess, sys, time
-command = ["sh", "-c", 'exec "$0" crossval tiny.yaml --out broken --set split.method=random --set split.folds=4 '
-           '--set split.strata=[] --set crossval.seeds=2 --set crossval.folds=2', sys.argv[1]]
-for run in ("seed-1/version-1/fold-1", "seed-2/version-1/fold-1"):  # killed as soon as this run has been begun
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not os.path.exists(os.path.join("broken", run, "recipe.yaml")):
-        time.sleep(0.001)
-    assert process.poll() is None, run
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-END
-check "two kills" python3 kill.py "$program"
+for run in seed-1/version-1/fold-1 seed-2/version-1/fold-1; do
+    check "killed as soon as $run was begun" killed_at broken/$run/recipe.yaml 1 crossval tiny.yaml --out broken \
+        --set split.method=random --set split.folds=4 --set "split.strata=[]" --set crossval.seeds=2 --set crossval.folds=2
+done
 check "a study that was killed goes on" study broken
 for file in models.tsv ensembles.tsv recipe.yaml seed-2/version-1/predictions-test.tsv; do
     check "$file: the same bytes" cmp "whole/$file" "broken/$file"

@@ -169,8 +169,8 @@ static void check_shipped(const char *path)
 static void check_folder(const char *path)
 {
     DIR *entries = opendir(path);
-    if (!CHECK(entries != NULL)) return;
-    for (struct dirent *e; (e = readdir(entries));) {
+    CHECK(entries != NULL);
+    for (struct dirent *e; entries && (e = readdir(entries));) {
         char *inner;
         const char *dot = strrchr(e->d_name, '.');
         if (e->d_name[0] == '.' || strcmp(e->d_name, "parts") == 0) continue;
@@ -179,7 +179,7 @@ static void check_folder(const char *path)
         if (dot && strcmp(dot, ".yaml") == 0) check_shipped(inner);
         free(inner);
     }
-    closedir(entries);
+    if (entries) closedir(entries);
 }
 
 /* Specification of the paper's tables 5 and 6 and its baselines. */

@@ -223,8 +223,8 @@ static void test_auxiliary(void)
 
 /* ---- pre-training ------------------------------------------------------------------------------------------------ */
 
-#define BEFORE(how)                                                                                                    \
-    "pretrain.embedding=" how, "pretrain.epochs=3", "pretrain.batch_size=6", "pretrain.learning_rate=1e-2",            \
+#define BEFORE(embedding)                                                                                              \
+    embedding, "pretrain.epochs=3", "pretrain.batch_size=6", "pretrain.learning_rate=1e-2",                            \
         "pretrain.class_weights=[inverse]"
 
 /* Tensors of a network's embedding that are what the table's network has, of those called so here; -1: one is not. */
@@ -248,7 +248,8 @@ static int same_embedding(const hf_archive *whole, const hf_archive *table, cons
 static void test_frozen(void)
 {
     hf_run_summary frozen, plain;
-    hf_predictions test = train("frozen", (const char *[]){ PLAIN, BEFORE("frozen"), "train.epochs=2", NULL });
+    hf_predictions test =
+        train("frozen", (const char *[]){ PLAIN, BEFORE("pretrain.embedding=frozen"), "train.epochs=2", NULL });
     hf_archive after = checkpoint("frozen", HF_LAST_FILE), before = checkpoint("frozen/embedding", HF_BEST_FILE);
     CHECK(same_embedding(&after, &before, "block2.shortcut.", false) == 7); /* running statistics too */
     CHECK(!hf_archive_find(&after, "optimizer.m.block2.shortcut.embedding.linear.weight"));
@@ -264,9 +265,10 @@ static void test_frozen(void)
 /* With steps too small to change a number the embedding ends as it began: as its best epoch alone. */
 static void test_fine_tuned(void)
 {
-    hf_predictions still = train("still", (const char *[]){ PLAIN, BEFORE("fine-tuned"), "train.learning_rate=1e-12",
-                                                            "train.weight_decay=0", NULL });
-    hf_predictions moved = train("moved", (const char *[]){ PLAIN, BEFORE("fine-tuned"), NULL });
+    hf_predictions still =
+        train("still", (const char *[]){ PLAIN, BEFORE("pretrain.embedding=fine-tuned"), "train.learning_rate=1e-12",
+                                         "train.weight_decay=0", NULL });
+    hf_predictions moved = train("moved", (const char *[]){ PLAIN, BEFORE("pretrain.embedding=fine-tuned"), NULL });
     hf_archive before = checkpoint("still/embedding", HF_BEST_FILE);
     hf_archive a = checkpoint("still", HF_LAST_FILE), b = checkpoint("moved", HF_LAST_FILE);
     CHECK(same_embedding(&a, &before, "block2.shortcut.", true) == 5);
@@ -278,11 +280,23 @@ static void test_fine_tuned(void)
     hf_predictions_free(&moved);
 }
 
+/* What the recipe says of the rate and of an early end is for the network, and would not fit the stage. */
+static void test_own_schedule(void)
+{
+    hf_predictions test =
+        train("slow", (const char *[]){ PLAIN, BEFORE("pretrain.embedding=fine-tuned"), "train.epochs=4",
+                                        "train.warmup_epochs=3", "train.patience=1", NULL });
+    hf_run_summary stage;
+    CHECK_OK(hf_run_summary_read(&stage, in_root("slow/embedding")));
+    hf_predictions_free(&test);
+}
+
 /* The table's half of late fusion, all of it trained beforehand and held still: its own best epoch, and no loss. */
 static void test_frozen_fusion(void)
 {
     hf_predictions image = train("image2", (const char *[]){ "model.name=ad-image-only", "train.epochs=2", NULL });
-    hf_predictions test = train("fused2", (const char *[]){ FUSED, BEFORE("frozen"), "train.epochs=2", NULL });
+    hf_predictions test =
+        train("fused2", (const char *[]){ FUSED, BEFORE("pretrain.embedding=frozen"), "train.epochs=2", NULL });
     hf_archive after = checkpoint("fused2", HF_LAST_FILE), table = checkpoint("fused2/embedding", HF_BEST_FILE);
     hf_archive alone = checkpoint("image2", HF_LAST_FILE);
     CHECK(same_tensors(&table, &after) == 9); /* the last layer too */
@@ -301,7 +315,8 @@ static void test_frozen_fusion(void)
 static void test_every_layer(void)
 {
     static const char *const layers[] = { "linear1.", "linear2.", "linear3.", "final_layer." };
-    hf_predictions test = train("vgg", (const char *[]){ VGG, BEFORE("frozen"), "model.embedding_kind=mlp", NULL });
+    hf_predictions test =
+        train("vgg", (const char *[]){ VGG, BEFORE("pretrain.embedding=frozen"), "model.embedding_kind=mlp", NULL });
     hf_archive after = checkpoint("vgg", HF_LAST_FILE), before = checkpoint("vgg/embedding", HF_BEST_FILE);
     for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++)
         CHECK(same_embedding(&after, &before, layers[i], false) == 7);
@@ -318,7 +333,7 @@ static bool stop_in_stage(void *user)
 /* Stopped in the stage and once more behind it, then gone on with: the same bytes as one that was left alone. */
 static void test_stopped_stage(void)
 {
-    const char *settings[] = { PLAIN, BEFORE("fine-tuned"), "train.epochs=2", NULL };
+    const char *settings[] = { PLAIN, BEFORE("pretrain.embedding=fine-tuned"), "train.epochs=2", NULL };
     hf_recipe recipe = recipe_with(settings);
     hf_predictions whole = train("whole", settings);
     int steps = 5; /* of 2 an epoch */
@@ -339,11 +354,12 @@ static void test_stopped_stage(void)
 
 static void test_pretraining_refused(void)
 {
-    refuse((const char *[]){ "model.name=ad-hyperfusion-mix", BEFORE("frozen"), NULL },
+    refuse((const char *[]){ "model.name=ad-hyperfusion-mix", BEFORE("pretrain.embedding=frozen"), NULL },
            "the network 'ad-hyperfusion-mix' has no embedding that the table row alone makes");
-    refuse((const char *[]){ PLAIN, BEFORE("frozen"), "pretrain.class_weights=[1, 2]", NULL },
+    refuse((const char *[]){ PLAIN, BEFORE("pretrain.embedding=frozen"), "pretrain.class_weights=[1, 2]", NULL },
            "pretrain: train.class_weights: found 2, expected one for each");
-    refuse((const char *[]){ VGG, BEFORE("frozen"), "model.embedding=0", "cohort.tabular=PTGENDER:onehot(F,M)", NULL },
+    refuse((const char *[]){ VGG, BEFORE("pretrain.embedding=frozen"), "model.embedding=0",
+                             "cohort.tabular=PTGENDER:onehot(F,M)", NULL },
            "pretrain.embedding frozen: the network has no embedding like that of 'ad-tabular'");
 }
 
@@ -418,6 +434,7 @@ int main(void)
         test_auxiliary();
         test_frozen();
         test_fine_tuned();
+        test_own_schedule();
         test_frozen_fusion();
         test_every_layer();
         test_stopped_stage();

@@ -42,7 +42,7 @@ static double embedded_by_hand(const hf_network *network, const hf_network_optio
     enum { J = 3 };
     hf_model *model = NULL;
     hf_graph *graph = NULL;
-    float weight[J * F], bias[J];
+    float weight[J * F] = { 0 }, bias[J] = { 0 };
     double embedded[N * J];
     CHECK_OK(hf_model_new(&model, context, seed));
     CHECK_OK(hf_graph_new(&graph, model, false));
